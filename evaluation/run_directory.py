@@ -1,0 +1,62 @@
+"""One directory for one run: its configuration, its environment and its finished cells."""
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from evaluation.errors import UserError
+from evaluation.files import read_json, write_json
+
+PACKAGES = ("torch", "sentence-transformers", "transformers", "mteb", "faiss-cpu", "numpy", "scipy", "scikit-learn")
+
+
+def open_run(folder: Path, configuration: dict[str, Any]) -> None:
+    """Start a run in a folder, or continue one that was made with the same configuration.
+
+    Args:
+        folder: The run directory; created if it is not there.
+        configuration: Everything that determines the results, as plain JSON values.
+
+    Raises:
+        UserError: The folder holds something else, or a run made with another configuration. Nothing is touched then.
+    """
+    recorded = folder / "configuration.json"
+    if not recorded.exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder} exists and is not a run directory: name another one with --out.")
+        try:
+            write_json(recorded, configuration)
+            write_json(folder / "environment.json", environment())
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written ({error.strerror}): name another one with --out.") from error
+        return
+    before = read_json(recorded)
+    differing = [
+        f"{key} was {before.get(key)!r} and is now {configuration.get(key)!r}"
+        for key in sorted(before.keys() | configuration.keys())
+        if before.get(key) != configuration.get(key)
+    ]
+    if differing:
+        raise UserError(
+            f"{folder} was made with another configuration ({'; '.join(differing)}): "
+            "repeat that one to resume it, or name another directory with --out."
+        )
+
+
+def environment() -> dict[str, Any]:
+    """Describe what the results were made with: Python, platform and package versions."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "packages": {name: _version(name) for name in (*PACKAGES, "st-isotropy")},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
