@@ -1,0 +1,49 @@
+"""What a regularized loss returns: named terms for the trainer's log that also do arithmetic like a scalar."""
+
+import torch
+from torch import Tensor
+
+
+class LossTerms(dict[str, Tensor]):
+    """Weighted loss terms by name; a dict for the trainer, a scalar for everything that does arithmetic on a loss.
+
+    The sentence-transformers trainer logs every entry of a dict and sums them. Loss modifiers (`MatryoshkaLoss`,
+    `AdaptiveLayerLoss`) and `old_fit` instead multiply, add and call `backward()`; those operations act on the terms,
+    so the names survive them.
+
+    Example:
+        >>> terms = LossTerms(base_loss=torch.tensor(2.0), persistent_entropy_loss=torch.tensor(0.5))
+        >>> (0.0 + 2 * terms).total.item()
+        5.0
+    """
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of all terms, a 0-dim tensor."""
+        return torch.stack(list(self.values())).sum()
+
+    def backward(self) -> None:
+        """Back-propagate the sum of all terms."""
+        self.total.backward()
+
+    def __mul__(self, factor: float | Tensor) -> "LossTerms":
+        return LossTerms({name: value * factor for name, value in self.items()})
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float | Tensor) -> "LossTerms":
+        return LossTerms({name: value / divisor for name, value in self.items()})
+
+    def __add__(self, other: "LossTerms | Tensor | float") -> "LossTerms":
+        # What an enclosing modifier adds of its own (the KL divergence of AdaptiveLayerLoss) keeps a name of its own.
+        if not isinstance(other, LossTerms):
+            # `sum` and the modifiers start from a plain 0.
+            other = (
+                LossTerms(modifier_loss=torch.as_tensor(other)) if isinstance(other, Tensor) or other else LossTerms()
+            )
+        merged = LossTerms(self)
+        for name, value in other.items():
+            merged[name] = merged[name] + value if name in merged else value
+        return merged
+
+    __radd__ = __add__
