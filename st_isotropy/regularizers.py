@@ -1,5 +1,6 @@
 """Regularizers: embeddings `(n, d)` to a 0-dim penalty."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -71,5 +72,49 @@ class PersistentEntropy(Regularizer):
     eprint={2501.05502},
     archivePrefix={arXiv},
     url={https://arxiv.org/abs/2501.05502},
+}
+"""
+
+
+@dataclass(frozen=True)
+class MSTLength(Regularizer):
+    r"""How far the mean edge of the minimum spanning tree of L2-normalized rows is from its largest possible value.
+
+    The largest mean edge of `n` rows on the unit sphere is that of a regular simplex, $\sqrt{2n/(n-1)}$. The penalty
+    lies in [0, √(2n/(n−1))] and falls as rows spread, so it opens a cone and works against dimensional collapse.
+
+    Example:
+        >>> import torch
+        >>> MSTLength()(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item()
+        0.0
+
+    References:
+        Mordacq, Loiseaux, Kalogeiton and Oudot 2025, "T-REGS: minimum spanning tree regularization for self-supervised
+        learning" (arXiv 2510.23484).
+    """
+
+    @property
+    def name(self) -> str:
+        """Short snake_case name of the penalty."""
+        return "mst_length"
+
+    def __call__(self, embeddings: Tensor) -> Tensor:
+        """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 when there is no edge."""
+        count = len(embeddings)
+        if count < 2:
+            return embeddings.sum() * 0
+        return math.sqrt(2 * count / (count - 1)) - barcode(normalize(embeddings, dim=1)).lengths.mean()
+
+    @property
+    def citation(self) -> str:
+        """BibTeX of the method."""
+        return """
+@misc{mordacq2025tregs,
+    title={T-REGS: Minimum Spanning Tree Regularization for Self-Supervised Learning},
+    author={Julie Mordacq and David Loiseaux and Vicky Kalogeiton and Steve Oudot},
+    year={2025},
+    eprint={2510.23484},
+    archivePrefix={arXiv},
+    url={https://arxiv.org/abs/2510.23484},
 }
 """

@@ -1,0 +1,150 @@
+"""One point cloud and what several measures share: its unit rows, spectrum, neighbors and H0 barcode."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from st_isotropy.barcodes import barcode
+from st_isotropy.metrics.neighbors import k_occurrences
+
+Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
+
+BLOCK_ROWS = 8192
+# Below this share of the mean squared norm, variance is rounding: the rows are one point.
+_ROUNDING = 1e-20
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """A point cloud under a similarity function; shared intermediates are computed once, when first asked for.
+
+    Build it with `as_cloud`, which checks the rows. Every measure takes a cloud in place of an array.
+
+    Attributes:
+        points: Rows of shape `(n, d)`, L2-normalized when the similarity is cosine.
+        similarity: The model's similarity function. Manhattan is measured as Euclidean.
+        sample_size: Most points that measures over all pairs (barcode, uniformity, intrinsic dimension) run on.
+        seed: Seed of that sample.
+    """
+
+    points: Tensor
+    similarity: Similarity = "euclidean"
+    sample_size: int = 2000
+    seed: int = 0
+    _occurrences: "dict[Cloud | None, np.ndarray]" = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def unit(self) -> Tensor:
+        """Rows of length one; a row of zeros stays zero."""
+        return self.points if self.similarity == "cosine" else normalize(self.points, dim=1)
+
+    @cached_property
+    def sample(self) -> Tensor:
+        """Indices of the rows that measures over all pairs run on, in random order."""
+        generator = np.random.default_rng(self.seed)
+        count = len(self.points)
+        return torch.from_numpy(generator.permutation(count)[: self.sample_size]).to(self.points.device)
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """Mean row in float64."""
+        return sum_rows(self.points) / len(self.points)
+
+    @cached_property
+    def second_moments(self) -> Tensor:
+        """The matrix `X'X / n` in float64, not centered."""
+        return _gram(self.points, torch.zeros_like(self.mean)) / len(self.points)
+
+    @cached_property
+    def covariance(self) -> Tensor:
+        """Covariance (divided by `n`) in float64, summed over blocks of differences from the mean."""
+        return _gram(self.points, self.mean) / len(self.points)
+
+    @cached_property
+    def spectrum(self) -> Tensor:
+        """Eigenvalues of the covariance, largest first; all zero when the rows are one point."""
+        return self._eigenvalues(self.covariance)
+
+    @cached_property
+    def uncentered_spectrum(self) -> Tensor:
+        """Eigenvalues of the second moments, largest first."""
+        return self._eigenvalues(self.second_moments)
+
+    def _eigenvalues(self, matrix: Tensor) -> Tensor:
+        if matrix.trace() <= _ROUNDING * self.second_moments.trace():
+            return torch.zeros_like(self.mean)
+        return torch.linalg.eigvalsh(matrix).flip(0).clamp(min=0)
+
+    @cached_property
+    def bars(self) -> Tensor:
+        """H0 bar lengths of the sampled unit rows."""
+        return barcode(self.unit[self.sample].double()).lengths
+
+    def occurrences(self, queries: "Cloud | None" = None) -> np.ndarray:
+        """How often each row is among the 10 nearest rows of a query, or else of another row; shape `(n,)`."""
+        if queries not in self._occurrences:
+            asking = None if queries is None else queries.points
+            self._occurrences[queries] = k_occurrences(self.points, asking, similarity=self.similarity)
+        return self._occurrences[queries]
+
+
+Points = np.ndarray | Tensor | Cloud
+
+
+def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options: Any) -> Cloud:
+    """Check embeddings of shape `(n, d)` and make a `Cloud` of them; a `Cloud` is returned as it is.
+
+    Args:
+        embeddings: At least two rows of finite numbers.
+        similarity: The model's similarity function. Under cosine the rows are L2-normalized; otherwise they are taken
+            as they are.
+        **options: `sample_size` and `seed` of `Cloud`.
+
+    Returns:
+        The cloud, in float32 unless the embeddings are float64.
+
+    Raises:
+        ValueError: If the array has not two axes and two rows, or holds a value that is not finite.
+    """
+    if isinstance(embeddings, Cloud):
+        return embeddings
+    points = torch.as_tensor(embeddings).detach()
+    check_points(points)
+    points = points if points.dtype == torch.float64 else points.float()
+    return Cloud(normalize(points, dim=1) if similarity == "cosine" else points, similarity, **options)
+
+
+def check_points(points: Tensor) -> None:
+    """Raise a `ValueError` unless `points` has shape `(n, d)` with at least two rows and only finite values."""
+    if points.ndim != 2 or points.shape[0] < 2 or points.shape[1] < 2:
+        raise ValueError(
+            f"Isotropy is measured on an array of shape (n, d) with at least 2 rows and 2 columns, "
+            f"but this one has shape {tuple(points.shape)}; pass one embedding per row."
+        )
+    bad = (~torch.isfinite(points)).any(dim=1)
+    if bad.any():
+        raise ValueError(
+            f"{int(bad.sum())} of {len(points)} embeddings hold NaN or infinite values, the first in row "
+            f"{int(bad.int().argmax())}; leave those rows out or mend the model that made them."
+        )
+
+
+def sum_rows(points: Tensor) -> Tensor:
+    """Sum rows in float64, block by block, without a float64 copy of the cloud."""
+    total = torch.zeros(points.shape[1], dtype=torch.float64, device=points.device)
+    for block in points.split(BLOCK_ROWS):
+        total += block.double().sum(dim=0)
+    return total
+
+
+def _gram(points: Tensor, origin: Tensor) -> Tensor:
+    gram = torch.zeros(points.shape[1], points.shape[1], dtype=torch.float64, device=points.device)
+    for block in points.split(BLOCK_ROWS):
+        difference = block.double() - origin
+        gram += difference.T @ difference
+    return gram
