@@ -1,3 +1,12 @@
 """Persistent-entropy regularization for sentence-transformers."""
 
+from st_isotropy.evaluator import IsotropyEvaluator as IsotropyEvaluator
+from st_isotropy.losses import PersistentEntropyLoss as PersistentEntropyLoss
+from st_isotropy.losses import RegularizedLoss as RegularizedLoss
+from st_isotropy.metrics import Measure as Measure
+from st_isotropy.metrics import isotropy as isotropy
+from st_isotropy.regularizers import MSTLength as MSTLength
+from st_isotropy.regularizers import PersistentEntropy as PersistentEntropy
+from st_isotropy.regularizers import Regularizer as Regularizer
+
 __version__ = "0.1.0"
