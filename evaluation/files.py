@@ -1,24 +1,48 @@
-"""Whole files only: what is on disk under its final name is complete."""
+"""Files and folders that appear whole or not at all."""
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text under a temporary name beside `path`, then rename, so that a reader never sees half a file."""
+    """Write `text` to `path` under a temporary name, then rename: a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON; NaN and infinity are refused because JSON has none."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as JSON, whole or not at all; NaN and infinity are refused because JSON has none."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` that takes its name when the block ends well, and goes when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def cache_root() -> Path:
+    """The folder for what is computed once per machine: ST_ISOTROPY_CACHE, or st-isotropy in the user's cache folder."""
+    if chosen := os.environ.get("ST_ISOTROPY_CACHE"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "st-isotropy"

@@ -1,0 +1,201 @@
+"""A model and tasks to scores: mteb evaluates, and what an interval needs (queries, pairs, texts) is kept beside them."""
+
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mteb
+import pytrec_eval
+from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS
+from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
+from rich.progress import track
+from sentence_transformers import SentenceTransformer
+from sklearn.exceptions import ConvergenceWarning
+
+from evaluation.errors import UserError
+from evaluation.files import write_json
+from evaluation.models import fingerprint
+from evaluation.tasks import TaskSource
+
+BATCH_SIZE = 64
+_STS_SIMILARITY = {"cosine": "cosine_scores", "manhattan": "manhattan_distances", "euclidean": "euclidean_distances"}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """An STS subset: the model's similarity and the gold score of each pair, in the data set's order."""
+
+    similarity: list[float]
+    gold: list[float]
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """What one model scored on one task.
+
+    Attributes:
+        task: The task's name.
+        type: MTEB's task type, such as "Retrieval".
+        metric: The task's main score, such as "ndcg_at_10".
+        score: Its value as mteb gives it, mostly between 0 and 1.
+        seconds: Evaluation time.
+        units: Score of each unit that a bootstrap can draw, by id: nDCG@10 of a query, share of the classifiers that
+            were right about a test text. Empty for other task types.
+        pairs: For STS, the pairs by split and subset; `metric` is the mean over the subsets of a correlation.
+    """
+
+    task: str
+    type: str
+    metric: str
+    score: float
+    seconds: float
+    units: dict[str, float] = field(default_factory=dict)
+    pairs: dict[str, Pairs] = field(default_factory=dict)
+
+
+def evaluate(
+    model: SentenceTransformer, variant: str, tasks: Sequence[TaskSource], folder: Path, batch_size: int = BATCH_SIZE
+) -> list[TaskScores]:
+    """Evaluate a model, as it is, on tasks; a task that is finished in `folder` is read, not run again.
+
+    Embeddings are used as the model gives them: a model without a `Normalize` module is classified and clustered on
+    embeddings that are not normalized, as on the MTEB leaderboard.
+
+    Args:
+        model: The model; its prompts and routes for queries and documents are respected.
+        variant: Its name in mteb's results; the revision is the hash of its modules and weights, so that mteb cannot
+            take one variant for another.
+        tasks: What to evaluate on.
+        folder: Folder of this variant alone: `<task>.json` for the scores, `mteb/` for mteb's own result files,
+            `predictions/` for its predictions.
+        batch_size: Texts per forward pass.
+
+    Raises:
+        UserError: If `folder` holds scores of another model, or a task's data cannot be loaded.
+    """
+    revision = fingerprint(model)
+    wrapped = _wrapped(model, variant, revision)
+    return [
+        _finished(folder / f"{source.name}.json", revision) or _evaluated(wrapped, source, folder, revision, batch_size)
+        for source in track(tasks, f"evaluating {variant}", transient=True)
+    ]
+
+
+def _wrapped(model: SentenceTransformer, variant: str, revision: str) -> SentenceTransformerEncoderWrapper:
+    with _without_noise():
+        wrapped = SentenceTransformerEncoderWrapper(model)
+    identity = {"name": f"st-isotropy/{variant}", "revision": revision}
+    wrapped.mteb_model_meta = wrapped.mteb_model_meta.model_copy(update=identity)
+    return wrapped
+
+
+def _finished(path: Path, revision: str) -> TaskScores | None:
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content["revision"] != revision:
+        raise UserError(
+            f"{path} holds the scores of the model {content['revision']} instead of {revision}; "
+            "choose another run directory."
+        )
+    scores = content["scores"]
+    return TaskScores(**{**scores, "pairs": {key: Pairs(**pairs) for key, pairs in scores["pairs"].items()}})
+
+
+def _evaluated(
+    wrapped: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, revision: str, batch_size: int
+) -> TaskScores:
+    task = source.make()
+    predictions = folder / "predictions"
+    (predictions / task.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's file
+    with _without_noise():
+        _load(task)  # by us, so that mteb leaves the data and we can read the gold labels
+        result = mteb.evaluate(
+            wrapped,
+            task,
+            cache=mteb.ResultCache(folder / "mteb"),
+            overwrite_strategy="always",
+            co2_tracker=False,
+            prediction_folder=predictions,
+            encode_kwargs={"batch_size": batch_size, "show_progress_bar": False},
+            show_progress_bar=False,
+        ).task_results[0]
+    predicted = json.loads((predictions / task.prediction_file_name).read_text(encoding="utf-8"))
+    scores = TaskScores(
+        task=source.name,
+        type=task.metadata.type,
+        metric=task.metadata.main_score,
+        score=float(result.get_score()),
+        seconds=result.evaluation_time or 0.0,
+        units=_units(task, predicted),
+        pairs=_pairs(task, predicted),
+    )
+    write_json(folder / f"{source.name}.json", {"revision": revision, "scores": asdict(scores)})
+    return scores
+
+
+def _load(task: AbsTask) -> None:
+    try:
+        task.load_data()
+    except (ConnectionError, FileNotFoundError) as error:
+        raise UserError(
+            f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded: "
+            f"{str(error).partition(chr(10))[0]}"
+        ) from error
+
+
+def _units(task: AbsTask, predicted: dict[str, Any]) -> dict[str, float]:
+    if isinstance(task, AbsTaskRetrieval):
+        return {f"{key}/{unit}": value for key, part in _parts(task, predicted) for unit, value in _ndcg(task, *part)}
+    if isinstance(task, AbsTaskClassification):
+        return {f"{key}/{unit}": value for key, part in _parts(task, predicted) for unit, value in _right(task, *part)}
+    return {}
+
+
+def _pairs(task: AbsTask, predicted: dict[str, Any]) -> dict[str, Pairs]:
+    if not isinstance(task, AbsTaskSTS):
+        return {}
+    similarity = _STS_SIMILARITY.get(task.metadata.main_score.split("_")[0], "similarity_scores")
+    return {
+        key: Pairs([float(value) for value in scores[similarity]], [float(value) for value in data["score"]])
+        for key, (data, scores) in _parts(task, predicted)
+    }
+
+
+def _parts(task: AbsTask, predicted: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Each evaluated split and subset with its data and predictions."""
+    for subset, splits in predicted.items():
+        if subset == "mteb_model_meta":
+            continue
+        for split, values in splits.items():
+            data = task.dataset if subset not in task.dataset else task.dataset[subset]
+            yield f"{subset}/{split}", (data[split], values)
+
+
+def _ndcg(task: AbsTaskRetrieval, data: Any, retrieved: dict[str, dict[str, float]]) -> Iterator[tuple[str, float]]:
+    if task.ignore_identical_ids:
+        retrieved = {q: {d: score for d, score in docs.items() if d != q} for q, docs in retrieved.items()}
+    if task.skip_first_result:
+        retrieved = {q: dict(sorted(docs.items(), key=lambda doc: -doc[1])[1:]) for q, docs in retrieved.items()}
+    scores = pytrec_eval.RelevanceEvaluator(data["relevant_docs"], {"ndcg_cut.10"}).evaluate(retrieved)
+    for query, values in scores.items():
+        yield query, values["ndcg_cut_10"]
+
+
+def _right(task: AbsTaskClassification, data: Any, experiments: list[list[int]]) -> Iterator[tuple[str, float]]:
+    for index, label in enumerate(data[task.label_column_name]):
+        yield str(index), sum(predictions[index] == label for predictions in experiments) / len(experiments)
+
+
+@contextmanager
+def _without_noise() -> Iterator[None]:
+    """Silence three warnings that say nothing about the result."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The `get_sentence_embedding_dimension` method", FutureWarning)
+        warnings.filterwarnings("ignore", "Could not determine vocab size")
+        warnings.simplefilter("ignore", ConvergenceWarning)  # mteb fixes 100 iterations
+        yield
