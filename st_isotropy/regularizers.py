@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from st_isotropy.barcodes import barcode
-from st_isotropy.entropy import persistent_entropy
+from st_isotropy.barcodes.distances import at_least_float32
+from st_isotropy.entropy import entropy_deficit
 
 
 class Regularizer(ABC):
@@ -56,10 +57,7 @@ class PersistentEntropy(Regularizer):
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the deficit of embeddings `(n, d)`; a gradient-connected 0 when there are fewer than two bars."""
-        lengths = barcode(normalize(embeddings, dim=1)).lengths
-        if lengths.numel() < 2:
-            return embeddings.sum() * 0
-        return 1 - persistent_entropy(lengths, normalize=True)
+        return entropy_deficit(barcode(normalize(at_least_float32(embeddings), dim=1)).lengths)
 
     @property
     def citation(self) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from st_isotropy.barcodes.distances import at_least_float32
 from st_isotropy.barcodes.mst import minimum_spanning_tree
 
 
@@ -32,14 +33,14 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
     Returns:
         Lengths of shape `(m,)`; the gradient at a length of zero is zero.
     """
-    return (points[edges[:, 0]] - points[edges[:, 1]]).norm(dim=1)
+    return (points.index_select(0, edges[:, 0]) - points.index_select(0, edges[:, 1])).norm(dim=1)
 
 
 def barcode(points: Tensor) -> Barcode:
     """Compute the H0 barcode of the Vietoris–Rips filtration of a point cloud.
 
     Every H0 bar is born at 0 and dies at the length of a minimum-spanning-tree edge. There are always `n - 1` bars:
-    duplicate points give bars of length zero rather than fewer bars.
+    duplicate points give bars of length zero rather than fewer bars. Half precision is converted to float32.
 
     Args:
         points: Point cloud of shape `(n, d)`.
@@ -47,10 +48,27 @@ def barcode(points: Tensor) -> Barcode:
     Returns:
         The barcode, with `n - 1` bars (none for fewer than two points).
 
+    Raises:
+        ValueError: If points on the CPU hold NaN or infinity. On other devices the check is left to the caller, since
+            it would have to wait for the device.
+
     Example:
-        >>> import torch
         >>> barcode(torch.tensor([[0.0], [1.0], [3.0]])).lengths.tolist()
         [1.0, 2.0]
     """
+    points = at_least_float32(points)
+    _check_finite(points)
     edges = minimum_spanning_tree(points)
     return Barcode(lengths=edge_lengths(points, edges), edges=edges)
+
+
+def _check_finite(points: Tensor) -> None:
+    # A sum is ten times cheaper than isfinite, and never finite beside NaN or infinity; it can overflow without them.
+    if points.device.type != "cpu" or points.detach().sum().isfinite():
+        return
+    rows = int((~points.isfinite()).any(dim=1).sum())
+    if rows:
+        raise ValueError(
+            f"{rows} of {len(points)} points have a NaN or infinite coordinate; a barcode needs finite points, "
+            "so find out where the embeddings overflow or leave these rows out."
+        )

@@ -1,0 +1,84 @@
+"""The H0 barcode and its gradient with respect to the points."""
+
+import numpy as np
+import pytest
+import torch
+from point_clouds import CLOUDS, bars_by_hand, cone, gauss
+
+from st_isotropy.barcodes import barcode, edge_lengths
+from st_isotropy.entropy import entropy_deficit
+from st_isotropy.regularizers import PersistentEntropy
+
+
+def test_points_on_a_line_have_their_gaps_as_bars():
+    points = torch.tensor([[0.0], [4.0], [1.0], [9.0]], dtype=torch.float64)
+    assert barcode(points).lengths.sort().values.tolist() == [1.0, 3.0, 5.0]
+
+
+def test_bars_are_invariant_to_order_translation_and_rotation_and_follow_scale():
+    points = gauss(40, 6).double()
+    rotation = torch.linalg.qr(gauss(6, 6, seed=1).double()).Q
+    moved = 3 * (points.flip(0) @ rotation) - 7
+    torch.testing.assert_close(barcode(moved).lengths.sort().values, 3 * barcode(points).lengths.sort().values)
+
+
+def test_the_gradient_with_respect_to_points_passes_gradcheck_in_float64():
+    points = gauss(9, 3).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: barcode(x).lengths, points)
+    assert torch.autograd.gradcheck(lambda x: entropy_deficit(barcode(x).lengths), points)
+
+
+def test_the_gradient_of_a_length_pulls_the_two_ends_of_its_edge_apart():
+    points = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    barcode(points).lengths.sum().backward()
+    torch.testing.assert_close(points.grad, torch.tensor([[-0.6, -0.8], [0.6, 0.8]]))
+
+
+def test_the_gradient_at_duplicate_points_is_zero_not_nan():
+    points = torch.zeros(3, 2, requires_grad=True)
+    barcode(points).lengths.sum().backward()
+    assert (points.grad == 0).all()
+
+
+def test_an_edge_from_a_point_to_itself_has_length_zero():
+    assert edge_lengths(gauss(4, 2), torch.tensor([[1, 1]])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_points_give_float32_lengths_and_gradients_of_their_own_type(dtype):
+    points = gauss(16, 8).to(dtype).requires_grad_()
+    lengths = barcode(points).lengths
+    assert lengths.dtype == torch.float32
+    lengths.sum().backward()
+    assert points.grad.dtype == dtype
+    np.testing.assert_allclose(lengths.detach().sort().values, bars_by_hand(points.detach().float()), rtol=1e-5)
+
+
+def test_bars_and_penalty_are_the_same_under_bfloat16_autocast():
+    points = cone()
+    lengths, penalty = barcode(points).lengths, PersistentEntropy()(points)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(barcode(points).lengths, lengths)
+        assert torch.equal(PersistentEntropy()(points), penalty)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_non_finite_points_raise_an_error_that_counts_the_rows(value):
+    points = gauss(10, 4)
+    points[3, 1] = points[7, 0] = points[7, 2] = value
+    with pytest.raises(ValueError, match=r"^2 of 10 points have a NaN or infinite coordinate; a barcode needs finite"):
+        barcode(points)
+
+
+def test_large_finite_points_whose_sum_overflows_are_not_mistaken_for_infinite_ones():
+    points = torch.full((4, 8), 3e37)
+    assert barcode(points).lengths.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_the_penalty_lies_in_the_unit_interval_with_a_finite_gradient(name):
+    points = CLOUDS[name].clone().requires_grad_()
+    penalty = PersistentEntropy()(points)
+    penalty.backward()
+    assert 0 <= penalty.item() <= 1 + 1e-6
+    assert points.grad.isfinite().all()

@@ -1,0 +1,104 @@
+"""Persistent entropy: closed forms, gradients, and values at the edge of its domain."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from point_clouds import gauss
+
+from st_isotropy.entropy import entropy_deficit, persistent_entropy, total_persistence
+
+
+def lengths_of(*values, dtype=torch.float64):
+    return torch.tensor(values, dtype=dtype, requires_grad=True)
+
+
+def gradient(function, lengths):
+    return torch.autograd.grad(function(lengths), lengths)[0]
+
+
+@pytest.mark.parametrize("bars", [2, 3, 63])
+def test_equal_bars_have_the_largest_entropy_and_no_deficit(bars):
+    lengths = torch.full((bars,), 0.7)
+    assert persistent_entropy(lengths).item() == pytest.approx(math.log(bars), rel=1e-6)
+    assert persistent_entropy(lengths, normalize=True).item() == pytest.approx(1, rel=1e-6)
+    assert entropy_deficit(lengths).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_two_bars_have_the_entropy_of_a_coin():
+    assert persistent_entropy(lengths_of(3.0, 1.0)).item() == pytest.approx(
+        -0.75 * math.log(0.75) - 0.25 * math.log(0.25)
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0.01, 100.0), min_size=2, max_size=20), st.floats(1e-3, 1e3))
+def test_entropy_is_invariant_to_scale_and_order_and_lies_between_zero_and_its_maximum(values, scale):
+    lengths = torch.tensor(values, dtype=torch.float64)
+    entropy = persistent_entropy(lengths).item()
+    assert persistent_entropy(scale * lengths.flip(0)).item() == pytest.approx(entropy, abs=1e-12)
+    assert 0 <= entropy <= math.log(len(values)) + 1e-12
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0.01, 100.0), min_size=2, max_size=20))
+def test_the_deficit_is_one_minus_the_normalized_entropy(values):
+    lengths = torch.tensor(values, dtype=torch.float64)
+    expected = 1 - persistent_entropy(lengths, normalize=True).item()
+    assert entropy_deficit(lengths).item() == pytest.approx(expected, abs=1e-12)
+    assert entropy_deficit(lengths).item() >= 0
+
+
+def test_a_small_deficit_keeps_its_digits_in_float32_where_one_minus_entropy_loses_them():
+    lengths = 1 + 1e-2 * gauss(255, 1).flatten()
+    exact = entropy_deficit(lengths.double()).item()
+    assert exact < 1e-4
+    assert entropy_deficit(lengths).item() == pytest.approx(exact, rel=1e-3)
+    assert 1 - persistent_entropy(lengths, normalize=True).item() != pytest.approx(exact, rel=1e-3)
+
+
+@pytest.mark.parametrize("values", [(1.0, 2.0, 5.0), (1.0, 1.0, 1.0, 1.0), (1e-3, 1.0, 1e3)])
+@pytest.mark.parametrize("function", [persistent_entropy, entropy_deficit])
+def test_entropy_passes_gradcheck_in_float64(values, function):
+    assert torch.autograd.gradcheck(function, lengths_of(*values), eps=1e-7, atol=1e-6)
+
+
+def test_the_gradient_is_minus_log_share_plus_entropy_over_the_total_and_zero_at_zero_bars():
+    lengths = lengths_of(0.5, 2.0, 0.0, 1.0, 0.0)
+    entropy = persistent_entropy(lengths).detach()
+    total = lengths.detach().sum()
+    positive = lengths.detach() > 0
+    expected = torch.where(positive, -((lengths.detach() / total).log() + entropy) / total, 0.0)
+    torch.testing.assert_close(gradient(persistent_entropy, lengths), expected)
+    torch.testing.assert_close(gradient(entropy_deficit, lengths), -expected / math.log(5))
+
+
+@pytest.mark.parametrize("function", [persistent_entropy, entropy_deficit])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "values", [(), (2.0,), (0.0,), (0.0, 0.0, 0.0), (3.0, 3.0, 3.0), (1.0, 0.0, 0.0), (1e-12, 1.0, 1e12), (1e-12,) * 4]
+)
+def test_values_and_gradients_are_finite_at_the_edge_of_the_domain(function, dtype, values):
+    lengths = lengths_of(*values, dtype=dtype)
+    assert function(lengths).isfinite()
+    assert gradient(function, lengths).isfinite().all()
+
+
+def test_a_single_long_bar_and_no_long_bar_have_no_entropy():
+    for values in [(1.0, 0.0, 0.0), (0.0, 0.0, 0.0)]:
+        assert persistent_entropy(lengths_of(*values)).item() == 0
+        assert entropy_deficit(lengths_of(*values)).item() == 1
+
+
+@pytest.mark.parametrize("function", [persistent_entropy, entropy_deficit])
+def test_fewer_than_two_bars_give_a_zero_that_is_connected_to_the_graph(function):
+    for values in [(), (2.0,)]:
+        lengths = lengths_of(*values)
+        assert function(lengths).item() == 0
+        assert (gradient(function, lengths) == 0).all()
+
+
+def test_total_persistence_is_the_sum():
+    assert total_persistence(lengths_of(1.0, 2.5)).item() == 3.5

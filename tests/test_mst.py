@@ -1,0 +1,116 @@
+"""The minimum spanning tree: exact, deterministic, in every dtype."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from point_clouds import CLOUDS, bars_by_hand, near_duplicates
+
+from st_isotropy.barcodes import edge_lengths, minimum_spanning_tree
+
+cloud_names = pytest.mark.parametrize("name", CLOUDS)
+
+
+def bars(points):
+    return edge_lengths(points, minimum_spanning_tree(points)).sort().values.numpy()
+
+
+def is_spanning_tree(edges, n):
+    """Whether n - 1 edges join n points: union-find never meets a cycle."""
+    root = list(range(n))
+
+    def find(i):
+        while root[i] != i:
+            i = root[i]
+        return i
+
+    for i, j in edges.tolist():
+        left, right = find(i), find(j)
+        if left == right:
+            return False
+        root[left] = right
+    return len(edges) == n - 1
+
+
+@cloud_names
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bars_match_a_float64_prim_over_differences(name, dtype):
+    points = CLOUDS[name].to(dtype)
+    np.testing.assert_allclose(bars(points), bars_by_hand(points), rtol=1e-4, atol=1e-12)
+
+
+@cloud_names
+def test_edges_form_a_spanning_tree(name):
+    points = CLOUDS[name]
+    assert is_spanning_tree(minimum_spanning_tree(points), len(points))
+
+
+@pytest.mark.parametrize("spacing", [1e-2, 1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_bars_of_near_duplicate_groups_are_exact_where_a_matrix_product_cancels(spacing, offset):
+    points = near_duplicates(spacing) + offset
+    np.testing.assert_allclose(bars(points), bars_by_hand(points), rtol=1e-4)
+
+
+@pytest.mark.parametrize("spacing", [1e-3, 1e-6, 1e-9])
+def test_float64_clouds_are_searched_in_float64(spacing):
+    points = near_duplicates(spacing, groups=8, each=4, d=64).double()
+    points += spacing * torch.randn(points.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    np.testing.assert_allclose(bars(points), bars_by_hand(points), rtol=1e-4)
+
+
+def test_duplicates_give_bars_of_exactly_zero_and_never_fewer_bars():
+    points = torch.randn(20, 300, generator=torch.Generator().manual_seed(0)).repeat(2, 1) + 5
+    lengths = edge_lengths(points, minimum_spanning_tree(points))
+    assert len(lengths) == 39
+    assert (lengths == 0).sum() == 20
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fewer_than_two_points_have_no_edges(n):
+    edges = minimum_spanning_tree(torch.ones(n, 3))
+    assert edges.shape == (0, 2)
+    assert edges.dtype == torch.int64
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_gives_the_tree_of_the_same_points_in_float32(dtype):
+    points = CLOUDS["gauss"].to(dtype)
+    assert torch.equal(minimum_spanning_tree(points), minimum_spanning_tree(points.float()))
+
+
+def test_autocast_does_not_reach_the_search():
+    points = CLOUDS["cone"]
+    expected = minimum_spanning_tree(points)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(minimum_spanning_tree(points), expected)
+
+
+@pytest.mark.parametrize("name", ["grid", "simplex", "duplicates", "one_place"])
+def test_ties_are_broken_the_same_way_with_one_thread_and_two(name):
+    points = CLOUDS[name]
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = minimum_spanning_tree(points)
+        torch.set_num_threads(2)
+        for _ in range(3):
+            assert torch.equal(minimum_spanning_tree(points), alone)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_the_search_leaves_no_gradient_and_no_trace_on_its_input():
+    points = CLOUDS["duplicates"].clone().requires_grad_()
+    before = points.detach().clone()
+    edges = minimum_spanning_tree(points)
+    assert not edges.requires_grad
+    assert torch.equal(points.detach(), before)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(np.float32, st.tuples(st.integers(2, 9), st.integers(1, 3)), elements=st.integers(-2, 2).map(float)))
+def test_bars_on_lattices_full_of_ties_match_the_slow_search(points):
+    np.testing.assert_allclose(bars(torch.from_numpy(points)), bars_by_hand(points), rtol=1e-6, atol=1e-12)
