@@ -1,0 +1,288 @@
+"""The FAISS check: what each index keeps of a variant's exact retrieval quality.
+
+Everything here works on saved embeddings, outside mteb. Rows are unit vectors and the metric is the inner product. The
+index seed shuffles the order in which documents are trained on and inserted, which is what k-means, graph construction
+and the order of ties depend on; scores are averaged over the seeds.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import faiss
+import numpy as np
+import pytrec_eval
+from numpy.typing import NDArray
+
+from evaluation.embeddings import RetrievalEmbeddings
+from evaluation.errors import UserError
+from evaluation.indexes import SEARCH_PARAMETERS, IndexKind, Setting, index_kinds
+
+Qrels = Mapping[str, Mapping[str, int]]
+Status = Literal["exact", "in range", "no headroom", "out of range", "left out"]
+
+QUICK_INDEXES = ("flat", "hnsw", "ivf", "pq", "one-bit")
+SEEDS = (0, 1, 2)
+BAND = (0.70, 0.95)  # share of exact nDCG@10 that the start model should keep, so that a variant can gain or lose
+DEPTH = 10
+DEEP = 100
+
+_COUNTERS: Any = faiss.cvar  # SWIG globals, which type checkers cannot see
+
+
+@dataclass(frozen=True)
+class ChosenIndex:
+    """An index with the parameters that every variant is measured with.
+
+    Attributes:
+        name: Name of the kind of index.
+        setting: Its parameters; None where it is left out.
+        status: "in range" if the start model keeps 70-95 % of its exact nDCG@10, "no headroom" if it keeps more,
+            "out of range" if even the nearest setting keeps less, "exact" for exact search, "left out" where
+            the corpus is too small to train the index.
+        retention: What the start model keeps, as a share; None where it is left out or exact search finds nothing.
+        note: One sentence for the reader of a table, empty where there is nothing to say.
+    """
+
+    name: str
+    setting: Setting | None
+    status: Status
+    retention: float | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class IndexScore:
+    """What one index gives on one variant, averaged over the index seeds.
+
+    Attributes:
+        name: Name of the kind of index.
+        setting: Its parameters.
+        ndcg_at_10: Mean nDCG@10 against the qrels.
+        per_query: nDCG@10 of each judged query.
+        retention: `ndcg_at_10` as a share of the variant's own exact search; None if that is zero.
+        recall_at_10: Share of the variant's own exact top 10 that is found among the first 10.
+        recall_at_100: Share of the exact top 100 found by a search for 100. It is a separate search: asking a graph
+            for more neighbors makes it look further.
+        seed_spread: Standard deviation of `ndcg_at_10` over the index seeds; 0 with one seed.
+        distances_per_query: Documents compared with a query in a search for 10 (centroids of inverted lists included).
+        bytes_per_vector: Size of the whole serialized index, tables and graph included, over the number of documents.
+        build_seconds: Time to train and fill the index, on one thread.
+        search_seconds: Time to search 10 neighbors for all queries, on one thread.
+    """
+
+    name: str
+    setting: Setting
+    ndcg_at_10: float
+    per_query: dict[str, float]
+    retention: float | None
+    recall_at_10: float
+    recall_at_100: float
+    seed_spread: float
+    distances_per_query: float
+    bytes_per_vector: float
+    build_seconds: float
+    search_seconds: float
+
+
+def choose_indexes(
+    start: RetrievalEmbeddings, qrels: Qrels, names: Sequence[str] = QUICK_INDEXES, seeds: Sequence[int] = SEEDS
+) -> list[ChosenIndex]:
+    """Choose the parameters of each index once, from the start model.
+
+    Each index has a documented ladder of settings from coarse to fine (`evaluation.indexes`). The rung is taken whose
+    share of the start model's exact nDCG@10 is nearest to the middle of 70-95 %; the ladder is climbed with the first
+    seed, until that middle is passed, and the share that is reported is averaged over all seeds.
+
+    Args:
+        start: Embeddings of the start model.
+        qrels: Grades of documents for queries, `{query id: {document id: grade}}`.
+        names: Names of the indexes.
+        seeds: Index seeds to average over.
+
+    Returns:
+        One choice per name, in the same order.
+
+    Raises:
+        UserError: An index is unknown, or no query has a relevant document in the corpus.
+    """
+    with _one_thread():
+        bench = _Bench(start, qrels, seeds)
+        return [_choose(kind, bench) for kind in index_kinds(names)]
+
+
+def faiss_check(
+    variant: RetrievalEmbeddings, qrels: Qrels, chosen: Sequence[ChosenIndex], seeds: Sequence[int] = SEEDS
+) -> list[IndexScore]:
+    """Measure one variant under every chosen index.
+
+    Args:
+        variant: Embeddings of the variant.
+        qrels: Grades of documents for queries, `{query id: {document id: grade}}`; other queries are left out.
+        chosen: The indexes with their parameters, from `choose_indexes` on the start model.
+        seeds: Index seeds to average over.
+
+    Returns:
+        One score per index that is not left out, in the same order.
+
+    Raises:
+        UserError: No query has a relevant document in the corpus.
+    """
+    with _one_thread():
+        bench = _Bench(variant, qrels, seeds)
+        settings = [(index_kinds([one.name])[0], one.setting) for one in chosen]
+        return [bench.score(kind, setting) for kind, setting in settings if setting is not None]
+
+
+def _choose(kind: IndexKind, bench: "_Bench") -> ChosenIndex:
+    ladder = kind.ladder(*bench.variant.corpus.shape)
+    if kind.name == "flat":
+        return ChosenIndex(kind.name, ladder[0], "exact", 1.0 if bench.exact_ndcg else None)
+    if not ladder:
+        note = (
+            f"{kind.name} is left out: it needs {kind.needs} documents and the corpus has {len(bench.variant.corpus)}."
+        )
+        return ChosenIndex(kind.name, None, "left out", None, note)
+    if not bench.exact_ndcg:
+        note = "The start model finds nothing by exact search, so there is no retention."
+        return ChosenIndex(kind.name, ladder[-1], "out of range", None, note)
+    middle = sum(BAND) / 2
+    tried: list[tuple[float, Setting]] = []
+    for setting in ladder:
+        tried.append((bench.retention(kind, setting, bench.seeds[:1]), setting))
+        if tried[-1][0] >= middle:
+            break
+    _, setting = min(tried, key=lambda rung: abs(rung[0] - middle))
+    retention = bench.retention(kind, setting, bench.seeds)
+    status: Status = "in range" if BAND[0] <= retention <= BAND[1] else "out of range"
+    if retention > BAND[1]:
+        status = "no headroom"
+    note = "" if status == "in range" else f"{status}: the start model keeps {retention:.0%} of its exact nDCG@10."
+    return ChosenIndex(kind.name, setting, status, retention, note)
+
+
+class _Bench:
+    """One variant with its exact neighbors, on which indexes are measured."""
+
+    def __init__(self, variant: RetrievalEmbeddings, qrels: Qrels, seeds: Sequence[int]) -> None:
+        judged = [row for row, query in enumerate(variant.query_ids) if query in qrels]
+        documents = set(variant.corpus_ids)
+        relevant = (doc for row in judged for doc, grade in qrels[variant.query_ids[row]].items() if grade > 0)
+        if documents.isdisjoint(relevant):
+            raise UserError(
+                f"None of the {len(variant.query_ids)} queries has a relevant document in the corpus: "
+                "check that the ids in the qrels are those of the queries and documents."
+            )
+        self.variant = variant
+        self.seeds = seeds
+        self.queries = np.ascontiguousarray(variant.queries[judged])
+        self.query_ids = [variant.query_ids[row] for row in judged]
+        self.qrels = {query: dict(qrels[query]) for query in self.query_ids}
+        exact = faiss.IndexFlatIP(variant.corpus.shape[1])
+        exact.add(variant.corpus)
+        self.neighbors = exact.search(self.queries, min(DEEP, len(variant.corpus)))[1]
+        self.exact_ndcg = float(np.mean(self.ndcg(self.neighbors)))
+
+    def ndcg(self, neighbors: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Compute nDCG@10 per query from rows of neighbors, best first."""
+        ids = self.variant.corpus_ids
+        # An index that finds too few fills up with -1. Ranks serve as scores, so that no tie is broken by document id.
+        run = {
+            query: {ids[place]: float(DEPTH - rank) for rank, place in enumerate(row[:DEPTH]) if place >= 0}
+            for query, row in zip(self.query_ids, neighbors.tolist(), strict=True)
+        }
+        scores = pytrec_eval.RelevanceEvaluator(self.qrels, {"ndcg_cut.10"}).evaluate(run)
+        return np.array([scores[query]["ndcg_cut_10"] if run[query] else 0.0 for query in self.query_ids])
+
+    def retention(self, kind: IndexKind, setting: Setting, seeds: Sequence[int]) -> float:
+        """Compute what an index keeps of the exact nDCG@10."""
+        found = [self.search(self.build(kind, setting, seed), seed, DEPTH) for seed in seeds]
+        return float(np.mean([self.ndcg(neighbors) for neighbors in found])) / self.exact_ndcg
+
+    def build(self, kind: IndexKind, setting: Setting, seed: int | None) -> faiss.Index:
+        """Train and fill an index."""
+        corpus = self.variant.corpus[self.order(seed)]
+        index = kind.create(corpus.shape[1], setting)
+        index.train(corpus)
+        index.add(corpus)
+        for parameter in SEARCH_PARAMETERS:
+            if parameter in setting:
+                faiss.ParameterSpace().set_index_parameter(index, parameter, setting[parameter])
+        return index
+
+    def order(self, seed: int | None) -> NDArray[np.int64]:
+        """Give the order of insertion that a seed stands for; None is the order of the corpus."""
+        places = np.arange(len(self.variant.corpus))
+        return places if seed is None else np.random.default_rng(seed).permutation(places)
+
+    def search(self, index: faiss.Index, seed: int | None, depth: int) -> NDArray[np.int64]:
+        """Search all queries; the result holds places in the corpus, -1 where nothing was found."""
+        places = index.search(self.queries, min(depth, index.ntotal))[1]
+        return np.where(places >= 0, self.order(seed)[places], -1)
+
+    def recall(self, neighbors: NDArray[np.int64]) -> float:
+        """Compute the share of the exact neighbors that was found, at the depth of the search."""
+        depth = neighbors.shape[1]
+        # Places are unique within a row, so that equal neighbors in the sorted union are places that both rows hold.
+        both = np.sort(np.concatenate([neighbors, self.neighbors[:, :depth]], axis=1), axis=1)
+        return float(((both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)).sum() / (len(both) * depth))
+
+    def score(self, kind: IndexKind, setting: Setting) -> IndexScore:
+        """Measure an index, averaged over the seeds."""
+        ndcg: list[NDArray[np.float64]] = []
+        rest: list[tuple[float, ...]] = []
+        for seed in self.seeds if kind.seeded else [None]:
+            started = time.perf_counter()
+            index = self.build(kind, setting, seed)
+            built = time.perf_counter()
+            _reset_counters()
+            found = self.search(index, seed, DEPTH)
+            searched = time.perf_counter()
+            distances = _distances(index, len(self.queries))
+            ndcg.append(self.ndcg(found))
+            recalls = self.recall(found), self.recall(self.search(index, seed, DEEP))
+            size = len(faiss.serialize_index(index)) / index.ntotal
+            rest.append((*recalls, distances, size, built - started, searched - built))
+        per_query = np.mean(ndcg, axis=0)
+        mean = float(per_query.mean())
+        recall_at_10, recall_at_100, distances, size, build_seconds, search_seconds = np.mean(rest, axis=0).tolist()
+        return IndexScore(
+            name=kind.name,
+            setting=setting,
+            ndcg_at_10=mean,
+            per_query=dict(zip(self.query_ids, per_query.tolist(), strict=True)),
+            retention=mean / self.exact_ndcg if self.exact_ndcg else None,
+            recall_at_10=recall_at_10,
+            recall_at_100=recall_at_100,
+            seed_spread=float(np.std(np.mean(ndcg, axis=1), ddof=1)) if len(ndcg) > 1 else 0.0,
+            distances_per_query=distances,
+            bytes_per_vector=size,
+            build_seconds=build_seconds,
+            search_seconds=search_seconds,
+        )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run faiss on one thread: times can be compared, and graphs are built in one order."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def _reset_counters() -> None:
+    _COUNTERS.hnsw_stats.reset()
+    _COUNTERS.indexIVF_stats.reset()
+
+
+def _distances(index: faiss.Index, queries: int) -> float:
+    """Read the distances per query of the last search; only graphs and inverted lists count, the rest compare all."""
+    graph, lists = _COUNTERS.hnsw_stats.ndis, _COUNTERS.indexIVF_stats.ndis
+    if lists:
+        return lists / queries + faiss.extract_index_ivf(index).nlist
+    return graph / queries if graph else index.ntotal

@@ -1,0 +1,231 @@
+import dataclasses
+import math
+
+import faiss
+import numpy as np
+import pytest
+
+from evaluation.embeddings import RetrievalEmbeddings
+from evaluation.errors import UserError
+from evaluation.retrieval import QUICK_INDEXES, ChosenIndex, choose_indexes, faiss_check
+
+FLAT = [ChosenIndex("flat", {}, "exact", 1.0)]
+
+
+def embeddings(queries: np.ndarray, corpus: np.ndarray) -> RetrievalEmbeddings:
+    query_ids = tuple(f"q{row}" for row in range(len(queries)))
+    return RetrievalEmbeddings(queries, corpus, query_ids, tuple(f"d{row}" for row in range(len(corpus))))
+
+
+def planted(documents: int, dimensions: int, noise: float = 1.0) -> tuple[RetrievalEmbeddings, dict]:
+    """A query is its document plus noise, in a clustered cloud around a common direction."""
+    rng = np.random.default_rng(7)
+    centers = rng.standard_normal((20, dimensions))
+    corpus = centers[rng.integers(20, size=documents)] + rng.standard_normal((documents, dimensions)) + 0.5
+    queries = corpus[: min(documents, 300)] + noise * rng.standard_normal((min(documents, 300), dimensions))
+    return embeddings(queries, corpus), {f"q{row}": {f"d{row}": 1} for row in range(len(queries))}
+
+
+def without_times(score) -> dict:
+    return {key: value for key, value in dataclasses.asdict(score).items() if not key.endswith("_seconds")}
+
+
+def test_ndcg_is_the_one_computed_by_hand():
+    corpus = np.array([[1.0, 0.0], [0.9, 0.2], [0.0, 1.0], [-1.0, 0.0]])
+    queries = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1]])
+    # Graded: q0 finds d0, d1, d2, d3 in this order, with grades 0, 1, 0, 3. q1 finds its document first.
+    # q2 is not judged and does not count.
+    qrels = {"q0": {"d1": 1, "d3": 3}, "q1": {"d2": 1}}
+    [flat] = faiss_check(embeddings(queries, corpus), qrels, FLAT)
+    found = 1 / math.log2(3) + 3 / math.log2(5)
+    ideal = 3 + 1 / math.log2(3)
+    assert flat.per_query == pytest.approx({"q0": found / ideal, "q1": 1.0})
+    assert flat.ndcg_at_10 == pytest.approx((found / ideal + 1) / 2)
+    assert (flat.retention, flat.recall_at_10, flat.recall_at_100) == (1.0, 1.0, 1.0)
+    assert flat.distances_per_query == 4
+
+
+def test_a_judged_query_without_a_relevant_document_in_the_corpus_counts_as_zero():
+    start = embeddings(np.eye(2), np.eye(2))
+    [flat] = faiss_check(start, {"q0": {"d0": 1}, "q1": {"elsewhere": 1}}, FLAT)
+    assert flat.per_query == {"q0": 1.0, "q1": 0.0}
+
+
+def test_a_rotation_changes_nothing_under_exact_search():
+    start, qrels = planted(400, 24)
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((24, 24)))[0]
+    turned = embeddings(start.queries @ rotation, start.corpus @ rotation)
+    [before], [after] = faiss_check(start, qrels, FLAT), faiss_check(turned, qrels, FLAT)
+    assert after.per_query == before.per_query
+    assert 0 < before.ndcg_at_10 < 1
+
+
+def test_lengths_do_not_matter():
+    start, qrels = planted(400, 24)
+    scale = np.random.default_rng(0).uniform(0.1, 10, size=(400, 1))
+    [before], [after] = (
+        faiss_check(embeddings(start.queries, corpus), qrels, FLAT) for corpus in (start.corpus, start.corpus * scale)
+    )
+    assert after.per_query == before.per_query
+
+
+def test_every_index_is_in_range_on_a_corpus_with_headroom_and_keeps_what_was_promised():
+    start, qrels = planted(1200, 128, noise=2.0)
+    chosen = choose_indexes(start, qrels)
+    scores = faiss_check(start, qrels, chosen)
+    assert [one.name for one in chosen] == [one.name for one in scores] == list(QUICK_INDEXES)
+    assert [one.status for one in chosen] == ["exact", *["in range"] * 4]
+    for choice, score in zip(chosen, scores, strict=True):
+        assert score.retention == pytest.approx(choice.retention)
+        assert score.setting == choice.setting
+        assert score.ndcg_at_10 == pytest.approx(np.mean(list(score.per_query.values())))
+        assert score.build_seconds > 0 and score.search_seconds > 0
+    by_name = {score.name: score for score in scores}
+    assert by_name["flat"].bytes_per_vector == pytest.approx(4 * 128, abs=1)
+    assert by_name["one-bit"].bytes_per_vector == pytest.approx(128 / 8, abs=1)
+    assert by_name["hnsw"].bytes_per_vector > 4 * 128
+    assert by_name["pq"].bytes_per_vector < 4 * 128 / 2
+    assert by_name["ivf"].distances_per_query < 1200
+    assert by_name["hnsw"].distances_per_query < 1200
+    assert by_name["pq"].distances_per_query == by_name["flat"].distances_per_query == 1200
+    assert all(score.recall_at_10 < 1 for name, score in by_name.items() if name != "flat")
+
+
+def test_the_check_is_deterministic_and_leaves_the_thread_count_alone():
+    start, qrels = planted(800, 32, noise=2.0)
+    chosen = choose_indexes(start, qrels)
+    before = faiss.omp_get_max_threads()
+    first = faiss_check(start, qrels, chosen)
+    np.random.seed(123)  # noqa: NPY002 (a dirtied global generator must not matter)
+    np.random.random(10)  # noqa: NPY002
+    assert list(map(without_times, faiss_check(start, qrels, chosen))) == list(map(without_times, first))
+    assert faiss.omp_get_max_threads() == before
+
+
+def test_index_seeds_are_averaged():
+    start, qrels = planted(800, 32, noise=2.0)
+    ivf = choose_indexes(start, qrels, ["ivf"])
+    [first], [second], [both] = (faiss_check(start, qrels, ivf, seeds=seeds) for seeds in ((0,), (1,), (0, 1)))
+    assert first.per_query != second.per_query
+    assert both.ndcg_at_10 == pytest.approx((first.ndcg_at_10 + second.ndcg_at_10) / 2)
+    assert both.seed_spread == pytest.approx(abs(first.ndcg_at_10 - second.ndcg_at_10) / math.sqrt(2))
+    assert first.seed_spread == 0
+
+
+def test_ties_of_the_one_bit_index_do_not_follow_the_order_of_the_corpus():
+    # All documents have the same signs. Were ties broken by the order of the corpus, q0 would always find d0 first.
+    corpus = np.random.default_rng(0).uniform(0.1, 1.0, size=(200, 8))
+    start = embeddings(corpus[:1], corpus)
+    [one_bit] = faiss_check(start, {"q0": {"d0": 1}}, [ChosenIndex("one-bit", {}, "in range", 0.8)], seeds=range(20))
+    assert one_bit.ndcg_at_10 < 0.3
+
+
+def test_missing_neighbors_count_as_not_found():
+    # One list is probed of two, and it holds 8 documents: faiss fills up with -1, which read as a place would be the
+    # last document, here a relevant one that lies in the other list.
+    rng = np.random.default_rng(0)
+    right, left = (np.array([sign, 0.0]) + 0.01 * rng.standard_normal((8, 2)) for sign in (1.0, -1.0))
+    start = embeddings(np.array([[1.0, 0.0]]), np.vstack([right, left]))
+    choice = ChosenIndex("ivf", {"nlist": 2, "nprobe": 1}, "in range", 0.8)
+    [ivf] = faiss_check(start, {"q0": {"d15": 1}}, [choice])
+    assert ivf.per_query == {"q0": 0.0}
+    assert ivf.recall_at_10 == pytest.approx(8 / 10)
+    assert ivf.recall_at_100 == pytest.approx(8 / 16)
+    assert ivf.distances_per_query == 8 + 2
+
+
+def test_easy_data_has_no_headroom_and_says_so():
+    start, qrels = planted(200, 16, noise=0.0)
+    [hnsw] = choose_indexes(start, qrels, ["hnsw"])
+    assert (hnsw.status, hnsw.note) == ("no headroom", "no headroom: the start model keeps 100% of its exact nDCG@10.")
+
+
+def test_an_index_that_keeps_too_little_is_out_of_range():
+    start, qrels = planted(1000, 8, noise=0.3)
+    [one_bit] = choose_indexes(start, qrels, ["one-bit"])
+    assert one_bit.status == "out of range"
+    assert one_bit.retention is not None and one_bit.retention < 0.7
+
+
+@pytest.mark.parametrize("documents", [2, 3, 11, 77])
+def test_small_corpora_leave_out_what_cannot_be_trained(documents):
+    start, qrels = planted(documents, 12)
+    chosen = choose_indexes(start, qrels)
+    assert [one.name for one in chosen if one.status == "left out"] == ["ivf", "pq"]
+    assert chosen[2].note == f"ivf is left out: it needs 78 documents and the corpus has {documents}."
+    assert chosen[3].note == f"pq is left out: it needs 624 documents and the corpus has {documents}."
+    assert [score.name for score in faiss_check(start, qrels, chosen)] == ["flat", "hnsw", "one-bit"]
+
+
+@pytest.mark.parametrize(("documents", "dimensions"), [(78, 5), (624, 7), (650, 1), (640, 33)])
+def test_odd_sizes_work(documents, dimensions):
+    start, qrels = planted(documents, dimensions)
+    scores = faiss_check(start, qrels, choose_indexes(start, qrels, seeds=(0,)), seeds=(0,))
+    assert {score.name for score in scores} == set(QUICK_INDEXES) - ({"pq"} if documents < 624 else set())
+    assert all(math.isfinite(score.ndcg_at_10) for score in scores)
+
+
+def test_when_exact_search_finds_nothing_there_is_no_retention():
+    corpus = np.vstack([np.tile([1.0, 0.0], (20, 1)), [[-1.0, 0.0]]])
+    start = embeddings(np.array([[1.0, 0.0]]), corpus)
+    qrels = {"q0": {"d20": 1}}
+    flat, hnsw = choose_indexes(start, qrels, ["flat", "hnsw"])
+    assert (flat.retention, hnsw.retention) == (None, None)
+    assert hnsw.note == "The start model finds nothing by exact search, so there is no retention."
+    assert [score.retention for score in faiss_check(start, qrels, [flat, hnsw])] == [None, None]
+
+
+def test_an_unknown_index_is_answered_with_near_names():
+    start, qrels = planted(20, 4)
+    with pytest.raises(UserError, match=r"^There is no index named 'hsnw': did you mean hnsw\?$"):
+        choose_indexes(start, qrels, ["hsnw"])
+
+
+def test_qrels_of_another_corpus_are_refused():
+    start, _ = planted(20, 4)
+    with pytest.raises(UserError, match=r"^None of the 20 queries has a relevant document in the corpus: check that"):
+        choose_indexes(start, {"q0": {"other": 1}, "q1": {"d3": 0}})
+
+
+def test_embeddings_survive_a_round_trip(tmp_path):
+    start, _ = planted(30, 6)
+    start = dataclasses.replace(start, corpus_ids=("naïve <b>/../", *start.corpus_ids[1:]))
+    start.save(tmp_path / "deep" / "corpus.npz")
+    loaded = RetrievalEmbeddings.load(tmp_path / "deep" / "corpus.npz")
+    np.testing.assert_allclose(loaded.corpus, start.corpus, rtol=1e-6)
+    np.testing.assert_allclose(loaded.queries, start.queries, rtol=1e-6)
+    assert (loaded.query_ids, loaded.corpus_ids) == (start.query_ids, start.corpus_ids)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["corpus.npz"]
+
+
+def test_saved_embeddings_are_never_unpickled(tmp_path):
+    np.savez(tmp_path / "bad.npz", queries=np.array([{}]), corpus=np.eye(2), query_ids=["q"], corpus_ids=["a", "b"])
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        RetrievalEmbeddings.load(tmp_path / "bad.npz")
+
+
+def test_a_zero_row_stays_zero():
+    start = embeddings(np.array([[0.0, 0.0], [3.0, 4.0]]), np.eye(2))
+    np.testing.assert_allclose(start.queries, [[0, 0], [0.6, 0.8]], rtol=1e-6)
+    assert start.queries.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"corpus": np.full((2, 2), np.nan)}, "2 of 2 embeddings of the corpus hold NaN or infinity: check the model."),
+        ({"corpus": np.ones((3, 2))}, "The corpus array has shape (3, 2) for 2 ids: give one row per id."),
+        ({"corpus": np.ones((1, 2)), "corpus_ids": ("d",)}, "The corpus has 1 document: retrieval needs at least 2."),
+        ({"queries": np.ones((0, 2)), "query_ids": ()}, "There are no queries: retrieval needs at least 1."),
+        ({"corpus_ids": ("d", "d")}, "1 of 2 ids of the corpus repeat: make them unique."),
+        (
+            {"queries": np.ones((1, 3))},
+            "Queries have 3 dimensions and documents 2: encode both with one model.",
+        ),
+    ],
+)
+def test_bad_embeddings_are_refused_in_one_sentence(change, message):
+    good = {"queries": np.ones((1, 2)), "corpus": np.eye(2), "query_ids": ("q",), "corpus_ids": ("a", "b")}
+    with pytest.raises(UserError) as error:
+        RetrievalEmbeddings(**(good | change))
+    assert str(error.value) == message
