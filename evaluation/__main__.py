@@ -1,0 +1,80 @@
+"""The command line: `python -m evaluation quickstart | run`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 missed a target, 2 bad input, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on where it stopped", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    quickstart = commands.add_parser(
+        "quickstart",
+        help="train with and without the persistent-entropy term and say what changed",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    quickstart.add_argument(
+        "--model", default="static", help="static, minilm, glove, or any sentence-transformers name"
+    )
+    quickstart.add_argument("--seeds", type=int, default=3, help="paired training runs")
+    quickstart.add_argument("--objective", default="cosine", help="cosine (pairs labelled 1/0) or contrastive")
+    quickstart.add_argument("--weight", type=float, default=30.0, help="weight of the term; negative minimizes entropy")
+    quickstart.add_argument("--steps", type=int, default=150, help="optimizer steps of each training run")
+    quickstart.add_argument("--out", type=Path, default=Path("runs/quickstart"), help="run directory")
+    quickstart.set_defaults(command=_quickstart)
+
+    run = commands.add_parser("run", help="evaluate models on mteb tasks and compare them, without training")
+    run.add_argument("--model", nargs="+", required=True, help="two or more give the paired comparison with the first")
+    run.add_argument("--tasks", nargs="+", required=True, help="mteb task names")
+    run.add_argument("--mirror", type=Path, help="folder with data sets laid out as on the hub")
+    run.add_argument("--out", type=Path, default=Path("runs/run"), help="run directory")
+    run.set_defaults(command=_run)
+    return parser
+
+
+def _quickstart(options: argparse.Namespace) -> int:
+    # Imported here so that --help answers at once.
+    from evaluation.quickstart import Study, quickstart
+
+    quickstart(
+        Study(
+            model=options.model,
+            objective=options.objective,
+            weight=options.weight,
+            seeds=options.seeds,
+            steps=options.steps,
+        ),
+        options.out,
+    )
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from evaluation.compare import compare
+
+    compare(options.model, options.tasks, options.mirror, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    # Progress bars of the libraries would tear ours apart; tokenizers warn when joblib forks.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sys.exit(main())
