@@ -14,12 +14,12 @@ def persistent_entropy(lengths: Tensor, normalize: bool = False) -> Tensor:
     $-(\ln p_i + H) / \sum_j \ell_j$: bars longer than $e^{-H} \sum_j \ell_j$ shrink, shorter ones grow.
 
     Args:
-        lengths: Bar lengths of shape `(m,)`, non-negative.
+        lengths: Bar lengths of shape `(m,)`, or `(b, m)` for several barcodes, non-negative.
         normalize: Divide by $\ln m$, so that the result lies in [0, 1] and is 1 when all bars are equally long.
 
     Returns:
-        The entropy in nats as a 0-dim tensor, or its share of $\ln m$. It is a gradient-connected 0 when all lengths
-        are zero, and when there are fewer than two bars.
+        The entropy of each barcode in nats, a 0-dim tensor for one, or its share of $\ln m$. It is a gradient-connected
+        0 when all lengths are zero, and when there are fewer than two bars.
 
     Example:
         >>> persistent_entropy(torch.ones(4), normalize=True).item()
@@ -29,11 +29,11 @@ def persistent_entropy(lengths: Tensor, normalize: bool = False) -> Tensor:
         Rucco et al. 2015, "Characterisation of the idiotypic immune network through persistent entropy";
         Atienza, Gonzalez-Diaz and Rucco 2017 (arXiv 1701.07857).
     """
-    bars = lengths.numel()
+    bars = lengths.shape[-1]
     if bars < 2:
-        return lengths.sum() * 0
+        return lengths.sum(dim=-1) * 0
     shares, logs = _shares_and_logs(lengths)
-    entropy = 0 - (shares * logs).sum()  # a plain minus would print -0.0 for a single bar
+    entropy = 0 - (shares * logs).sum(dim=-1)  # a plain minus would print -0.0 for a single bar
     return entropy / math.log(bars) if normalize else entropy
 
 
@@ -45,34 +45,34 @@ def entropy_deficit(lengths: Tensor) -> Tensor:
     $1 - H / \ln m$ would leave two.
 
     Args:
-        lengths: Bar lengths of shape `(m,)`, non-negative.
+        lengths: Bar lengths of shape `(m,)`, or `(b, m)` for several barcodes, non-negative.
 
     Returns:
-        The deficit as a 0-dim tensor: 0 when all bars are equally long, 1 when one bar or none is longer than zero,
-        and a gradient-connected 0 when there are fewer than two bars.
+        The deficit of each barcode, a 0-dim tensor for one: 0 when all bars are equally long, 1 when one bar or none is
+        longer than zero, and a gradient-connected 0 when there are fewer than two bars.
 
     Example:
         >>> entropy_deficit(torch.tensor([1.0, 0.0, 0.0])).item()
         1.0
     """
-    bars = lengths.numel()
+    bars = lengths.shape[-1]
     if bars < 2:
-        return lengths.sum() * 0
+        return lengths.sum(dim=-1) * 0
     shares, logs = _shares_and_logs(lengths, times=bars)
-    deficit = (shares * logs - shares + 1).sum() / (bars * math.log(bars))
-    return torch.where(shares.sum() > 0, deficit, 1.0)
+    deficit = (shares * logs - shares + 1).sum(dim=-1) / (bars * math.log(bars))
+    return torch.where(shares.sum(dim=-1) > 0, deficit, 1.0)
 
 
 def total_persistence(lengths: Tensor) -> Tensor:
     """Sum the bar lengths; for H0 this is the length of the minimum spanning tree.
 
     Args:
-        lengths: Bar lengths of shape `(m,)`.
+        lengths: Bar lengths of shape `(m,)`, or `(b, m)` for several barcodes.
 
     Returns:
-        The sum as a 0-dim tensor.
+        The sum of each barcode, a 0-dim tensor for one.
     """
-    return lengths.sum()
+    return lengths.sum(dim=-1)
 
 
 def _shares_and_logs(lengths: Tensor, times: int = 1) -> tuple[Tensor, Tensor]:
@@ -81,6 +81,6 @@ def _shares_and_logs(lengths: Tensor, times: int = 1) -> tuple[Tensor, Tensor]:
     Zeros are masked before the sum and before the logarithm: `xlogy` and `entr` have NaN gradients there.
     """
     kept = torch.where(lengths > 0, lengths, 0.0)
-    total = kept.sum()
+    total = kept.sum(dim=-1, keepdim=True)
     shares = times * kept / torch.where(total > 0, total, 1.0)
     return shares, torch.where(shares > 0, shares, 1.0).log()

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from st_isotropy.barcodes.distances import at_least_float32
+from st_isotropy.barcodes.distances import at_least_float32, pairwise_distances
 from st_isotropy.barcodes.mst import minimum_spanning_tree
+from st_isotropy.barcodes.rips import Engine, critical_edges
 
 
 @dataclass(frozen=True)
@@ -16,59 +18,74 @@ class Barcode:
         lengths: Persistence of each bar, shape `(m,)`, differentiable with respect to the points.
         edges: Critical edge at which each bar dies, shape `(m, 2)`, indices into the points.
         dimension: Homology dimension of the bars.
+        birth_edges: Critical edge at which each bar is born, shape `(m, 2)`; none in dimension 0, where all bars are
+            born at 0.
     """
 
     lengths: Tensor
     edges: Tensor
     dimension: int = 0
+    birth_edges: Tensor | None = None
 
 
 def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
     """Compute the Euclidean lengths of edges; only these carry gradient, so backward costs O(md).
 
     Args:
-        points: Point cloud of shape `(n, d)`.
-        edges: Index pairs of shape `(m, 2)`.
+        points: Point cloud of shape `(n, d)`, or several of shape `(b, n, d)`.
+        edges: Index pairs of shape `(m, 2)`, or `(b, m, 2)`.
 
     Returns:
-        Lengths of shape `(m,)`; the gradient at a length of zero is zero.
+        Lengths of shape `(m,)` or `(b, m)`; the gradient at a length of zero is zero.
     """
+    if points.ndim > 2:
+        return torch.stack([edge_lengths(*cloud) for cloud in zip(points, edges, strict=True)])
     return (points.index_select(0, edges[:, 0]) - points.index_select(0, edges[:, 1])).norm(dim=1)
 
 
-def barcode(points: Tensor) -> Barcode:
-    """Compute the H0 barcode of the Vietoris–Rips filtration of a point cloud.
+def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barcode:
+    """Compute the barcode of one homology dimension of the Vietoris–Rips filtration of a point cloud.
 
-    Every H0 bar is born at 0 and dies at the length of a minimum-spanning-tree edge. There are always `n - 1` bars:
-    duplicate points give bars of length zero rather than fewer bars. Half precision is converted to float32.
+    Every H0 bar is born at 0 and dies at the length of a minimum-spanning-tree edge. There are always `n - 1` of them:
+    duplicate points give bars of length zero rather than fewer bars. A bar of higher dimension lives from the length of
+    one edge to the length of another; the number of bars depends on the cloud, and bars of length zero are left out.
+    Half precision is converted to float32.
 
     Args:
-        points: Point cloud of shape `(n, d)`.
+        points: Point cloud of shape `(n, d)`; in dimension 0 also several clouds, `(b, n, d)`.
+        dimension: Homology dimension.
+        engine: Homology engine for dimensions above 0, see `critical_edges`; dimension 0 needs none.
 
     Returns:
-        The barcode, with `n - 1` bars (none for fewer than two points).
+        The barcode. Tensors have a leading axis of size `b` when several clouds were given.
 
     Raises:
-        ValueError: If points on the CPU hold NaN or infinity. On other devices the check is left to the caller, since
-            it would have to wait for the device.
+        ImportError: If `dimension` is above 0 and no engine is installed.
+        ValueError: If points on the CPU hold NaN or infinity. On other devices the H0 check is left to the caller,
+            since it would have to wait for the device.
 
     Example:
+        >>> import torch
         >>> barcode(torch.tensor([[0.0], [1.0], [3.0]])).lengths.tolist()
         [1.0, 2.0]
     """
     points = at_least_float32(points)
     _check_finite(points)
-    edges = minimum_spanning_tree(points)
-    return Barcode(lengths=edge_lengths(points, edges), edges=edges)
+    if dimension == 0:
+        edges = minimum_spanning_tree(points)
+        return Barcode(edge_lengths(points, edges), edges)
+    births, deaths = critical_edges(pairwise_distances(points.detach()), dimension, engine).unbind(dim=1)
+    lengths = edge_lengths(points, deaths) - edge_lengths(points, births)
+    return Barcode(lengths.clamp(min=0), deaths, dimension, births)
 
 
 def _check_finite(points: Tensor) -> None:
     # A sum is ten times cheaper than isfinite, and never finite beside NaN or infinity; it can overflow without them.
     if points.device.type != "cpu" or points.detach().sum().isfinite():
         return
-    rows = int((~points.isfinite()).any(dim=1).sum())
-    if rows:
+    rows = (~points.isfinite()).any(dim=-1)
+    if rows.any():
         raise ValueError(
-            f"{rows} of {len(points)} points have a NaN or infinite coordinate; a barcode needs finite points, "
-            "so find out where the embeddings overflow or leave these rows out."
+            f"{int(rows.sum())} of {rows.numel()} points have a NaN or infinite coordinate; a barcode needs finite "
+            "points, so find out where the embeddings overflow or leave these rows out."
         )

@@ -21,6 +21,22 @@ def centered(points: Tensor) -> Tensor:
     return points - points.mean(dim=0)
 
 
+def half_squared(cloud: Tensor, norms: Tensor) -> Tensor:
+    """Compute the squared distances `(n, n)` less the squared norm of the second point, in one pass over memory.
+
+    Written to a given tensor, because autocast leaves such calls alone and would turn others into half precision.
+    """
+    return torch.addmm(norms[:, None], cloud, cloud.T, alpha=-2, out=cloud.new_empty(len(cloud), len(cloud)))
+
+
+def pairwise_distances(points: Tensor) -> Tensor:
+    """Compute the Euclidean distance matrix `(n, n)` of points `(n, d)`, exact for near-duplicates."""
+    cloud = centered(points)
+    norms = cloud.square().sum(dim=1)
+    squared = half_squared(cloud, norms).add_(norms)
+    return recompute_near(squared, points, norms).clamp_(min=0).fill_diagonal_(0).sqrt_()
+
+
 def near(squared: Any, scale: Any) -> Any:
     """Tell which squared distances are too small beside the sum of the two squared norms to be trusted."""
     return squared < NEAR_IN_ULPS * torch.finfo(squared.dtype).eps * scale

@@ -1,10 +1,14 @@
 """Critical edges of the H0 barcode: the edges of a minimum spanning tree."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from st_isotropy.barcodes.distances import at_least_float32, centered, near, recompute_near
+from st_isotropy.barcodes.boruvka import boruvka
+from st_isotropy.barcodes.distances import at_least_float32, centered, half_squared, near, recompute_near
 
 
 @torch.no_grad()
@@ -12,21 +16,26 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
     """Find the edges of a Euclidean minimum spanning tree.
 
     The tree is exact: near-duplicate points, whose distances cancel in a matrix product, are compared by differences.
-    Among equally short edges the choice is the same in every run.
+    Among equally short edges the choice is the same in every run. A CPU walks the tree point by point; on any other
+    device the search is Borůvka's and never waits for the device.
 
     Args:
-        points: Point cloud of shape `(n, d)`.
+        points: One cloud of shape `(n, d)`, or several of shape `(..., n, d)`.
 
     Returns:
-        Edges as an int64 tensor of shape `(max(n - 1, 0), 2)` on the device of `points`, without gradient.
+        Edges as an int64 tensor of shape `(..., max(n - 1, 0), 2)` on the device of `points`, without gradient.
         The death of an H0 bar is the length of one such edge.
 
     Example:
         >>> minimum_spanning_tree(torch.tensor([[0.0], [1.0], [3.0]])).tolist()
         [[0, 1], [1, 2]]
     """
-    with torch.autocast(points.device.type, enabled=False):
-        return torch.from_numpy(prim(at_least_float32(points.detach()).cpu())).to(points.device)
+    points = at_least_float32(points)
+    if points.device.type != "cpu":
+        return boruvka(points)
+    if points.ndim > 2:
+        return torch.stack([minimum_spanning_tree(cloud) for cloud in points])
+    return torch.from_numpy(prim(points))
 
 
 def prim(points: Tensor) -> np.ndarray:
@@ -43,14 +52,24 @@ def prim(points: Tensor) -> np.ndarray:
         return np.zeros((0, 2), dtype=np.int64)
     cloud = centered(points)
     norms = cloud.square().sum(dim=1)
-    # One pass over memory: row i holds |xi|² - 2<xi, xj>, and the walk adds |xj|² as it reads the row.
-    rows = torch.addmm(norms[:, None], cloud, cloud.T, alpha=-2)
-    parents, lengths = walk(rows.numpy(), norms.numpy())
+    rows = half_squared(cloud, norms)
+    grow = fastest_walk()
+    parents, lengths = grow(rows.numpy(), norms.numpy())
     # A near pair anywhere makes some tree edge near, because a tree edge on the path between the two is no longer.
     if near(torch.from_numpy(lengths[1:]), norms[1:] + norms[parents[1:]]).any():
         squared = recompute_near(rows.add_(norms), points, norms)
-        parents, _ = walk(squared.numpy(), np.zeros_like(lengths))
+        parents, _ = grow(squared.numpy(), np.zeros_like(lengths))
     return np.stack([parents[1:], np.arange(1, n)], axis=1)
+
+
+@functools.cache
+def fastest_walk() -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Give the compiled walk where numba is installed (the extra `fast`), the numpy one elsewhere."""
+    try:
+        from st_isotropy.barcodes.compiled import walk as compiled_walk
+    except ImportError:
+        return walk
+    return compiled_walk
 
 
 def walk(rows: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,104 @@
+"""Critical edges of the bars of H1 and above, from a homology engine."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Engine = Literal["auto", "redzed", "giotto-ph"]
+
+
+@torch.no_grad()
+def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -> Tensor:
+    """Find the edges at which the bars of one homology dimension of a Vietoris–Rips filtration are born and die.
+
+    The engines run on the host: a matrix on another device is copied.
+
+    Args:
+        distances: Distance matrix of shape `(n, n)`; the larger of two unequal mirror entries counts.
+        dimension: Homology dimension, 1 or more.
+        engine: `redzed`, `giotto-ph`, or `auto` for the faster one that is installed.
+
+    Returns:
+        Edges as an int64 tensor of shape `(m, 2, 2)` on the device of `distances`: for each finite bar longer than
+        zero, the two ends of the edge that gives it birth, and of the edge that kills it.
+
+    Raises:
+        ImportError: If the engine is not installed.
+        ValueError: If a distance is NaN or infinite.
+
+    Example:
+        >>> square = torch.tensor([[0.0, 0.0], [0.0, 3.0], [3.0, 3.0], [3.0, 0.0]])
+        >>> birth, death = critical_edges(torch.cdist(square, square), dimension=1)[0]
+        >>> (square[birth[0]] - square[birth[1]]).norm().item(), (square[death[0]] - square[death[1]]).norm().item()
+        (3.0, 4.242640495300293)
+
+    References:
+        Bauer 2021, "Ripser" (arXiv 1908.02518); Burella Pérez et al. 2021, "giotto-ph" (arXiv 2107.05412);
+        Kapulkin and Kershaw 2026, "RedZeD" (arXiv 2606.06310).
+    """
+    edges_of = ENGINES[installed_engine(engine)]
+    if not distances.isfinite().all():
+        raise ValueError(
+            f"The {len(distances)} x {len(distances)} distance matrix has a NaN or infinite entry; a barcode needs "
+            "finite points, so find out where the embeddings overflow."
+        )
+    if len(distances) < 2 * dimension + 2:  # the smallest flag complex with a hole is the cross-polytope
+        return torch.zeros(0, 2, 2, dtype=torch.int64, device=distances.device)
+    # Engines read one triangle, and giotto-ph loses bars where the other differs by an ulp.
+    symmetric = torch.maximum(distances, distances.T).cpu().numpy()
+    return torch.from_numpy(edges_of(symmetric, dimension)).to(distances.device)
+
+
+def installed_engine(engine: Engine) -> str:
+    """Resolve `auto` to the fastest engine installed.
+
+    Raises:
+        ImportError: If the engine is not installed.
+    """
+    wanted = list(MODULES) if engine == "auto" else [engine]
+    for name in wanted:
+        if find_spec(MODULES[name]):
+            return name
+    raise ImportError(
+        f"Homology of dimension 1 and above needs {' or '.join(PACKAGES[name] for name in wanted)}, which is not "
+        'installed; run `pip install "st-isotropy[homology]"`.'
+    )
+
+
+def redzed_edges(distances: np.ndarray, dimension: int) -> np.ndarray:
+    """Find critical edges with redzed-tda, which names simplices: the longest edge of a simplex is critical."""
+    import redzed_tda
+
+    _, simplices = redzed_tda.rips(distances, maxdim=dimension, simplex_pairs=True)
+    finite = [pair for pair in simplices[dimension] if pair[1]]
+    births = np.array([birth for birth, _ in finite], dtype=np.int64).reshape(-1, dimension + 1)
+    deaths = np.array([death for _, death in finite], dtype=np.int64).reshape(-1, dimension + 2)
+    return np.stack([longest_edges(births, distances), longest_edges(deaths, distances)], axis=1)
+
+
+def longest_edges(simplices: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Pick the longest edge of each simplex, the first among equals: `(m, k)` vertices to `(m, 2)` ends."""
+    edges = simplices[:, list(combinations(range(simplices.shape[1]), 2))]
+    longest = distances[edges[..., 0], edges[..., 1]].argmax(axis=1)
+    return edges[np.arange(len(edges)), longest]
+
+
+def giotto_edges(distances: np.ndarray, dimension: int) -> np.ndarray:
+    """Find critical edges with giotto-ph, on one thread: with more, ties are broken differently from run to run."""
+    from gph import ripser_parallel
+
+    generators = ripser_parallel(
+        distances, metric="precomputed", maxdim=dimension, n_threads=1, return_generators=True
+    )["gens"]
+    return generators[1][dimension - 1].reshape(-1, 2, 2)
+
+
+# Fastest first.
+ENGINES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {"redzed": redzed_edges, "giotto-ph": giotto_edges}
+MODULES = {"redzed": "redzed_tda", "giotto-ph": "gph"}
+PACKAGES = {"redzed": "redzed-tda", "giotto-ph": "giotto-ph"}
