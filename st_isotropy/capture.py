@@ -1,11 +1,15 @@
 """One forward pass: the embeddings that a base loss computes, seen while it computes them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+
+from st_isotropy.clouds import Column
+from st_isotropy.text_keys import text_keys
+from st_isotropy.tokens import TokenLayers
 
 
 @dataclass(frozen=True)
@@ -14,15 +18,15 @@ class ForwardPass:
 
     Attributes:
         features: The features it was called with; compared by identity.
-        embeddings: Sentence embeddings of shape `(rows, d)`, attached to the graph.
+        rows: What it computed, one row per input, of one or of several merged columns.
     """
 
     features: dict[str, Any]
-    embeddings: Tensor
+    rows: Column
 
 
 @contextmanager
-def recorded_forward(encoder: nn.Module) -> Iterator[list[ForwardPass]]:
+def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> Iterator[list[ForwardPass]]:
     """Record every call of an encoder for the length of a `with` block.
 
     The recorder replaces `encoder.forward`, as sentence-transformers' own modifiers do, because only then does it
@@ -31,6 +35,7 @@ def recorded_forward(encoder: nn.Module) -> Iterator[list[ForwardPass]]:
 
     Args:
         encoder: The model that a base loss calls.
+        tokens: Which hidden layers to keep besides the sentence embeddings.
 
     Yields:
         The list of forward passes so far, in the order of the calls.
@@ -39,8 +44,12 @@ def recorded_forward(encoder: nn.Module) -> Iterator[list[ForwardPass]]:
     original, overridden = encoder.forward, "forward" in vars(encoder)
 
     def forward(features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        # Before the call, because pooling edits the attention mask in place.
+        keys = text_keys(features)
+        mask = tokens.mask(features) if tokens else None
         output = original(features, **kwargs)
-        passes.append(ForwardPass(features, output["sentence_embedding"]))
+        layers = tokens.select(output) if tokens else ()
+        passes.append(ForwardPass(features, Column(output["sentence_embedding"], keys, layers, mask)))
         return output
 
     encoder.forward = forward
@@ -53,28 +62,18 @@ def recorded_forward(encoder: nn.Module) -> Iterator[list[ForwardPass]]:
             del encoder.forward
 
 
-def split_columns(passes: list[ForwardPass], batch_size: int) -> list[Tensor]:
-    """Cut recorded passes into one embedding matrix per encoded input column.
+def first_sweep(passes: list[ForwardPass]) -> list[ForwardPass]:
+    """Keep the passes before the first repetition.
 
-    sentence-transformers merges like columns into one pass, column after column, so rows are cut by batch size.
-    `AdaptiveLayerLoss` calls the encoder again, on the same features, once per layer: only the first sweep, the last
-    layer, is kept.
-
-    Args:
-        passes: Recorded passes, at least one.
-        batch_size: Number of rows of an input column.
-
-    Returns:
-        One tensor of shape `(batch_size, d)` per column.
+    `AdaptiveLayerLoss` calls the encoder again, on the same features, once per earlier layer; the first sweep is the
+    last layer's.
     """
     seen: set[int] = set()
-    columns: list[Tensor] = []
-    for each in passes:
+    for index, each in enumerate(passes):
         if id(each.features) in seen:
-            break
+            return passes[:index]
         seen.add(id(each.features))
-        columns += each.embeddings.split(batch_size)
-    return columns
+    return passes
 
 
 def count_rows(features: dict[str, Any]) -> int:
@@ -87,8 +86,47 @@ def count_rows(features: dict[str, Any]) -> int:
     return next(len(value) for value in features.values() if isinstance(value, Tensor) and value.ndim > 0)
 
 
+@contextmanager
+def intercepted_gradient_cache(loss: nn.Module, replacement: Callable[..., Tensor]) -> Iterator[Callable[..., Tensor]]:
+    """Replace the `calculate_loss` of a gradient-cached loss for the length of a `with` block.
+
+    It is the one method through which such a loss sees the embeddings of the whole logical batch, and through which
+    gradients enter its cache.
+
+    Args:
+        loss: A gradient-cached loss, or a modifier around one.
+        replacement: Called instead, with the same arguments.
+
+    Yields:
+        The original method.
+    """
+    core: Any = next(each for each in reversed(list(nested_losses(loss))) if hasattr(each, "calculate_loss"))
+    original, overridden = core.calculate_loss, "calculate_loss" in vars(core)
+    core.calculate_loss = replacement
+    try:
+        yield original
+    finally:
+        if overridden:
+            core.calculate_loss = original
+        else:
+            del core.calculate_loss
+
+
+def encoder_attribute(loss: nn.Module, model: nn.Module) -> str | None:
+    """Find the attribute of the innermost loss that holds the model: `model`, `sentence_embedder`, `encoder`, ...
+
+    The name is kept rather than the model, because a trainer may put a distributed or compiled wrapper in its place.
+    """
+    return next((name for name, child in innermost_loss(loss).named_children() if child is model), None)
+
+
+def innermost_loss(loss: nn.Module) -> nn.Module:
+    """Return the loss that all modifiers around it act on."""
+    return list(nested_losses(loss))[-1]
+
+
 def nested_losses(loss: nn.Module) -> Iterator[nn.Module]:
-    """Yield a loss and the losses it modifies (attribute `loss`), outermost first."""
+    """Yield a loss and the losses that it modifies (attribute `loss`), outermost first."""
     current: Any = loss
     while isinstance(current, nn.Module):
         yield current

@@ -1,37 +1,75 @@
 """The sentence-transformers face: any training objective plus weighted regularizers, in one forward pass."""
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.losses import uses_gradient_cache
+from sentence_transformers.sentence_transformer.losses import AdaptiveLayerLoss
 from torch import Tensor, nn
 
-from st_isotropy.capture import count_rows, recorded_forward, split_columns
-from st_isotropy.regularizers import PersistentEntropy, Regularizer
+from st_isotropy.capture import (
+    count_rows,
+    encoder_attribute,
+    first_sweep,
+    innermost_loss,
+    intercepted_gradient_cache,
+    nested_losses,
+    recorded_forward,
+)
+from st_isotropy.clouds import Cloud, Column
+from st_isotropy.penalties import Penalties, gradients
+from st_isotropy.regularizers import MSTLength, PersistentEntropy, Regularizer
 from st_isotropy.terms import LossTerms
+from st_isotropy.text_keys import text_keys
+from st_isotropy.tokens import TokenLayers
+from st_isotropy.weights import Weight, parse_weight
 
-# The normalized deficit is small near saturation: 0.1-1 was invisible in prototypes, 3-100 effective.
+# The normalized deficit is small near saturation: in prototypes 0.1 to 1 was invisible, 3 to 100 effective.
 DEFAULT_WEIGHT = 30.0
+
+WeightArgument = Weight | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class _CachedBatch:
+    """What `calculate_loss` needs to know about the batch besides the embeddings."""
+
+    calculate_loss: Callable[..., Any]
+    keys: list[Tensor | None]
+    labels: Tensor | None
 
 
 class RegularizedLoss(nn.Module):
     """Any sentence-transformers loss plus weighted regularizers on the embeddings it computes anyway.
 
-    The base loss runs unchanged; the embeddings are seen while it computes them, so the encoder runs no more often
-    than without the regularizer. Each input column is a point cloud of its own, and the penalties are averaged.
+    The base loss runs unchanged and its encoder is observed, so the encoder runs no more often than without the
+    regularizers. Gradient-cached losses pass the whole logical batch through their own cache. Modifiers nest both
+    ways: around `MatryoshkaLoss` the term acts on the output before truncation, inside it at every dimension.
 
     Args:
         model: The model being trained; the one the base loss was built with.
         loss: The base loss.
         regularizer: A regularizer, or a list of `(regularizer, weight)` pairs.
-        weight: Weight of a single regularizer (1.0 if not given). A negative weight is a control: it maximizes the
-            penalty.
+        weight: Weight of a single regularizer (1.0 if not given): a number, a `WeightSchedule`, or `"auto"` for a
+            `BalancedWeight`. A negative number is a control that maximizes the penalty. In evaluation, where there
+            are no gradients to balance, `"auto"` reports the penalty unweighted.
+        cloud: Which embeddings form a point cloud. `columns`: each input column its own. `anchors`: the first column
+            alone. `queries-documents`: the first column, and all others together. `joint`: all columns together, which
+            makes positive pairs the shortest bars. `labels`: each column split by integer labels. Identical texts
+            count once; clouds of fewer than three points count as 0.
+        level: `sentence` embeddings or contextual `token` embeddings.
+        layers: Hidden layers whose tokens are regularized; 0 is the embedding layer, -1 the last.
+        max_points: At most this many tokens form a cloud, drawn anew in each step.
+        reduction: `mean` or `sum` of the penalties of all clouds.
+        gather_across_devices: Form the clouds from the batches of all processes.
 
     Raises:
-        ValueError: For a weight that is not a finite number, or a base loss that cannot be wrapped.
+        ValueError: For a weight or option that is not defined, or a base loss that cannot be wrapped; the text says
+            why.
 
     Example:
         >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
@@ -41,19 +79,38 @@ class RegularizedLoss(nn.Module):
         ['base_loss', 'persistent_entropy_loss']
     """
 
+    penalties: Penalties
+
     def __init__(
         self,
         model: SentenceTransformer,
         loss: nn.Module,
-        regularizer: Regularizer | Sequence[tuple[Regularizer, float]],
-        weight: float | None = None,
+        regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]],
+        weight: WeightArgument | None = None,
+        *,
+        cloud: Cloud = "columns",
+        level: Literal["sentence", "token"] = "sentence",
+        layers: Sequence[int] = (-1,),
+        max_points: int = 512,
+        reduction: Literal["mean", "sum"] = "mean",
+        gather_across_devices: bool = False,
     ) -> None:
         super().__init__()
+        self._encoder_attribute = _check_base_loss(model, loss)
+        _check_choice("cloud", cloud, get_args(Cloud))
+        _check_choice("level", level, ("sentence", "token"))
+        _check_choice("reduction", reduction, ("mean", "sum"))
         self.model = model
         self.loss = loss
-        self.regularizers = _weighted(regularizer, weight)
         self.uses_gradient_cache = uses_gradient_cache(loss)
-        self.global_step: int | None = None
+        tokens = None
+        if level == "token":
+            _check_token_level(loss, gather_across_devices)
+            tokens = TokenLayers.of(model, tuple(layers), max_points)
+        self.penalties = Penalties(
+            _weighted(regularizer, weight, loss), cloud, tokens, reduction, gather_across_devices
+        )
+        self._cached_batch: _CachedBatch | None = None
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None = None) -> LossTerms:
         """Compute the base loss and the weighted penalties of one batch.
@@ -70,40 +127,72 @@ class RegularizedLoss(nn.Module):
             ValueError: If an embedding is NaN or infinite, naming the column and the step.
         """
         features = list(sentence_features)
+        if self.uses_gradient_cache:
+            return self._forward_cached(features, labels)
+        encoder = getattr(innermost_loss(self.loss), self._encoder_attribute)
         batch_size = count_rows(features[0])
-        with recorded_forward(self.model) as passes:
-            base = self.loss(features, labels)
-        columns = split_columns(passes, batch_size)
-        terms = LossTerms(base if isinstance(base, dict) else {"base_loss": base})
-        for name, value in self.penalties(columns).items():
-            terms[name] = value
+        tokens = self.penalties.tokens
+        with tokens.exposed(self.model) if tokens else nullcontext(), recorded_forward(encoder, tokens) as passes:
+            base = LossTerms.of(self.loss(features, labels))
+        if not passes:
+            raise ValueError(f"{type(self.loss).__name__} did not call its model, so there is nothing to regularize.")
+        sweep = [each.rows for each in first_sweep(passes)]
+        columns = [column for rows in sweep for column in rows.split(batch_size)]
+        sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
+        return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
+
+    def _forward_cached(self, features: list[dict[str, Tensor]], labels: Tensor | None) -> LossTerms:
+        computed: list[LossTerms] = []
+
+        def calculate_loss(*args: Any, **kwargs: Any) -> Tensor:
+            # Through the attribute, because MatryoshkaLoss around this loss decorates it.
+            computed.append(LossTerms.of(self.calculate_loss(*args, **kwargs)))
+            return computed[-1].total
+
+        keys = [text_keys(each) for each in features]
+        with intercepted_gradient_cache(self.loss, calculate_loss) as original:
+            self._cached_batch = _CachedBatch(original, keys, labels)
+            total = LossTerms.of(self.loss(features, labels)).total
+            self._cached_batch = None
+        terms = computed[-1].detach()
+        # The gradient of all terms hangs on the cached loss's total alone; add it to one term as a zero.
+        first = next(iter(terms))
+        terms[first] = terms[first] + (total - total.detach())
         return terms
 
-    def penalties(self, columns: list[Tensor]) -> dict[str, Tensor]:
-        """Compute the weighted penalty of every regularizer, averaged over the columns."""
-        # Half precision cannot hold a small deficit, and autocast would turn distances back into it.
-        with torch.autocast(columns[0].device.type, enabled=False):
-            clouds = [column if column.dtype == torch.float64 else column.float() for column in columns]
-            for index, cloud in enumerate(clouds, start=1):
-                if not torch.isfinite(cloud).all():
-                    step = "" if self.global_step is None else f" at step {self.global_step}"
-                    raise ValueError(
-                        f"the embeddings of input column {index} of {len(clouds)} contain NaN or infinity{step}; "
-                        "lower the learning rate or the weight, or check that column's texts."
-                    )
-            return {
-                f"{regularizer.name}_loss": weight * torch.stack([regularizer(cloud) for cloud in clouds]).mean()
-                for regularizer, weight in self.regularizers
-            }
+    def calculate_loss(
+        self, reps: list[list[Tensor]], *args: Any, with_backward: bool = False, **kwargs: Any
+    ) -> LossTerms:
+        """Add the penalties to the `calculate_loss` of a gradient-cached base loss; see `CachedLossMixin`."""
+        batch = self._cached_batch
+        assert batch is not None  # set by forward
+        base = LossTerms.of(batch.calculate_loss(reps, *args, with_backward=with_backward, **kwargs))
+        columns = [Column(torch.cat(parts), keys) for parts, keys in zip(reps, batch.keys, strict=True)]
+        sources = [part for parts in reps for part in parts]
+        if not with_backward:
+            return base + self.penalties.terms(columns, batch.labels, sources, lambda: gradients(base.total, sources))
+        # The base loss has back-propagated already; its gradient must be read before ours joins it.
+        terms = self.penalties.terms(columns, batch.labels, sources, lambda: [part.grad for part in sources])
+        terms.backward()
+        return base + terms.detach()
 
     def get_config_dict(self) -> dict[str, Any]:
         """Describe the loss for the model card."""
-        return {"loss": self.loss, **{repr(regularizer): weight for regularizer, weight in self.regularizers}}
+        penalties, tokens = self.penalties, self.penalties.tokens
+        config = {
+            "loss": self.loss,
+            "regularizers": [f"{weight!r} * {each!r}" for each, weight in penalties.regularizers.items()],
+            "cloud": penalties.cloud,
+            "level": "token" if tokens else "sentence",
+            "reduction": penalties.reduction,
+            "gather_across_devices": penalties.gather_across_devices,
+        }
+        return config | ({"layers": tokens.layers, "max_points": tokens.max_points} if tokens else {})
 
     @property
     def citation(self) -> str:
         """BibTeX of every regularizer."""
-        return "".join(regularizer.citation for regularizer, _ in self.regularizers)
+        return "\n".join(dict.fromkeys(each.citation.strip() for each in self.penalties.regularizers if each.citation))
 
 
 class PersistentEntropyLoss(RegularizedLoss):
@@ -114,26 +203,103 @@ class PersistentEntropyLoss(RegularizedLoss):
         loss: The base loss.
         weight: Weight of the deficit $1 - H / \ln m$. The default comes from prototypes, where 0.1 to 1 was
             invisible and 3 to 100 effective.
+        spread_weight: Weight of a second term, the mean MST length on the sphere (`MSTLength`); entropy alone cannot
+            open a narrow cone.
+        cloud: See `RegularizedLoss`, as for all arguments that follow.
+        level: `sentence` or `token`.
+        layers: Hidden layers at token level.
+        max_points: Tokens of a cloud at most.
+        reduction: `mean` or `sum` over clouds.
+        gather_across_devices: Form the clouds from the batches of all processes.
 
     Example:
         >>> from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-        >>> loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
-        >>> loss.get_config_dict()["PersistentEntropy()"]
-        30.0
+        >>> loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), spread_weight=0.3)
+        >>> loss.get_config_dict()["regularizers"]
+        ['30.0 * PersistentEntropy()', '0.3 * MSTLength()']
     """
 
-    def __init__(self, model: SentenceTransformer, loss: nn.Module, weight: float = DEFAULT_WEIGHT) -> None:
-        super().__init__(model, loss, PersistentEntropy(), weight)
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        loss: nn.Module,
+        weight: WeightArgument = DEFAULT_WEIGHT,
+        *,
+        spread_weight: WeightArgument | None = None,
+        cloud: Cloud = "columns",
+        level: Literal["sentence", "token"] = "sentence",
+        layers: Sequence[int] = (-1,),
+        max_points: int = 512,
+        reduction: Literal["mean", "sum"] = "mean",
+        gather_across_devices: bool = False,
+    ) -> None:
+        terms: list[tuple[Regularizer, WeightArgument]] = [(PersistentEntropy(), weight)]
+        if spread_weight is not None:
+            terms.append((MSTLength(), spread_weight))
+        super().__init__(
+            model,
+            loss,
+            terms,
+            cloud=cloud,
+            level=level,
+            layers=layers,
+            max_points=max_points,
+            reduction=reduction,
+            gather_across_devices=gather_across_devices,
+        )
+
+
+def _check_base_loss(model: object, loss: nn.Module) -> str:
+    if not isinstance(model, SentenceTransformer):
+        raise ValueError(
+            f"the regularizers act on dense sentence embeddings, so the model must be a SentenceTransformer, "
+            f"not {type(model).__name__}."
+        )
+    attribute = encoder_attribute(loss, model)
+    if attribute is None:
+        raise ValueError(
+            f"{type(innermost_loss(loss)).__name__} does not hold the model that was given, so its embeddings cannot "
+            "be observed; build it with that same model."
+        )
+    for each in nested_losses(loss):
+        if isinstance(each, AdaptiveLayerLoss) and uses_gradient_cache(each.loss):
+            raise ValueError(
+                f"{type(each).__name__} around {type(each.loss).__name__} is not supported, because "
+                "sentence-transformers cannot replay earlier layers through a gradient cache; use the loss without a "
+                "cache."
+            )
+    return attribute
+
+
+def _check_token_level(loss: nn.Module, gather_across_devices: bool) -> None:
+    if uses_gradient_cache(loss):
+        raise ValueError(
+            f'level="token" cannot be used with {type(loss).__name__}, whose gradient cache carries sentence '
+            'embeddings only; use level="sentence" or a base loss without a cache.'
+        )
+    if gather_across_devices:
+        raise ValueError('level="token" cannot be used with gather_across_devices=True; leave one of them out.')
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        listed = ", ".join(f'"{choice}"' for choice in choices)
+        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
 
 
 def _weighted(
-    regularizer: Regularizer | Sequence[tuple[Regularizer, float]], weight: float | None
-) -> list[tuple[Regularizer, float]]:
+    regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]],
+    weight: WeightArgument | None,
+    loss: nn.Module,
+) -> dict[Regularizer, Weight]:
     if isinstance(regularizer, Regularizer):
         pairs = [(regularizer, 1.0 if weight is None else weight)]
-    else:
+    elif weight is None:
         pairs = list(regularizer)
-    for each, value in pairs:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ValueError(f"the weight of {each.name} must be a finite number, got {value!r}.")
-    return pairs
+    else:
+        raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
+    inner = [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
+    names = [each.name for each, _ in pairs] + [each.name for other in inner for each in other.penalties.regularizers]
+    if len(set(names)) < len(names) or not names:
+        raise ValueError(f"at least one regularizer is needed, each with a name of its own, got {names}.")
+    return {each: parse_weight(value, each.name) for each, value in pairs}

@@ -17,6 +17,11 @@ class LossTerms(dict[str, Tensor]):
         5.0
     """
 
+    @classmethod
+    def of(cls, loss: "Tensor | dict[str, Tensor]") -> "LossTerms":
+        """Name what a base loss returned: its own keys if it is a dict, else `base_loss`."""
+        return cls(loss) if isinstance(loss, dict) else cls(base_loss=loss)
+
     @property
     def total(self) -> Tensor:
         """The sum of all terms, a 0-dim tensor."""
@@ -25,6 +30,10 @@ class LossTerms(dict[str, Tensor]):
     def backward(self) -> None:
         """Back-propagate the sum of all terms."""
         self.total.backward()
+
+    def detach(self) -> "LossTerms":
+        """Copy the values without their graph."""
+        return LossTerms({name: value.detach() for name, value in self.items()})
 
     def __mul__(self, factor: float | Tensor) -> "LossTerms":
         return LossTerms({name: value * factor for name, value in self.items()})

@@ -1,0 +1,143 @@
+"""Columns of embeddings to weighted penalties; knows nothing of losses or models."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from sentence_transformers.util import all_gather
+from torch import Tensor
+
+from st_isotropy.clouds import MINIMUM_POINTS, Cloud, Column, point_clouds
+from st_isotropy.regularizers import Regularizer
+from st_isotropy.terms import LossTerms
+from st_isotropy.tokens import TokenLayers
+from st_isotropy.weights import BalancedWeight, Weight, WeightSchedule
+
+Gradients = list[Tensor | None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one batch looked like to the regularizers.
+
+    Attributes:
+        clouds: The point clouds that counted, detached.
+        skipped: How many clouds had too few points to count.
+        weights: Weight in force of every regularizer, by name.
+        gradient_ratios: Norm of each weighted term's gradient at the embeddings over the objective's, by name; NaN
+            where the objective has no gradient.
+    """
+
+    clouds: list[Tensor]
+    skipped: int
+    weights: dict[str, float]
+    gradient_ratios: dict[str, float]
+
+
+@dataclass
+class Penalties:
+    """Weighted regularizers and the point clouds they act on.
+
+    Attributes:
+        regularizers: The regularizers and their weights.
+        cloud: Which embeddings form a point cloud.
+        tokens: Token layers to take clouds from; None for sentence embeddings.
+        reduction: `mean` or `sum` over clouds.
+        gather_across_devices: Form the clouds from the batches of all processes.
+        progress: Global step of the trainer and number of steps; None while unknown.
+        watching: Whether to take a snapshot of the next batch.
+        snapshot: The snapshot of the first batch since watching began.
+    """
+
+    regularizers: Mapping[Regularizer, Weight]
+    cloud: Cloud = "columns"
+    tokens: TokenLayers | None = None
+    reduction: Literal["mean", "sum"] = "mean"
+    gather_across_devices: bool = False
+    progress: tuple[int, int] | None = None
+    watching: bool = False
+    snapshot: Snapshot | None = None
+
+    def terms(
+        self, columns: list[Column], labels: Tensor | None, sources: list[Tensor], objective: Callable[[], Gradients]
+    ) -> LossTerms:
+        """Compute the weighted penalty of every regularizer.
+
+        Args:
+            columns: One column per encoded input column.
+            labels: Labels of the batch, if any.
+            sources: The tensors that the columns were cut from, at which gradients are compared.
+            objective: Computes the gradients of the base loss at the sources; called only where they are needed.
+
+        Returns:
+            One `<name>_loss` per regularizer, 0-dim, attached to the graph.
+        """
+        if self.gather_across_devices:
+            columns = [column.gathered() for column in columns]
+            labels = None if labels is None else all_gather(labels)
+        # Autocast would turn distances back into half precision.
+        with torch.autocast(columns[0].embeddings.device.type, enabled=False):
+            clouds = point_clouds(columns, self.cloud, labels, self.tokens, self.progress[0] if self.progress else None)
+            usable = [cloud for cloud in clouds if len(cloud) >= MINIMUM_POINTS]
+            terms, weights = LossTerms(), {}
+            for regularizer, weight in self.regularizers.items():
+                penalty = self._reduce([regularizer(cloud) for cloud in usable], clouds)
+                weights[regularizer.name] = self._weight(regularizer, weight, penalty, sources, objective)
+                terms[f"{regularizer.name}_loss"] = weights[regularizer.name] * penalty
+        if self.watching and self.snapshot is None:
+            self.snapshot = Snapshot(
+                clouds=[cloud.detach() for cloud in usable],
+                skipped=len(clouds) - len(usable),
+                weights={name: float(weight) for name, weight in weights.items()},
+                gradient_ratios={
+                    name.removesuffix("_loss"): _norm(gradients(term, sources)) / _norm(objective())
+                    for name, term in terms.items()
+                },
+            )
+        return terms
+
+    def _reduce(self, penalties: list[Tensor], clouds: list[Tensor]) -> Tensor:
+        if not penalties:
+            return torch.stack([(cloud * 0).sum() for cloud in clouds]).sum()
+        stacked = torch.stack(penalties)
+        return stacked.mean() if self.reduction == "mean" else stacked.sum()
+
+    def _weight(
+        self,
+        regularizer: Regularizer,
+        weight: Weight,
+        penalty: Tensor,
+        sources: list[Tensor],
+        objective: Callable[[], Gradients],
+    ) -> float | Tensor:
+        if isinstance(weight, WeightSchedule):
+            if self.progress is None:
+                raise ValueError(
+                    f"the weight schedule of {regularizer.name} does not know the trainer's step; "
+                    "attach the callback with GeometryCallback.attach(trainer)."
+                )
+            return weight.at(*self.progress)
+        if isinstance(weight, BalancedWeight):
+            if not penalty.requires_grad:
+                return 1.0
+            return weight.balance(_row_norms(objective()), _row_norms(gradients(penalty, sources))).to(penalty)
+        return weight
+
+
+def gradients(value: Tensor, sources: list[Tensor]) -> Gradients:
+    """Compute the gradients of a 0-dim value at some tensors, keeping the graph; None where there is none."""
+    trained = [part for part in sources if part.requires_grad]
+    if not value.requires_grad or not trained:
+        return [None for _ in sources]
+    found = iter(torch.autograd.grad(value, trained, retain_graph=True, allow_unused=True))
+    return [next(found) if part.requires_grad else None for part in sources]
+
+
+def _row_norms(gradients: Gradients) -> Tensor:
+    norms = [each.flatten(0, -2).double().norm(dim=1) for each in gradients if each is not None]
+    return torch.cat(norms) if norms else torch.zeros(0)
+
+
+def _norm(gradients: Gradients) -> float:
+    return _row_norms(gradients).norm().item() or float("nan")

@@ -1,0 +1,87 @@
+"""Token level: which contextual token embeddings form a point cloud."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Transformer
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TokenLayers:
+    """Which hidden layers are regularized, and how many of their tokens.
+
+    Attributes:
+        layers: Indices of hidden layers; 0 is the embedding layer, -1 the last.
+        max_points: At most this many tokens form a cloud.
+        special_ids: Ids of tokens that are left out, besides padding.
+    """
+
+    layers: tuple[int, ...]
+    max_points: int
+    special_ids: tuple[int, ...]
+
+    @classmethod
+    def of(cls, model: SentenceTransformer, layers: tuple[int, ...], max_points: int) -> "TokenLayers":
+        """Read the special tokens off a model.
+
+        Raises:
+            ValueError: If the model computes no contextual token embeddings, lacks a layer, or `max_points` is below 3.
+        """
+        transformer = model[0]
+        if not isinstance(transformer, Transformer):
+            raise ValueError(
+                f'level="token" needs contextual token embeddings, which {type(transformer).__name__} does not '
+                'compute; use level="sentence".'
+            )
+        depth = transformer.auto_model.config.num_hidden_layers + 1
+        wrong = [layer for layer in layers if not -depth <= layer < depth]
+        if wrong or not layers:
+            raise ValueError(f"layers must name hidden layers from {-depth} to {depth - 1}, got {list(layers)}.")
+        if max_points < 3:
+            raise ValueError(f"max_points must be at least 3, got {max_points}: fewer tokens have no two bars.")
+        return cls(layers, max_points, tuple(model.tokenizer.all_special_ids))
+
+    def mask(self, features: dict[str, Any]) -> Tensor:
+        """Mark the tokens that are neither padding nor special, shape `(rows, tokens)`."""
+        ids = features["input_ids"]
+        special = torch.tensor(self.special_ids, device=ids.device, dtype=ids.dtype)
+        return features["attention_mask"].bool() & ~torch.isin(ids, special)
+
+    def select(self, output: dict[str, Any]) -> tuple[Tensor, ...]:
+        """Take the listed layers from a model's output, each of shape `(rows, tokens, d)`."""
+        if self.layers == (-1,):
+            return (output["token_embeddings"],)
+        return tuple(output["all_layer_embeddings"][layer] for layer in self.layers)
+
+    def draw(self, tokens: Tensor, step: int) -> Tensor:
+        """Draw at most `max_points` of the tokens `(n, d)`, the same ones whenever the step is the same."""
+        if len(tokens) <= self.max_points:
+            return tokens
+        chosen = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(step))[: self.max_points]
+        return tokens[chosen.to(tokens.device)]
+
+    @contextmanager
+    def exposed(self, model: nn.Module) -> Iterator[None]:
+        """Make a transformer return its hidden layers for the length of a `with` block, if any but the last is used."""
+        if self.layers == (-1,):
+            yield
+            return
+        transformer: Any = unwrapped(model)[0]
+        config = transformer.auto_model.config
+        before, config.output_hidden_states = config.output_hidden_states, True
+        try:
+            yield
+        finally:
+            config.output_hidden_states = before
+
+
+def unwrapped(model: Any) -> SentenceTransformer:
+    """Take the sentence transformer out of its distributed or compiled wrapper."""
+    while not isinstance(model, SentenceTransformer):
+        model = model.module if hasattr(model, "module") else model._orig_mod
+    return model
