@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base import BaseModel
 from sentence_transformers.base.evaluation import BaseEvaluator
@@ -16,6 +15,7 @@ from st_isotropy.metrics.catalogue import check_names
 
 logger = logging.getLogger(__name__)
 
+FEWEST_TEXTS = 20
 CORE_MEASURES = (
     "average_cosine",
     "isoscore",
@@ -34,9 +34,10 @@ class IsotropyEvaluator(BaseEvaluator):
     L2-normalized first. The full records of the last call are in `measures`.
 
     Args:
-        inputs: At least 20 texts, none of them used for training.
-        name: Prefix of the metric names and of the CSV file.
-        measures: Names of the measures (see `st_isotropy.metrics.CATALOGUE`), or "all".
+        inputs: At least 20 texts, none of them used for training; encoded as documents.
+        name: Prefix of the metric names and of the CSV file; give each evaluator its own.
+        queries: Texts that search the inputs, encoded as queries; they add the measures of query-to-corpus hubness.
+        measures: Names from `st_isotropy.metrics.CATALOGUE`, or "all".
         primary_metric: The measure that selects the best checkpoint.
         greater_is_better: Which direction of the primary metric is better.
         batch_size: Texts per forward pass.
@@ -60,6 +61,7 @@ class IsotropyEvaluator(BaseEvaluator):
         inputs: Sequence[str],
         name: str = "isotropy",
         *,
+        queries: Sequence[str] | None = None,
         measures: Sequence[str] | str = CORE_MEASURES,
         primary_metric: str = "isoscore",
         greater_is_better: bool = True,
@@ -69,16 +71,16 @@ class IsotropyEvaluator(BaseEvaluator):
         write_csv: bool = True,
     ):
         super().__init__()
-        if len(inputs) < 20:
-            raise ValueError(
-                f"Isotropy needs at least 20 texts to be measured on, but {len(inputs)} were given; add more."
-            )
-        self.names = check_names(None if measures == "all" else measures)
+        if len(inputs) < FEWEST_TEXTS:
+            raise ValueError(f"Isotropy is measured on at least {FEWEST_TEXTS} texts, not on {len(inputs)}; add some.")
+        given = frozenset() if queries is None else frozenset({"queries"})
+        self.names = check_names(None if isinstance(measures, str) and measures == "all" else measures, given)
         if primary_metric not in self.names:
             raise ValueError(
                 f"Primary metric {primary_metric!r} is not among the measures {', '.join(self.names)}; add it to them."
             )
         self.inputs = list(inputs)
+        self.queries = None if queries is None else list(queries)
         self.name = name
         self.primary_metric = primary_metric
         self.greater_is_better = greater_is_better
@@ -97,37 +99,25 @@ class IsotropyEvaluator(BaseEvaluator):
             raise TypeError(
                 f"Isotropy is measured on a SentenceTransformer, not on a {type(model).__name__}; pass one."
             )
-        similarity = model.similarity_fn_name or "cosine"
-        embeddings = self.embed_inputs(model, self.inputs)
-        self.measures = isotropy(embeddings, names=self.names, similarity=similarity, sample_size=self.sample_size)
+        encoding = {"batch_size": self.batch_size, "show_progress_bar": self.show_progress_bar}
+        # Both fall back to plain encoding for models that do not tell queries and documents apart.
+        queries = None if self.queries is None else model.encode_query(self.queries, **encoding)
+        self.measures = isotropy(
+            model.encode_document(self.inputs, **encoding),
+            queries=queries,
+            names=self.names,
+            similarity=model.similarity_fn_name,
+            sample_size=self.sample_size,
+        )
         metrics = {name: measure.value for name, measure in self.measures.items()}
         metrics |= {f"{name}_isotropic": measure.isotropic for name, measure in self.measures.items()}
         for name, measure in self.measures.items():
-            logger.info(f"{name}: {measure.value:.4f} (isotropic {measure.isotropic:.4f}): {measure.reading}")
+            logger.info("%s: %.4f (isotropic %.4f): %s", name, measure.value, measure.isotropic, measure.reading)
         if output_path is not None and self.write_csv:
-            self._append_csv(Path(output_path) / self.csv_file, {"epoch": epoch, "steps": steps, **metrics})
+            _append_csv(Path(output_path) / self.csv_file, {"epoch": epoch, "steps": steps, **metrics})
         metrics = self.prefix_name_to_metrics(metrics, self.name)
         self.store_metrics_in_model_card_data(model, metrics, epoch, steps)
         return metrics
-
-    def embed_inputs(self, model: SentenceTransformer, sentences: Sequence[str], **kwargs: Any) -> np.ndarray:
-        """Encode texts as an array of shape `(n, d)`."""
-        return model.encode(
-            list(sentences),
-            batch_size=self.batch_size,
-            show_progress_bar=self.show_progress_bar,
-            convert_to_numpy=True,
-            **kwargs,
-        )
-
-    def _append_csv(self, path: Path, row: dict[str, float]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row)
 
     @property
     def description(self) -> str:
@@ -136,4 +126,14 @@ class IsotropyEvaluator(BaseEvaluator):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Configuration shown in the model card."""
-        return {"inputs": len(self.inputs), "measures": list(self.names), "sample_size": self.sample_size}
+        return {"inputs": len(self.inputs), "queries": len(self.queries or ()), "sample_size": self.sample_size}
+
+
+def _append_csv(path: Path, row: dict[str, float]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)

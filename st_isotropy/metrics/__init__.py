@@ -4,12 +4,12 @@ from st_isotropy.metrics.angular import alignment as alignment
 from st_isotropy.metrics.angular import average_cosine as average_cosine
 from st_isotropy.metrics.angular import second_moment as second_moment
 from st_isotropy.metrics.angular import uniformity as uniformity
-from st_isotropy.metrics.catalogue import CATALOGUE as CATALOGUE
 from st_isotropy.metrics.catalogue import Measure as Measure
 from st_isotropy.metrics.catalogue import isotropic_values as isotropic_values
 from st_isotropy.metrics.catalogue import isotropy as isotropy
 from st_isotropy.metrics.cloud import Cloud as Cloud
 from st_isotropy.metrics.cloud import as_cloud as as_cloud
+from st_isotropy.metrics.definitions import CATALOGUE as CATALOGUE
 from st_isotropy.metrics.hubness import anti_hub_share as anti_hub_share
 from st_isotropy.metrics.hubness import hubness_skewness as hubness_skewness
 from st_isotropy.metrics.hubness import largest_hub as largest_hub

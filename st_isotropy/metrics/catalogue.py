@@ -1,20 +1,19 @@
 """Every measure of a cloud in one call, each with its range, its value for an isotropic cloud, and a reading."""
 
 import difflib
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.special import hyp0f1
 from torch.nn.functional import normalize
 
-from st_isotropy.metrics import angular, hubness, spectral, topology
 from st_isotropy.metrics.cloud import Cloud, Points, Similarity, as_cloud
+from st_isotropy.metrics.definitions import CATALOGUE
 
-MOST_SEARCHED = 10_000  # rows of the simulated cloud whose neighbors are searched
+# Rows of the simulated cloud whose neighbors are searched; isotropic hubness does not change from 2,000 to 20,000 rows.
+MOST_SEARCHED = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,198 +40,11 @@ class Measure:
     points: int
 
 
-@dataclass(frozen=True)
-class _Definition:
-    """How one measure is computed and read.
-
-    `limits` are rules of thumb, not laws: the distance from isotropic, as `distance` computes it from the value and its
-    isotropic value, at which the reading moves from the first of `readings` to the second and the third.
-    """
-
-    compute: Callable[[Cloud, Cloud | None], float]
-    limits: tuple[float, float]
-    readings: tuple[str, str, str]
-    distance: Callable[[float, float], float] = lambda value, isotropic: value
-    low: Callable[[int, int], float] = lambda n, d: 0.0
-    high: Callable[[int, int], float] = lambda n, d: 1.0
-    closed_form: Callable[[int, int], float] | None = None
-    sampled: bool = False
-    searched: bool = False
-
-
-def _shrinkage(value: float, isotropic: float) -> float:
-    """How many times smaller than isotropic."""
-    return isotropic / value if value > 0 else math.inf
-
-
-def _growth(value: float, isotropic: float) -> float:
-    """How many times larger than isotropic."""
-    return value / isotropic if isotropic > 0 else value
-
-
-def _excess(value: float, isotropic: float) -> float:
-    return value - isotropic
-
-
-_DIRECTIONS = ("variance is spread out", "some directions dominate", "few directions hold the variance")
-_DIMENSION = ("as many directions as expected", "locally fewer dimensions", "locally few dimensions")
-
-
-def _spectral_participation(n: int, d: int) -> float:
-    return max((n - 1) * d / (n + d - 2), 1.0)
-
-
-CATALOGUE: dict[str, _Definition] = {
-    "average_cosine": _Definition(
-        lambda cloud, _: angular.average_cosine(cloud),
-        limits=(0.3, 0.6),
-        readings=("no common direction", "a cone: rows share a direction", "a narrow cone: all rows look alike"),
-        low=lambda n, d: -1 / (n - 1),
-        closed_form=lambda n, d: 0.0,
-    ),
-    "average_cosine_centered": _Definition(
-        lambda cloud, _: angular.average_cosine(cloud, center=True),
-        limits=(0.1, 0.3),
-        readings=("centering removes the cone", "a lopsided cloud", "a very lopsided cloud"),
-        low=lambda n, d: -1 / (n - 1),
-        closed_form=lambda n, d: -1 / (n - 1),
-    ),
-    "isoscore": _Definition(
-        lambda cloud, _: spectral.isoscore(cloud),
-        limits=(3, 10),
-        readings=_DIRECTIONS,
-        distance=_shrinkage,
-        closed_form=lambda n, d: (_spectral_participation(n, d) - 1) / (d - 1),
-    ),
-    "participation_ratio": _Definition(
-        lambda cloud, _: spectral.participation_ratio(cloud),
-        limits=(3, 10),
-        readings=_DIRECTIONS,
-        distance=_shrinkage,
-        low=lambda n, d: 1.0,
-        high=lambda n, d: d,
-        closed_form=_spectral_participation,
-    ),
-    "effective_rank": _Definition(
-        lambda cloud, _: spectral.effective_rank(cloud),
-        limits=(1.5, 3),
-        readings=("nearly full rank", "reduced rank", "low rank"),
-        distance=_shrinkage,
-        low=lambda n, d: 1.0,
-        high=lambda n, d: d,
-    ),
-    "effective_rank_uncentered": _Definition(
-        lambda cloud, _: spectral.effective_rank(cloud, center=False),
-        limits=(1.5, 3),
-        readings=("nearly full rank", "reduced rank, or a cone", "low rank, or a narrow cone"),
-        distance=_shrinkage,
-        low=lambda n, d: 1.0,
-        high=lambda n, d: d,
-    ),
-    "first_component_share": _Definition(
-        lambda cloud, _: spectral.first_component_share(cloud),
-        limits=(0.1, 0.3),
-        readings=("no dominant direction", "a strong first direction", "one direction dominates"),
-        low=lambda n, d: 1 / d,
-    ),
-    "largest_coordinate_share": _Definition(
-        lambda cloud, _: spectral.largest_coordinate_share(cloud),
-        limits=(10, 50),
-        readings=("no rogue dimension", "a coordinate stands out", "a rogue dimension rules the cosine"),
-        low=lambda n, d: 1.0,
-        high=lambda n, d: d,
-    ),
-    "partition_ratio": _Definition(
-        lambda cloud, _: spectral.partition_ratio(cloud),
-        limits=(1.3, 2),
-        readings=("no direction stands out", "a direction stands out", "a direction stands far out"),
-        distance=_shrinkage,
-    ),
-    "second_moment": _Definition(
-        lambda cloud, _: angular.second_moment(cloud),
-        limits=(5, 20),
-        readings=("near orthogonal", "rows overlap", "rows overlap strongly"),
-        high=lambda n, d: d,
-        closed_form=lambda n, d: 1.0,
-    ),
-    "uniformity": _Definition(
-        lambda cloud, _: angular.uniformity(cloud),
-        limits=(0.8, 2),
-        readings=("spread over the sphere", "part of the sphere is empty", "most of the sphere is empty"),
-        distance=_excess,
-        low=lambda n, d: -8.0,
-        high=lambda n, d: 0.0,
-        closed_form=lambda n, d: -4 + math.log(hyp0f1(d / 2, 4)),
-        sampled=True,
-    ),
-    "hubness_skewness": _Definition(
-        lambda cloud, _: hubness.hubness_skewness(cloud),
-        limits=(2, 4),
-        readings=("no hubs", "some hubs", "strong hubs"),
-        low=lambda n, d: -math.inf,
-        high=lambda n, d: math.sqrt(n),
-        searched=True,
-    ),
-    "anti_hub_share": _Definition(
-        lambda cloud, _: hubness.anti_hub_share(cloud),
-        limits=(0.05, 0.15),
-        readings=("nearly every row can be found", "some rows are never found", "many rows are never found"),
-        searched=True,
-    ),
-    "largest_hub": _Definition(
-        lambda cloud, _: hubness.largest_hub(cloud),
-        limits=(4, 12),
-        readings=("no row is everywhere", "one row is in many lists", "one row is nearly everywhere"),
-        distance=_growth,
-        high=lambda n, d: n - 1,
-        searched=True,
-    ),
-    "mean_mst_length": _Definition(
-        lambda cloud, _: topology.mean_mst_length(cloud),
-        limits=(1.5, 3),
-        readings=("neighbors keep their distance", "neighbors are close", "neighbors nearly coincide"),
-        distance=_shrinkage,
-        high=lambda n, d: 2.0,
-        sampled=True,
-    ),
-    "persistent_entropy": _Definition(
-        lambda cloud, _: topology.persistent_entropy(cloud),
-        limits=(0.01, 0.05),
-        readings=("bars are alike", "some bars stand out: clusters", "few bars stand out: tight clusters"),
-        distance=lambda value, isotropic: isotropic - value,
-        sampled=True,
-    ),
-    "persistent_entropy_nats": _Definition(
-        lambda cloud, _: topology.persistent_entropy(cloud, normalize=False),
-        limits=(0.08, 0.4),
-        readings=("bars are alike", "some bars stand out: clusters", "few bars stand out: tight clusters"),
-        distance=lambda value, isotropic: isotropic - value,
-        high=lambda n, d: math.log(max(n - 1, 2)),
-        sampled=True,
-    ),
-    "twonn_dimension": _Definition(
-        lambda cloud, _: topology.twonn_dimension(cloud),
-        limits=(2, 5),
-        readings=_DIMENSION,
-        distance=_shrinkage,
-        high=lambda n, d: math.inf,
-        sampled=True,
-    ),
-    "ph_dimension": _Definition(
-        lambda cloud, _: topology.ph_dimension(cloud),
-        limits=(2, 5),
-        readings=_DIMENSION,
-        distance=_shrinkage,
-        low=lambda n, d: 1.0,
-        high=lambda n, d: math.inf,
-        sampled=True,
-    ),
-}
-
-
 def isotropy(
     embeddings: Points,
     *,
+    queries: Points | None = None,
+    partners: Points | None = None,
     names: Sequence[str] | None = None,
     similarity: Similarity = "cosine",
     sample_size: int = 2000,
@@ -241,8 +53,10 @@ def isotropy(
     """Measure the isotropy of embeddings in every way the catalogue knows, beside what an isotropic cloud would give.
 
     Args:
-        embeddings: Rows of shape `(n, d)`.
-        names: Measures to compute; all of them when not given.
+        embeddings: Rows of shape `(n, d)`; the corpus, where there are queries.
+        queries: Rows of shape `(m, d)` that search the corpus, for the measures of query-to-corpus hubness.
+        partners: Rows of shape `(n, d)`, the positive of each row, for alignment.
+        names: Measures to compute; all that the given rows allow when not given.
         similarity: The model's similarity function. Under cosine the rows are L2-normalized first.
         sample_size: Most rows that measures over all pairs run on.
         seed: Seed of that sample and of the simulated isotropic cloud.
@@ -251,33 +65,62 @@ def isotropy(
         A `Measure` for each name, in the order asked for.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array, or a name is unknown.
+        ValueError: If the rows are not finite `(n, d)` arrays of one width, or a name is unknown or lacks its rows.
 
     Example:
         >>> measures = isotropy(torch.eye(8), names=["average_cosine", "isoscore"])
         >>> measures["average_cosine"].value, measures["average_cosine"].reading
         (0.0, 'no common direction')
     """
-    chosen = check_names(names)
     cloud = as_cloud(embeddings, similarity, sample_size=sample_size, seed=seed)
+    others = {"queries": queries, "partners": partners}
+    seconds = {kind: as_cloud(rows, similarity) for kind, rows in others.items() if rows is not None}
+    chosen = check_names(names, frozenset(seconds))
     count, width = cloud.points.shape
-    radius = cloud.second_moments.trace().sqrt().item()
-    isotropic = isotropic_values(chosen, count, width, round(radius, 6), cloud.sample_size, cloud.seed)
-    return {name: _measure(name, cloud, isotropic[name]) for name in chosen}
+    radius = round(cloud.second_moments.trace().sqrt().item(), 6)
+    asking = len(seconds["queries"].points) if "queries" in seconds else 0
+    isotropic = isotropic_values(chosen, count, width, asking, radius, cloud.sample_size, cloud.seed)
+    measures = {}
+    for name in chosen:
+        value = CATALOGUE[name].compute(cloud, seconds.get(CATALOGUE[name].second or ""))
+        measures[name] = read_measure(name, value, isotropic[name], cloud)
+    return measures
 
 
-def check_names(names: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the measures asked for, all when `names` is None; raise a `ValueError` on an unknown one."""
-    for name in names or ():
+def check_names(names: Sequence[str] | None, given: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """Return the measures asked for, or all for which the second clouds are `given`; refuse what cannot be measured.
+
+    Args:
+        names: Names of measures, or None.
+        given: Which of "queries" and "partners" there are.
+
+    Returns:
+        The names.
+
+    Raises:
+        ValueError: If a name is unknown (near names are offered) or needs a cloud that is not given.
+    """
+    if names is None:
+        return tuple(name for name, definition in CATALOGUE.items() if {definition.second} <= given | {None})
+    for name in names:
         if name not in CATALOGUE:
             near = difflib.get_close_matches(name, CATALOGUE, n=3, cutoff=0.4) or list(CATALOGUE)
             raise ValueError(f"There is no measure {name!r}; did you mean {', '.join(near)}?")
-    return tuple(CATALOGUE if names is None else names)
+        second = CATALOGUE[name].second
+        if second not in given | {None}:
+            raise ValueError(f"The measure {name!r} needs {second}, but none were given; pass `{second}=`.")
+    return tuple(names)
 
 
 @lru_cache(maxsize=64)
 def isotropic_values(
-    names: tuple[str, ...], count: int, width: int, radius: float = 1.0, sample_size: int = 2000, seed: int = 0
+    names: tuple[str, ...],
+    count: int,
+    width: int,
+    asking: int = 0,
+    radius: float = 1.0,
+    sample_size: int = 2000,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Compute what each measure gives for `count` rows uniform on a sphere in `width` dimensions.
 
@@ -288,6 +131,7 @@ def isotropic_values(
         names: Measures to compute.
         count: Number of rows.
         width: Number of dimensions.
+        asking: Number of queries, which are uniform on the sphere too.
         radius: Norm of each row.
         sample_size: Most rows that measures over all pairs run on.
         seed: Seed of the simulation.
@@ -296,14 +140,21 @@ def isotropic_values(
         A value for each name.
     """
     cloud = Cloud(simulate_isotropic(count, width, radius, seed), sample_size=sample_size, seed=seed)
-    searched = Cloud(cloud.points[:MOST_SEARCHED]) if count > MOST_SEARCHED else cloud
+    searched, queries = cloud, None
+    if count > MOST_SEARCHED:
+        searched = Cloud(cloud.points[:MOST_SEARCHED])
+    if asking:
+        # Queries are thinned like the corpus, so that a row is found as often on average.
+        thinned = max(1, round(asking * len(searched.points) / count))
+        queries = Cloud(simulate_isotropic(thinned, width, radius, seed + 1))
     values = {}
     for name in names:
         definition = CATALOGUE[name]
         if definition.closed_form is not None:
             values[name] = float(definition.closed_form(count, width))
         else:
-            values[name] = definition.compute(searched if definition.searched else cloud, None)
+            on = searched if definition.scope == "search" else cloud
+            values[name] = definition.compute(on, queries if definition.second == "queries" else None)
     return values
 
 
@@ -313,12 +164,12 @@ def simulate_isotropic(count: int, width: int, radius: float = 1.0, seed: int = 
     return normalize(torch.from_numpy(rows), dim=1) * radius
 
 
-def _measure(name: str, cloud: Cloud, isotropic: float) -> Measure:
+def read_measure(name: str, value: float, isotropic: float, cloud: Cloud) -> Measure:
+    """Put a value beside its isotropic value, its range and its reading."""
     definition = CATALOGUE[name]
-    value = definition.compute(cloud, None)
     level = sum(definition.distance(value, isotropic) >= limit for limit in definition.limits)
     count, width = cloud.points.shape
-    points = min(count, cloud.sample_size) if definition.sampled else count
+    points = min(count, cloud.sample_size) if definition.scope == "sample" else count
     return Measure(
         value=value,
         isotropic=isotropic,

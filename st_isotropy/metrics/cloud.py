@@ -87,6 +87,11 @@ class Cloud:
 
     def occurrences(self, queries: "Cloud | None" = None) -> np.ndarray:
         """How often each row is among the 10 nearest rows of a query, or else of another row; shape `(n,)`."""
+        if queries is not None and queries.points.shape[1] != self.points.shape[1]:
+            raise ValueError(
+                f"The corpus has {self.points.shape[1]} dimensions but the queries have {queries.points.shape[1]}; "
+                "encode both with one model."
+            )
         if queries not in self._occurrences:
             asking = None if queries is None else queries.points
             self._occurrences[queries] = k_occurrences(self.points, asking, similarity=self.similarity)

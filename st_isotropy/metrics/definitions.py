@@ -1,0 +1,242 @@
+"""How each measure is computed, what it ranges over, what isotropic rows give, and how a value reads."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from scipy.special import hyp0f1
+
+from st_isotropy.metrics import angular, hubness, spectral, topology
+from st_isotropy.metrics.cloud import Cloud
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How one measure is computed and read.
+
+    Attributes:
+        compute: The measure, of a cloud and of a second one where it needs one.
+        limits: Rules of thumb, not laws: the distances at which the reading moves from the first of `readings` to the
+            second and to the third.
+        readings: What a value means, in a few words.
+        distance: How far a value is from its isotropic value.
+        low: Smallest value for `n` rows in `d` dimensions.
+        high: Largest value for `n` rows in `d` dimensions.
+        closed_form: Value for an isotropic cloud; simulated where there is none.
+        scope: The rows it runs on: all, the seeded sample, or all by a neighbor search.
+        second: The second cloud it needs, if any.
+    """
+
+    compute: Callable[[Cloud, Any], float]
+    limits: tuple[float, float]
+    readings: tuple[str, str, str]
+    distance: Callable[[float, float], float] = lambda value, isotropic: value
+    low: Callable[[int, int], float] = lambda n, d: 0.0
+    high: Callable[[int, int], float] = lambda n, d: 1.0
+    closed_form: Callable[[int, int], float] | None = None
+    scope: Literal["all", "sample", "search"] = "all"
+    second: Literal["queries", "partners"] | None = None
+
+
+def _shrinkage(value: float, isotropic: float) -> float:
+    """How many times smaller than isotropic."""
+    return isotropic / value if value > 0 else math.inf
+
+
+def _growth(value: float, isotropic: float) -> float:
+    """How many times larger than isotropic."""
+    return value / isotropic if isotropic > 0 else value
+
+
+def _excess(value: float, isotropic: float) -> float:
+    return value - isotropic
+
+
+_DIRECTIONS = ("variance is spread out", "some directions dominate", "few directions hold the variance")
+_DIMENSION = ("as many directions as expected", "locally fewer dimensions", "locally few dimensions")
+
+
+def _spectral_participation(n: int, d: int) -> float:
+    return max((n - 1) * d / (n + d - 2), 1.0)
+
+
+CATALOGUE: dict[str, Definition] = {
+    "average_cosine": Definition(
+        lambda cloud, _: angular.average_cosine(cloud),
+        limits=(0.3, 0.6),
+        readings=("no common direction", "a cone: rows share a direction", "a narrow cone: all rows look alike"),
+        low=lambda n, d: -1 / (n - 1),
+        closed_form=lambda n, d: 0.0,
+    ),
+    "average_cosine_centered": Definition(
+        lambda cloud, _: angular.average_cosine(cloud, center=True),
+        limits=(0.1, 0.3),
+        readings=("centering removes the cone", "a lopsided cloud", "a very lopsided cloud"),
+        low=lambda n, d: -1 / (n - 1),
+        closed_form=lambda n, d: -1 / (n - 1),
+    ),
+    "isoscore": Definition(
+        lambda cloud, _: spectral.isoscore(cloud),
+        limits=(3, 10),
+        readings=_DIRECTIONS,
+        distance=_shrinkage,
+        closed_form=lambda n, d: (_spectral_participation(n, d) - 1) / (d - 1),
+    ),
+    "participation_ratio": Definition(
+        lambda cloud, _: spectral.participation_ratio(cloud),
+        limits=(3, 10),
+        readings=_DIRECTIONS,
+        distance=_shrinkage,
+        low=lambda n, d: 1.0,
+        high=lambda n, d: d,
+        closed_form=_spectral_participation,
+    ),
+    "effective_rank": Definition(
+        lambda cloud, _: spectral.effective_rank(cloud),
+        limits=(1.5, 3),
+        readings=("nearly full rank", "reduced rank", "low rank"),
+        distance=_shrinkage,
+        low=lambda n, d: 1.0,
+        high=lambda n, d: d,
+    ),
+    "effective_rank_uncentered": Definition(
+        lambda cloud, _: spectral.effective_rank(cloud, center=False),
+        limits=(1.5, 3),
+        readings=("nearly full rank", "reduced rank, or a cone", "low rank, or a narrow cone"),
+        distance=_shrinkage,
+        low=lambda n, d: 1.0,
+        high=lambda n, d: d,
+    ),
+    "first_component_share": Definition(
+        lambda cloud, _: spectral.first_component_share(cloud),
+        limits=(0.1, 0.3),
+        readings=("no dominant direction", "a strong first direction", "one direction dominates"),
+        low=lambda n, d: 1 / d,
+    ),
+    "largest_coordinate_share": Definition(
+        lambda cloud, _: spectral.largest_coordinate_share(cloud),
+        limits=(10, 50),
+        readings=("no rogue dimension", "a coordinate stands out", "a rogue dimension rules the cosine"),
+        low=lambda n, d: 1.0,
+        high=lambda n, d: d,
+    ),
+    "partition_ratio": Definition(
+        lambda cloud, _: spectral.partition_ratio(cloud),
+        limits=(1.3, 2),
+        readings=("no direction stands out", "a direction stands out", "a direction stands far out"),
+        distance=_shrinkage,
+    ),
+    "second_moment": Definition(
+        lambda cloud, _: angular.second_moment(cloud),
+        limits=(5, 20),
+        readings=("near orthogonal", "rows overlap", "rows overlap strongly"),
+        high=lambda n, d: d,
+        closed_form=lambda n, d: 1.0,
+    ),
+    "uniformity": Definition(
+        lambda cloud, _: angular.uniformity(cloud),
+        limits=(0.8, 2),
+        readings=("spread over the sphere", "part of the sphere is empty", "most of the sphere is empty"),
+        distance=_excess,
+        low=lambda n, d: -8.0,
+        high=lambda n, d: 0.0,
+        closed_form=lambda n, d: -4 + math.log(hyp0f1(d / 2, 4)),
+        scope="sample",
+    ),
+    "hubness_skewness": Definition(
+        lambda cloud, _: hubness.hubness_skewness(cloud),
+        limits=(2, 4),
+        readings=("no hubs", "some hubs", "strong hubs"),
+        low=lambda n, d: -math.inf,
+        high=lambda n, d: math.sqrt(n),
+        scope="search",
+    ),
+    "anti_hub_share": Definition(
+        lambda cloud, _: hubness.anti_hub_share(cloud),
+        limits=(0.05, 0.15),
+        readings=("nearly every row can be found", "some rows are never found", "many rows are never found"),
+        scope="search",
+    ),
+    "largest_hub": Definition(
+        lambda cloud, _: hubness.largest_hub(cloud),
+        limits=(4, 12),
+        readings=("no row is everywhere", "one row is in many lists", "one row is nearly everywhere"),
+        distance=_growth,
+        high=lambda n, d: n - 1,
+        scope="search",
+    ),
+    "hubness_skewness_queries": Definition(
+        hubness.hubness_skewness,
+        limits=(2, 4),
+        readings=("no hubs", "some hubs", "strong hubs"),
+        low=lambda n, d: -math.inf,
+        high=lambda n, d: math.sqrt(n),
+        scope="search",
+        second="queries",
+    ),
+    "anti_hub_share_queries": Definition(
+        hubness.anti_hub_share,
+        limits=(0.05, 0.15),
+        readings=("nearly every row can be found", "some rows are never found", "many rows are never found"),
+        scope="search",
+        second="queries",
+    ),
+    "largest_hub_queries": Definition(
+        hubness.largest_hub,
+        limits=(4, 12),
+        readings=("no row is everywhere", "one row is in many lists", "one row is nearly everywhere"),
+        distance=_growth,
+        high=lambda n, d: math.inf,
+        scope="search",
+        second="queries",
+    ),
+    "alignment": Definition(
+        angular.alignment,
+        limits=(0.8, 1.2),
+        readings=("partners are close", "partners are some way apart", "partners are far apart"),
+        high=lambda n, d: 4.0,
+        closed_form=lambda n, d: 2.0,
+        second="partners",
+    ),
+    "mean_mst_length": Definition(
+        lambda cloud, _: topology.mean_mst_length(cloud),
+        limits=(1.5, 3),
+        readings=("neighbors keep their distance", "neighbors are close", "neighbors nearly coincide"),
+        distance=_shrinkage,
+        high=lambda n, d: 2.0,
+        scope="sample",
+    ),
+    "persistent_entropy": Definition(
+        lambda cloud, _: topology.persistent_entropy(cloud),
+        limits=(0.01, 0.05),
+        readings=("bars are alike", "some bars stand out: clusters", "few bars stand out: tight clusters"),
+        distance=lambda value, isotropic: isotropic - value,
+        scope="sample",
+    ),
+    "persistent_entropy_nats": Definition(
+        lambda cloud, _: topology.persistent_entropy(cloud, normalize=False),
+        limits=(0.08, 0.4),
+        readings=("bars are alike", "some bars stand out: clusters", "few bars stand out: tight clusters"),
+        distance=lambda value, isotropic: isotropic - value,
+        high=lambda n, d: math.log(max(n - 1, 2)),
+        scope="sample",
+    ),
+    "twonn_dimension": Definition(
+        lambda cloud, _: topology.twonn_dimension(cloud),
+        limits=(2, 5),
+        readings=_DIMENSION,
+        distance=_shrinkage,
+        high=lambda n, d: math.inf,
+        scope="sample",
+    ),
+    "ph_dimension": Definition(
+        lambda cloud, _: topology.ph_dimension(cloud),
+        limits=(2, 5),
+        readings=_DIMENSION,
+        distance=_shrinkage,
+        low=lambda n, d: 1.0,
+        high=lambda n, d: math.inf,
+        scope="sample",
+    ),
+}

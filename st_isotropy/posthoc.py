@@ -1,0 +1,203 @@
+"""Post-hoc transforms: fitted once on text, appended to a model as an ordinary sentence-transformers `Dense` module.
+
+All of them are affine, so a model saved with one loads without this package and gives the same vectors. Fit on text
+that the model is not evaluated on. The output is not normalized, which cosine similarity does not mind.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense
+from torch import Tensor
+
+from st_isotropy.metrics.cloud import Cloud, as_cloud
+
+# Directions with less than this share of the largest variance are rounding and are not scaled up.
+_ROUNDING = 1e-10
+
+
+class PostHoc(ABC):
+    """An affine map of embeddings that is fitted to a sample of them.
+
+    A subclass says how the map is found; fitting, checking and packing it as a module is the same for all.
+    """
+
+    @abstractmethod
+    def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
+        """Find the map of a cloud: a matrix `(d, d)` and a vector `(d,)`, float64, with `y = A x + b`."""
+
+    def fit(self, model: SentenceTransformer, texts: Sequence[str], batch_size: int = 32) -> Dense:
+        """Fit the map to a model's embeddings of texts.
+
+        Args:
+            model: The model; it is not changed.
+            texts: Texts that the model will not be evaluated on.
+            batch_size: Texts per forward pass.
+
+        Returns:
+            A `Dense` module with identity activation, for `model.append(...)`.
+
+        Raises:
+            ValueError: If there are too few texts, or an embedding is not finite.
+
+        Example:
+            ```python
+            model.append(Whitening(shrinkage=0.1).fit(model, texts))
+            model.save_pretrained("whitened")
+            ```
+        """
+        embeddings = model.encode(list(texts), batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False)
+        return self.fit_embeddings(embeddings).to(model.device)
+
+    def fit_embeddings(self, embeddings: np.ndarray | Tensor) -> Dense:
+        """Fit the map to embeddings of shape `(n, d)`; arguments and errors as for `fit`."""
+        cloud = as_cloud(embeddings)
+        matrix, offset = self.affine(cloud)
+        width = cloud.points.shape[1]
+        return Dense(
+            width,
+            width,
+            activation_function=None,
+            init_weight=matrix.to(cloud.points).contiguous(),
+            init_bias=offset.to(cloud.points),
+        )
+
+
+def apply_posthoc(transform: Dense, embeddings: np.ndarray | Tensor) -> Tensor:
+    """Apply a fitted transform to embeddings of shape `(n, d)`, without a model.
+
+    Example:
+        >>> apply_posthoc(Center().fit_embeddings(torch.tensor([[0.0, 1.0], [2.0, 3.0]])), torch.ones(1, 2)).tolist()
+        [[0.0, -1.0]]
+    """
+    with torch.no_grad():
+        return transform({"sentence_embedding": torch.as_tensor(embeddings)})["sentence_embedding"]
+
+
+@dataclass(frozen=True)
+class Center(PostHoc):
+    """Subtract the mean embedding.
+
+    Example:
+        >>> Center().fit_embeddings(torch.tensor([[0.0, 1.0], [2.0, 3.0]])).linear.bias.tolist()
+        [-1.0, -2.0]
+    """
+
+    def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
+        """Find the translation by minus the mean."""
+        return _identity(cloud), -cloud.mean
+
+
+@dataclass(frozen=True)
+class ProjectOutMean(PostHoc):
+    r"""Remove each embedding's component along the mean direction: $x - (x \cdot \hat\mu) \hat\mu$.
+
+    References:
+        "Renormalization" of embeddings (arXiv 2511.11041), which finds it better than subtracting the mean.
+    """
+
+    def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
+        """Find the projection onto the complement of the mean direction."""
+        direction = torch.nn.functional.normalize(cloud.mean, dim=0)
+        return _identity(cloud) - torch.outer(direction, direction), torch.zeros_like(cloud.mean)
+
+
+@dataclass(frozen=True)
+class AllButTheTop(PostHoc):
+    """Subtract the mean, then remove the first principal components.
+
+    Attributes:
+        components: Number of components removed; the paper suggests about d/100.
+
+    References:
+        Mu and Viswanath 2018, "All-but-the-top: simple and effective postprocessing for word representations".
+    """
+
+    components: int = 1
+
+    def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
+        """Find the projection onto the complement of the leading components."""
+        width = cloud.points.shape[1]
+        if not 0 < self.components < width:
+            raise ValueError(
+                f"All-but-the-top removes between 1 and {width - 1} of {width} components, not {self.components}."
+            )
+        _, directions = _principal(cloud)
+        leading = directions[:, : self.components]
+        matrix = _identity(cloud) - leading @ leading.T
+        return matrix, -matrix @ cloud.mean
+
+
+@dataclass(frozen=True)
+class SpectralPower(PostHoc):
+    r"""Multiply each covariance eigenvalue $\lambda$ by $\lambda^{-\gamma}$, in the original axes, after centering.
+
+    Attributes:
+        gamma: 0 centers only, 1 whitens; in between the tail of the spectrum is raised less.
+
+    References:
+        The family between PCA and whitening of "Spectral tempering" (arXiv 2603.19339).
+    """
+
+    gamma: float = 0.5
+
+    def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
+        """Find the symmetric scaling along the principal components."""
+        return _scaled(cloud, self.gamma, rotate_back=True, shrinkage=0.0)
+
+
+@dataclass(frozen=True)
+class Whitening(PostHoc):
+    r"""Give the embeddings zero mean and unit covariance.
+
+    Attributes:
+        kind: "pca" leaves the result in principal axes, "zca" rotates back to the original ones. Cosines are the same.
+        shrinkage: Share ζ of the mean variance mixed into the covariance, $(1-\zeta) C + \zeta \frac{tr C}{d} I$,
+            which keeps the noise of small eigenvalues down.
+
+    References:
+        Su et al. 2021, "Whitening sentence representations for better semantics and faster retrieval" (arXiv
+        2103.15316); Kessy, Lewin and Strimmer 2018, "Optimal whitening and decorrelation".
+    """
+
+    kind: Literal["pca", "zca"] = "zca"
+    shrinkage: float = 0.0
+
+    def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
+        """Find the whitening map."""
+        if self.kind not in ("pca", "zca"):
+            raise ValueError(f'Whitening is of kind "pca" or "zca", not {self.kind!r}.')
+        if not 0 <= self.shrinkage <= 1:
+            raise ValueError(f"The shrinkage of whitening lies between 0 and 1, not {self.shrinkage}.")
+        count, width = cloud.points.shape
+        if self.shrinkage == 0 and count <= width:
+            raise ValueError(
+                f"Whitening {width} dimensions needs more than {width} embeddings, but there are {count}; "
+                "add texts or set a shrinkage such as 0.1."
+            )
+        return _scaled(cloud, 1.0, rotate_back=self.kind == "zca", shrinkage=self.shrinkage)
+
+
+def _identity(cloud: Cloud) -> Tensor:
+    return torch.eye(cloud.points.shape[1], dtype=torch.float64, device=cloud.points.device)
+
+
+def _principal(cloud: Cloud) -> tuple[Tensor, Tensor]:
+    """Eigenvalues `(d,)` and eigenvectors (columns) of the covariance, largest first."""
+    values, vectors = torch.linalg.eigh(cloud.covariance)
+    return values.flip(0).clamp(min=0), vectors.flip(1)
+
+
+def _scaled(cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float) -> tuple[Tensor, Tensor]:
+    values, directions = _principal(cloud)
+    values = (1 - shrinkage) * values + shrinkage * values.mean()
+    factors = torch.where(values > _ROUNDING * values.max(), values.clamp(min=1e-300) ** (-gamma / 2), 0.0)
+    matrix = factors[:, None] * directions.T
+    if rotate_back:
+        matrix = directions @ matrix
+    return matrix, -matrix @ cloud.mean
