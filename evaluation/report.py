@@ -10,8 +10,8 @@ from evaluation.summary import GROUPS, Row, Summary
 OVER_RUNS = "95 %: new training runs"
 OVER_ITEMS = "95 %: new queries or texts"
 READING = (
-    "Intervals: “new training runs” is Student's t over paired seeds; “new queries or texts” is a bootstrap with these "
-    "runs held fixed. ↑ or ↓ is the direction of improvement, for isotropy towards the isotropic cloud."
+    "Intervals: “new training runs” is Student's t over paired seeds; “new queries or texts” holds these runs fixed "
+    "(Student's t over queries, a bootstrap over sentence pairs). ↑ or ↓ is the direction of improvement, for isotropy towards the isotropic cloud."
 )
 MIN_WIDTH = 110  # characters; narrower, the intervals would break over lines
 
@@ -40,7 +40,7 @@ def print_report(summary: Summary, console: Console) -> None:
     console.print(table)
     for line in _verdict_lines(summary):
         console.print(line)
-    for note in (READING, *summary.notes):
+    for note in _notes(summary):
         console.print(note, style="dim")
     console.print(_cost(summary))
 
@@ -58,7 +58,7 @@ def markdown_report(summary: Summary) -> str:
             for row in summary.rows
             if row.group == group
         ]
-    lines += ["", *[f"{note}\n" for note in (READING, *summary.notes)], _cost(summary), ""]
+    lines += ["", *[f"{note}\n" for note in _notes(summary)], _cost(summary), ""]
     return "\n".join(lines)
 
 
@@ -131,10 +131,14 @@ def _verdict_lines(summary: Summary) -> list[str]:
     ]
 
 
+def _notes(summary: Summary) -> list[str]:
+    return [*([READING] if _columns(summary) else []), *summary.notes]
+
+
 def _cost(summary: Summary) -> str:
     minutes, seconds = divmod(round(summary.timing["seconds"]), 60)
     before = summary.timing["finished_before"]
-    resumed = f" ({before} cells were finished before)" if before else ""
+    resumed = f" ({before} parts were finished before)" if before else ""
     return f"Took {minutes} min {seconds:02d} s{resumed}; peak memory {summary.timing['peak_memory_gib']:.2f} GiB."
 
 

@@ -32,17 +32,25 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror}): name another one with --out.") from error
         return
-    before = read_json(recorded)
+    before, now = _flat(read_json(recorded)), _flat(configuration)
     differing = [
-        f"{key} was {before.get(key)!r} and is now {configuration.get(key)!r}"
-        for key in sorted(before.keys() | configuration.keys())
-        if before.get(key) != configuration.get(key)
+        f"{key} was {before.get(key)!r} and is now {now.get(key)!r}"
+        for key in dict.fromkeys([*before, *now])
+        if before.get(key) != now.get(key)
     ]
     if differing:
         raise UserError(
             f"{folder} was made with another configuration ({'; '.join(differing)}): "
             "repeat that one to resume it, or name another directory with --out."
         )
+
+
+def _flat(configuration: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined by dots, so that a difference can be named."""
+    flat: dict[str, Any] = {}
+    for key, value in configuration.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def environment() -> dict[str, Any]:

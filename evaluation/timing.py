@@ -7,10 +7,10 @@ from typing import Any
 
 
 class Timing:
-    """A clock that starts when it is made, in a run of which some cells may be finished already.
+    """A clock that starts when it is made, in a run of which some parts may be finished already.
 
     Args:
-        finished_before: Number of cells that were finished when this process started.
+        finished_before: Number of parts that were finished when this process started.
     """
 
     def __init__(self, finished_before: int) -> None:

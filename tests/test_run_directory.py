@@ -1,0 +1,71 @@
+"""A run directory is continued by the same configuration only, and never half written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluation.errors import UserError
+from evaluation.files import new_folder, read_json, write_json
+from evaluation.run_directory import open_run
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_run_records_configuration_and_environment(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", {"seeds": 3})
+    assert read_json(tmp_path / "run" / "configuration.json") == {"seeds": 3}
+    environment = read_json(tmp_path / "run" / "environment.json")
+    assert environment["packages"]["torch"] and environment["python"]
+
+
+def test_the_same_configuration_continues_a_run(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", {"seeds": 3, "versions": {"numpy": "2"}})
+    before = snapshot(tmp_path)
+    open_run(tmp_path / "run", {"seeds": 3, "versions": {"numpy": "2"}})
+    assert snapshot(tmp_path) == before
+
+
+def test_another_configuration_is_refused_with_what_differs_and_nothing_is_touched(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", {"seeds": 3, "weight": 30.0, "versions": {"numpy": "2", "scipy": "1"}})
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match=r"seeds was 3 and is now 5; versions\.numpy was '2' and is now '3'") as caught:
+        open_run(tmp_path / "run", {"seeds": 5, "weight": 30.0, "versions": {"numpy": "3", "scipy": "1"}})
+    assert "--out" in str(caught.value) and "weight" not in str(caught.value)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_directory_that_holds_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(UserError, match="is not a run directory"):
+        open_run(tmp_path, {"seeds": 3})
+    assert snapshot(tmp_path) == {"thesis.tex": b"precious"}
+
+
+def test_a_file_in_the_place_of_a_run_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(UserError, match="is not a run directory"):
+        open_run(tmp_path / "run", {})
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        open_run(tmp_path / "file" / "run", {})
+
+
+def test_a_value_that_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"x": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_that_is_interrupted_does_not_appear(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "cell") as folder:
+        (folder / "half").write_text("")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
