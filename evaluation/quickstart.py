@@ -67,5 +67,5 @@ def _rows(study: Study, results: dict[str, dict[str, Any]], statuses: dict[str, 
     return [
         *isotropy_rows(measured("isotropy"), pairs),
         *task_rows(measured("tasks"), pairs, rng),
-        *retrieval_rows(measured("retrieval"), statuses, pairs, rng),
+        *retrieval_rows(measured("retrieval"), statuses, pairs),
     ]

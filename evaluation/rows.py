@@ -8,14 +8,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from evaluation.statistics import (
-    NEW_QUERIES,
-    Comparison,
-    bootstrap_interval,
-    ratio_bootstrap,
-    spearman_bootstrap,
-    student_interval,
-)
+from evaluation.spearman import spearman_bootstrap
+from evaluation.statistics import NEW_QUERIES, Comparison, query_interval, ratio_interval, student_interval
 from evaluation.summary import Row
 
 NEW_TEXTS = "new test texts, these runs fixed"
@@ -82,14 +76,13 @@ def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list
     return rows
 
 
-def retrieval_rows(measured: Measured, statuses: Mapping[str, str], pairs: Sequence[Pair], rng: Generator) -> list[Row]:
+def retrieval_rows(measured: Measured, statuses: Mapping[str, str], pairs: Sequence[Pair]) -> list[Row]:
     """Rows for indexes in points: nDCG@10, its share of exact search, and the mean over the approximate indexes.
 
     Args:
         measured: Each measurement is a list of `IndexScore` as dicts, exact search first.
         statuses: Per index, how the start model fares: "exact", "in range", "no headroom", "out of range".
         pairs: Which variants are compared.
-        rng: Source of the resamples.
     """
     names = [score["name"] for score in next(iter(measured.values()))[0]]
     per_query = {
@@ -103,7 +96,7 @@ def retrieval_rows(measured: Measured, statuses: Mapping[str, str], pairs: Seque
         comparisons = {
             label((old, new)): [
                 *_over_runs(scores, (old, new)),
-                bootstrap_interval((per_query[new][name] - per_query[old][name]) * 100, rng),
+                query_interval((per_query[new][name] - per_query[old][name]) * 100),
             ]
             for old, new in pairs
         }
@@ -114,7 +107,7 @@ def retrieval_rows(measured: Measured, statuses: Mapping[str, str], pairs: Seque
         comparisons = {
             label((old, new)): [
                 *_over_runs(kept, (old, new)),
-                _scaled(ratio_bootstrap(*[(per_query[v][name], per_query[v][names[0]]) for v in (old, new)], rng=rng)),
+                _scaled(ratio_interval(*[(per_query[v][name], per_query[v][names[0]]) for v in (old, new)])),
             ]
             for old, new in pairs
         }
@@ -125,7 +118,7 @@ def retrieval_rows(measured: Measured, statuses: Mapping[str, str], pairs: Seque
         mean = _mean_row("retrieval", "mean of the approximate indexes", parts, pairs)
         for old, new in pairs:
             differences = [per_query[new][name] - per_query[old][name] for name in in_range]
-            mean.comparisons[label((old, new))].append(bootstrap_interval(100 * np.mean(differences, axis=0), rng))
+            mean.comparisons[label((old, new))].append(query_interval(100 * np.mean(differences, axis=0)))
         rows.append(mean)
     return rows
 
@@ -137,7 +130,7 @@ def _over_runs(values: Mapping[str, Sequence[float]], pair: Pair) -> list[Compar
 
 
 def _over_items(old: list[Any], new: list[Any], rng: Generator) -> list[Comparison]:
-    """Bootstrap over queries, test texts or sentence pairs, where the task has them; the runs are held fixed."""
+    """Interval over queries, test texts or sentence pairs, where the task has them; the runs are held fixed."""
     if new[0]["pairs"]:
         keys = list(new[0]["pairs"])
         if len(keys) > 1:  # a mean of correlations over subsets is no correlation
@@ -150,7 +143,7 @@ def _over_items(old: list[Any], new: list[Any], rng: Generator) -> list[Comparis
             np.mean([[run["units"][unit] for unit in units] for run in runs], axis=0) for runs in (old, new)
         )
         estimand = NEW_QUERIES if new[0]["type"] == "Retrieval" else NEW_TEXTS
-        return [bootstrap_interval((after - before) * 100, rng, estimand)]
+        return [query_interval((after - before) * 100, estimand)]
     return []
 
 

@@ -1,0 +1,99 @@
+"""Spearman correlations of two variants over the same sentence pairs, compared by the bootstrap."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from evaluation.statistics import LEVEL, NEW_PAIRS, POWER, Comparison
+
+RESAMPLES = 5000
+_CHUNK = 2_000_000  # resampled values held in memory at once
+
+
+def spearman_bootstrap(
+    before: ArrayLike, after: ArrayLike, gold: ArrayLike, rng: Generator, resamples: int = RESAMPLES
+) -> Comparison:
+    """Compute a percentile bootstrap interval for a difference of Spearman correlations over sentence pairs.
+
+    Pairs are resampled, and the correlations of both variants are computed anew in every resample.
+
+    Args:
+        before: Similarities under the old variant, shape `(n,)`, or `(runs, n)` to average over runs.
+        after: Similarities under the new variant, in the same shape.
+        gold: Similarities given by people, shape `(n,)`.
+        rng: Source of the resamples.
+        resamples: Number of resamples.
+
+    Returns:
+        The comparison, in units of Spearman's rho; its p-value is the normal one for the bootstrap's standard error.
+
+    Raises:
+        ValueError: The shapes do not fit, or a correlation is undefined because all values of a variable are alike.
+
+    Example:
+        >>> gold = np.arange(40.0)
+        >>> noisy = gold + 20 * np.sin(gold)
+        >>> comparison = spearman_bootstrap(noisy, gold, gold, np.random.default_rng(0))
+        >>> comparison.low > 0
+        True
+    """
+    old, new, truth = np.atleast_2d(before), np.atleast_2d(after), np.asarray(gold, dtype=float)
+    if old.shape != new.shape or old.shape[1:] != truth.shape:
+        raise ValueError(f"Shapes {old.shape}, {new.shape} and {truth.shape} of before, after and gold do not fit.")
+    ranker = _ranker(truth)
+    old_rankers, new_rankers = [_ranker(row) for row in old], [_ranker(row) for row in new]
+
+    def difference(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        gold_ranks = ranker(counts)
+        rises = [_correlation(gold_ranks, rank(counts), counts) for rank in new_rankers]
+        falls = [_correlation(gold_ranks, rank(counts), counts) for rank in old_rankers]
+        return np.mean(rises, axis=0) - np.mean(falls, axis=0)
+
+    n = truth.size
+    estimate = float(difference(np.ones((1, n), dtype=np.int64))[0])
+    if not math.isfinite(estimate):
+        raise ValueError("Spearman's correlation is undefined: all values of one variable are alike.")
+    values = np.concatenate([difference(counts) for counts in _resampled_counts(n, resamples, rng)])
+    values = values[np.isfinite(values)]  # a resample that holds one value only has no correlation
+    error = float(values.std())
+    if error < 1e-12:
+        return Comparison(estimate, None, None, "no interval: both rank the pairs alike", NEW_PAIRS, n, None, None)
+    low, high = (float(end) for end in np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    detectable = error * float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
+    p = 2 * float(stats.norm.sf(abs(estimate) / error))
+    return Comparison(estimate, low, high, f"percentile bootstrap over {n} pairs", NEW_PAIRS, n, detectable, p)
+
+
+def _resampled_counts(n: int, resamples: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield how often each of n pairs is drawn in each resample, in blocks that fit in memory."""
+    block = max(1, _CHUNK // n)
+    for start in range(0, resamples, block):
+        rows = min(block, resamples - start)
+        drawn = rng.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+
+
+def _ranker(values: NDArray[np.float64]) -> Callable[[NDArray[np.int64]], NDArray[np.float64]]:
+    """Sort once, so that the midranks of every resample follow from its counts without sorting again."""
+    _, group = np.unique(values, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+
+    def midranks(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        sizes = np.add.reduceat(counts[:, order], starts, axis=1)
+        return (np.cumsum(sizes, axis=1) - (sizes - 1) / 2)[:, group]
+
+    return midranks
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Compute Pearson's correlation of each row pair, weighted by the counts."""
+    n = counts.shape[1]
+    a = a - (a * counts).sum(axis=1, keepdims=True) / n
+    b = b - (b * counts).sum(axis=1, keepdims=True) / n
+    with np.errstate(invalid="ignore"):
+        return (a * b * counts).sum(1) / np.sqrt((a * a * counts).sum(1) * (b * b * counts).sum(1))
