@@ -1,0 +1,117 @@
+"""The trainer's side: the global step for weight schedules, and the geometry of a batch in the training log."""
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from sentence_transformers import SentenceTransformerTrainer
+from torch import nn
+from transformers.trainer_callback import TrainerCallback, TrainerControl, TrainerState
+from transformers.trainer_utils import IntervalStrategy
+from transformers.training_args import TrainingArguments
+
+from st_isotropy.losses import RegularizedLoss
+from st_isotropy.metrics import average_cosine, isoscore, mean_mst_length, persistent_entropy
+from st_isotropy.metrics.cloud import as_cloud
+from st_isotropy.penalties import Snapshot
+
+
+class GeometryCallback(TrainerCallback):
+    """Tells regularized losses the trainer's step, and adds the geometry of a batch to each training log entry.
+
+    The first batch of every logged step is measured, on the embeddings that the loss computed anyway. Logged, each as
+    the mean over the clouds of that batch: `persistent_entropy` (nats), `normalized_persistent_entropy`, `mst_length`
+    (on the sphere), `bars`, `average_cosine`, `isoscore`, and `skipped_clouds`; for each regularizer its
+    `<name>_weight` in force and its `<name>_gradient_ratio`, the norm of the weighted term's gradient at the
+    embeddings over the objective's. With a dict of losses, keys begin with the data set's name.
+
+    Args:
+        loss: The loss given to the trainer, or its dict of losses; regularized losses inside modifiers are found.
+
+    Raises:
+        ValueError: If there is no regularized loss.
+
+    Example:
+        >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+        >>> from st_isotropy import PersistentEntropyLoss, WeightSchedule
+        >>> loss = PersistentEntropyLoss(model, CosineSimilarityLoss(model), weight=WeightSchedule(30.0, warmup=100))
+        >>> callback = GeometryCallback(loss)  # then: SentenceTransformerTrainer(..., callbacks=[callback])
+    """
+
+    def __init__(self, loss: nn.Module | Mapping[str, nn.Module]) -> None:
+        roots = {f"{name}_": each for name, each in loss.items()} if isinstance(loss, Mapping) else {"": loss}
+        self.penalties = {
+            prefix: next(each.penalties for each in root.modules() if isinstance(each, RegularizedLoss))
+            for prefix, root in roots.items()
+            if any(isinstance(each, RegularizedLoss) for each in root.modules())
+        }
+        if not self.penalties:
+            names = ", ".join(type(root).__name__ for root in roots.values())
+            raise ValueError(f"there is no RegularizedLoss or PersistentEntropyLoss in {names}, so nothing to follow.")
+
+    @classmethod
+    def attach(cls, trainer: SentenceTransformerTrainer) -> "GeometryCallback":
+        """Add a callback for the trainer's loss in front of all others, so that TensorBoard and W&B log the geometry.
+
+        Callbacks given to a trainer run after its reporters, which then have written their entry already.
+
+        Args:
+            trainer: The trainer, before training.
+
+        Returns:
+            The callback.
+        """
+        callback = cls(trainer.loss)
+        trainer.callback_handler.callbacks.insert(0, callback)
+        return callback
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Pass on the step, and watch the batch if this step will be logged."""
+        following = state.global_step + 1
+        watching = (
+            args.logging_strategy == IntervalStrategy.EPOCH  # whether a step is the epoch's last is not known yet
+            or (args.logging_strategy == IntervalStrategy.STEPS and following % state.logging_steps == 0)
+            or (args.logging_first_step and following == 1)
+        )
+        for penalties in self.penalties.values():
+            penalties.progress = (state.global_step, state.max_steps)
+            penalties.watching, penalties.snapshot = watching, None
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Add the geometry to an entry that reports a training loss."""
+        if logs is None or "loss" not in logs:
+            return
+        for prefix, penalties in self.penalties.items():
+            penalties.watching = False
+            if penalties.snapshot is not None:
+                geometry = {f"{prefix}{key}": value for key, value in describe(penalties.snapshot).items()}
+                logs.update(geometry)
+                state.log_history[-1].update(geometry)
+
+
+def describe(snapshot: Snapshot) -> dict[str, float]:
+    """Measure a snapshot; the means over its clouds, without those if there are none."""
+    clouds = [as_cloud(points, "cosine") for points in snapshot.clouds]
+    measures = {
+        "persistent_entropy": [persistent_entropy(cloud, normalize=False) for cloud in clouds],
+        "normalized_persistent_entropy": [persistent_entropy(cloud) for cloud in clouds],
+        "mst_length": [mean_mst_length(cloud) for cloud in clouds],
+        "bars": [float(len(cloud.points) - 1) for cloud in clouds],
+        "average_cosine": [average_cosine(cloud) for cloud in clouds],
+        "isoscore": [isoscore(cloud) for cloud in clouds],
+    }
+    return {
+        **{name: fmean(values) for name, values in measures.items() if values},
+        "skipped_clouds": float(snapshot.skipped),
+        **{f"{name}_weight": weight for name, weight in snapshot.weights.items()},
+        **{f"{name}_gradient_ratio": ratio for name, ratio in snapshot.gradient_ratios.items()},
+    }

@@ -1,0 +1,159 @@
+"""Geometry and weights in the training log."""
+
+import math
+
+import pytest
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss
+from torch.nn.functional import normalize
+
+from st_isotropy import GeometryCallback, PersistentEntropyLoss, WeightSchedule
+from st_isotropy.barcodes import barcode
+from st_isotropy.entropy import persistent_entropy
+
+GEOMETRY = {
+    "persistent_entropy",
+    "normalized_persistent_entropy",
+    "mst_length",
+    "bars",
+    "average_cosine",
+    "isoscore",
+    "skipped_clouds",
+    "persistent_entropy_weight",
+    "persistent_entropy_gradient_ratio",
+}
+
+
+@pytest.fixture
+def pairs(sentences):
+    return Dataset.from_dict({"anchor": sentences(32, seed=1), "positive": sentences(32, seed=2)})
+
+
+@pytest.fixture
+def make_trainer(model, pairs, tmp_path):
+    def make(loss, callbacks=(), **settings):
+        settings = {"max_steps": 6, "logging_steps": 2, "per_device_train_batch_size": 8, "report_to": []} | settings
+        arguments = SentenceTransformerTrainingArguments(
+            str(tmp_path), use_cpu=True, disable_tqdm=True, save_strategy="no", **settings
+        )
+        return SentenceTransformerTrainer(model, arguments, train_dataset=pairs, loss=loss, callbacks=list(callbacks))
+
+    return make
+
+
+def training_entries(trainer):
+    return [entry for entry in trainer.state.log_history if "loss" in entry]
+
+
+def test_geometry_is_in_every_training_log_entry(model, make_trainer):
+    trainer = make_trainer(PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=7.0))
+    GeometryCallback.attach(trainer)
+    trainer.train()
+    entries = training_entries(trainer)
+    assert [entry["step"] for entry in entries] == [2, 4, 6]
+    for entry in entries:
+        assert GEOMETRY <= entry.keys()
+        assert entry["persistent_entropy_weight"] == 7.0
+        assert entry["persistent_entropy_gradient_ratio"] > 0
+
+
+def test_logged_geometry_is_that_of_the_batch(model, make_trainer, sentences):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    callback = GeometryCallback(loss)
+    trainer = make_trainer(loss, [callback], max_steps=1, logging_steps=1)
+    columns = []
+    hook = model.register_forward_hook(lambda module, inputs, output: columns.append(output["sentence_embedding"]))
+    trainer.train()
+    hook.remove()
+    (entry,) = training_entries(trainer)
+    bars = [barcode(normalize(column.detach(), dim=1)).lengths for column in columns]
+    assert len(columns) == 2  # no extra forward pass
+    assert math.isclose(entry["mst_length"], sum(each.mean().item() for each in bars) / 2, rel_tol=1e-5)
+    entropy = sum(persistent_entropy(each).item() for each in bars) / 2
+    assert math.isclose(entry["persistent_entropy"], entropy, rel_tol=1e-5)
+    assert math.isclose(entry["normalized_persistent_entropy"], entropy / math.log(7), rel_tol=1e-5)
+    assert entry["bars"] == 7
+
+
+def test_logged_gradient_ratio_is_that_of_the_two_parts(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    trainer = make_trainer(loss, [GeometryCallback(loss)], max_steps=1, logging_steps=1)
+    norms = {}
+
+    def measure(module, inputs, terms):
+        columns = list(inputs[0])
+        for key, term in terms.items():
+            found = torch.autograd.grad(term, [part["sentence_embedding"] for part in columns], retain_graph=True)
+            norms[key] = torch.cat(found).norm().item()
+
+    loss.register_forward_hook(measure)
+    trainer.train()
+    (entry,) = training_entries(trainer)
+    expected = norms["persistent_entropy_loss"] / norms["base_loss"]
+    assert math.isclose(entry["persistent_entropy_gradient_ratio"], expected, rel_tol=1e-4)
+
+
+def test_reporters_see_the_geometry_when_the_callback_is_attached(model, make_trainer, tmp_path):
+    tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    trainer = make_trainer(PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model)), report_to=["tensorboard"])
+    GeometryCallback.attach(trainer)
+    trainer.train()
+    (folder,) = {path.parent for path in tmp_path.rglob("events.out.tfevents.*")}
+    events = tensorboard.EventAccumulator(str(folder)).Reload()
+    assert {f"train/{name}" for name in GEOMETRY} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("train/isoscore")] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("strategy", ["epoch", "steps"])
+def test_geometry_follows_the_logging_strategy(strategy, model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    settings = {"max_steps": -1, "num_train_epochs": 2, "logging_strategy": strategy, "logging_steps": 3}
+    trainer = make_trainer(loss, [GeometryCallback(loss)], logging_first_step=strategy == "steps", **settings)
+    trainer.train()
+    expected = {"epoch": [4, 8], "steps": [1, 3, 6]}[strategy]
+    assert [entry["step"] for entry in training_entries(trainer) if "isoscore" in entry] == expected
+
+
+def test_a_scheduled_weight_follows_the_global_step(model, make_trainer):
+    loss = PersistentEntropyLoss(
+        model, MultipleNegativesRankingLoss(model), weight=WeightSchedule(30.0, warmup=4, decay=2)
+    )
+    trainer = make_trainer(loss, [GeometryCallback(loss)], logging_steps=1)
+    trainer.train()
+    weights = [entry["persistent_entropy_weight"] for entry in training_entries(trainer)]
+    assert weights == [0.0, 7.5, 15.0, 22.5, 30.0, 15.0]
+
+
+def test_a_scheduled_weight_without_the_callback_is_an_error(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=WeightSchedule(30.0, warmup=4))
+    with pytest.raises(ValueError, match="does not know the trainer's step; attach the callback with"):
+        make_trainer(loss).train()
+
+
+def test_each_dataset_of_a_dict_has_its_own_geometry(model, sentences, tmp_path):
+    datasets = {
+        name: Dataset.from_dict({"a": sentences(16, seed=seed), "b": sentences(16, seed=seed + 1)})
+        for name, seed in (("first", 1), ("second", 3))
+    }
+    losses = {name: PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model)) for name in datasets}
+    arguments = SentenceTransformerTrainingArguments(
+        str(tmp_path), max_steps=4, logging_steps=1, per_device_train_batch_size=8, use_cpu=True, report_to=[]
+    )
+    trainer = SentenceTransformerTrainer(model, arguments, train_dataset=datasets, loss=losses)
+    GeometryCallback.attach(trainer)
+    trainer.train()
+    entries = training_entries(trainer)
+    assert all(("first_isoscore" in entry) != ("second_isoscore" in entry) for entry in entries)
+    assert {key for entry in entries for key in entry if key.endswith("isoscore")} == {
+        "first_isoscore",
+        "second_isoscore",
+    }
+
+
+def test_a_loss_without_regularizers_cannot_be_followed(model):
+    with pytest.raises(
+        ValueError, match="there is no RegularizedLoss or PersistentEntropyLoss in CosineSimilarityLoss"
+    ):
+        GeometryCallback(CosineSimilarityLoss(model))
