@@ -100,7 +100,7 @@ def intercepted_gradient_cache(loss: nn.Module, replacement: Callable[..., Tenso
     Yields:
         The original method.
     """
-    core: Any = next(each for each in reversed(list(nested_losses(loss))) if hasattr(each, "calculate_loss"))
+    core: Any = next(each for each in nested_losses(loss) if hasattr(each, "calculate_loss"))
     original, overridden = core.calculate_loss, "calculate_loss" in vars(core)
     core.calculate_loss = replacement
     try:
