@@ -68,8 +68,8 @@ class Corpus:
     def __post_init__(self) -> None:
         if len(self.train) < 2 or len(self.test) < 2:
             raise UserError(
-                f"The corpus has {len(self.train)} training and {len(self.test)} held-out pairs, and at least 2 of each "
-                "are needed; give it more text."
+                f"The corpus has {len(self.train)} training and {len(self.test)} held-out pairs and needs "
+                "at least 2 of each; give it more text."
             )
 
     @cached_property

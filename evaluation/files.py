@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
+from uuid import uuid4
 
 
 def write_text(path: Path, text: str) -> None:
@@ -32,7 +32,8 @@ def read_json(path: Path) -> Any:
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` that takes its name when the block ends well, and goes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    temporary.mkdir()
     try:
         yield temporary
         temporary.replace(path)
@@ -41,7 +42,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def cache_root() -> Path:
-    """The folder for what is computed once per machine: ST_ISOTROPY_CACHE, or st-isotropy in the user's cache folder."""
+    """Where things computed once per machine go: ST_ISOTROPY_CACHE, or st-isotropy in the user's cache folder."""
     if chosen := os.environ.get("ST_ISOTROPY_CACHE"):
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

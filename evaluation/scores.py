@@ -1,16 +1,18 @@
-"""A model and tasks to scores: mteb evaluates, and what an interval needs (queries, pairs, texts) is kept beside them."""
+"""A model and tasks to scores: mteb evaluates, and what an interval needs (queries, pairs, texts) is kept with them."""
 
 import json
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mteb
 import pytrec_eval
 from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS
+from mteb.models import MTEBModels
 from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 from rich.progress import track
 from sentence_transformers import SentenceTransformer
@@ -19,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.models import fingerprint
+from evaluation.noise import errors_only, no_dataset_bars
 from evaluation.tasks import TaskSource
 
 BATCH_SIZE = 64
@@ -75,7 +78,7 @@ def evaluate(
         batch_size: Texts per forward pass.
 
     Raises:
-        UserError: If `folder` holds scores of another model, or a task's data cannot be loaded.
+        UserError: If `folder` holds scores of another model, a task's data cannot be loaded, or a score is NaN.
     """
     revision = fingerprint(model)
     wrapped = _wrapped(model, variant, revision)
@@ -115,7 +118,7 @@ def _evaluated(
     with _without_noise():
         _load(task)  # by us, so that mteb leaves the data and we can read the gold labels
         result = mteb.evaluate(
-            wrapped,
+            cast(MTEBModels, wrapped),
             task,
             cache=mteb.ResultCache(folder / "mteb"),
             overwrite_strategy="always",
@@ -124,12 +127,18 @@ def _evaluated(
             encode_kwargs={"batch_size": batch_size, "show_progress_bar": False},
             show_progress_bar=False,
         ).task_results[0]
+    score = float(result.get_score())
+    if not math.isfinite(score):
+        raise UserError(
+            f"{source.name} has no score for {wrapped.mteb_model_meta.name}: {task.metadata.main_score} is {score}, "
+            "as when a model gives every text the same embedding; leave out the task or the model."
+        )
     predicted = json.loads((predictions / task.prediction_file_name).read_text(encoding="utf-8"))
     scores = TaskScores(
         task=source.name,
         type=task.metadata.type,
         metric=task.metadata.main_score,
-        score=float(result.get_score()),
+        score=score,
         seconds=result.evaluation_time or 0.0,
         units=_units(task, predicted),
         pairs=_pairs(task, predicted),
@@ -168,12 +177,12 @@ def _pairs(task: AbsTask, predicted: dict[str, Any]) -> dict[str, Pairs]:
 
 def _parts(task: AbsTask, predicted: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
     """Each evaluated split and subset with its data and predictions."""
+    dataset = cast(dict[str, Any], task.dataset)
     for subset, splits in predicted.items():
         if subset == "mteb_model_meta":
             continue
         for split, values in splits.items():
-            data = task.dataset if subset not in task.dataset else task.dataset[subset]
-            yield f"{subset}/{split}", (data[split], values)
+            yield f"{subset}/{split}", (dataset.get(subset, dataset)[split], values)
 
 
 def _ndcg(task: AbsTaskRetrieval, data: Any, retrieved: dict[str, dict[str, float]]) -> Iterator[tuple[str, float]]:
@@ -193,9 +202,8 @@ def _right(task: AbsTaskClassification, data: Any, experiments: list[list[int]])
 
 @contextmanager
 def _without_noise() -> Iterator[None]:
-    """Silence three warnings that say nothing about the result."""
-    with warnings.catch_warnings():
+    """Silence progress of data sets, a guess at model size, and two warnings that say nothing about the result."""
+    with errors_only("mteb.models.model_meta"), no_dataset_bars(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The `get_sentence_embedding_dimension` method", FutureWarning)
-        warnings.filterwarnings("ignore", "Could not determine vocab size")
         warnings.simplefilter("ignore", ConvergenceWarning)  # mteb fixes 100 iterations
         yield

@@ -1,4 +1,4 @@
-"""MTEB tasks by name, and how each is made: a fresh one for every model, because an MTEB task remembers its last run."""
+"""MTEB tasks by name, and how each is made: afresh for every model, because an MTEB task remembers its last run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,14 +1,16 @@
 """One cell of the study: a start model, a regime, a term and a seed, to a trained model on disk."""
 
 import copy
+import hashlib
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
@@ -21,14 +23,31 @@ from evaluation.errors import UserError
 from evaluation.files import new_folder
 from evaluation.models import fingerprint
 from evaluation.progress import TrainingBar
-from st_isotropy.losses import RegularizedLoss
-from st_isotropy.regularizers import PersistentEntropy, Regularizer
+from st_isotropy import RegularizedLoss
+from st_isotropy.regularizers import (
+    Covariance,
+    GlobalOrthogonal,
+    IsoScoreStar,
+    KoLeo,
+    MeanCosine,
+    MSTLength,
+    PersistentEntropy,
+    Regularizer,
+    SIGReg,
+    Uniformity,
+)
 
 OBJECTIVES: dict[str, type[nn.Module]] = {
     "cosine": CosineSimilarityLoss,
     "contrastive": MultipleNegativesRankingLoss,
 }
-REGULARIZERS: dict[str, type[Regularizer]] = {"persistent_entropy": PersistentEntropy}
+REGULARIZERS: dict[str, Callable[[], Regularizer]] = {
+    make().name: make
+    for make in (
+        *(PersistentEntropy, MSTLength, KoLeo, GlobalOrthogonal, Uniformity),
+        *(MeanCosine, IsoScoreStar, Covariance, SIGReg),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -58,15 +77,15 @@ class Regime:
 
 @dataclass(frozen=True)
 class Term:
-    """A regularizer with its weight, added to the objective; a negative weight is a control that maximizes the penalty."""
+    """A regularizer with its weight, added to the objective; a negative weight maximizes the penalty, as a control."""
 
     regularizer: str
-    weight: float
+    weight: float | Literal["auto"]
 
     def __post_init__(self) -> None:
         _known("regularizer", self.regularizer, REGULARIZERS)
-        if not math.isfinite(self.weight):
-            raise UserError(f"The weight of {self.regularizer} is {self.weight} and must be a finite number.")
+        if self.weight != "auto" and not math.isfinite(self.weight):
+            raise UserError(f'The weight of {self.regularizer} is {self.weight} and must be a finite number or "auto".')
 
 
 def training_pairs(corpus: Corpus, objective: str) -> Dataset:
@@ -113,6 +132,7 @@ def train(
 def _fit(
     model: SentenceTransformer, pairs: Dataset, regime: Regime, term: Term | None, seed: int
 ) -> tuple[SentenceTransformer, list[dict[str, float]]]:
+    model.model_card_data.generate_widget_examples = False
     loss = OBJECTIVES[regime.objective](model)
     if term is not None:
         loss = RegularizedLoss(model, loss, REGULARIZERS[term.regularizer](), term.weight)
@@ -138,7 +158,12 @@ def _fit(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        trainer.train()
+        try:
+            trainer.train()
+        except ValueError as error:  # of the loss or the trainer: a sentence that names the column, and often the step
+            raise UserError(f"Training stopped: {error}") from error
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise UserError(f"Training gave NaN or infinite weights at learning rate {regime.learning_rate}; lower it.")
     return model, [entry for entry in trainer.state.log_history if "loss" in entry]
 
 
@@ -148,7 +173,7 @@ def _describe(
     """Everything that determines the trained model."""
     return {
         "start": fingerprint(start),
-        "pairs": pairs._fingerprint,
+        "pairs": hashlib.sha256(json.dumps(pairs.to_dict()).encode()).hexdigest()[:16],
         "regime": asdict(regime),
         "term": asdict(term) if term else None,
         "seed": seed,

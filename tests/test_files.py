@@ -1,0 +1,36 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluation.files import cache_root, new_folder, write_json
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    path = tmp_path / "deep" / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="Out of range float"):
+        write_json(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_new_folder_appears_only_when_its_block_ends_well(tmp_path):
+    folder = tmp_path / "deep" / "folder"
+    with new_folder(folder) as temporary:
+        (temporary / "a").write_text("a")
+        assert not folder.exists()
+    assert (folder / "a").read_text() == "a"
+    with pytest.raises(KeyError), new_folder(tmp_path / "deep" / "other") as temporary:
+        raise KeyError
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_the_cache_follows_the_environment(monkeypatch):
+    monkeypatch.setenv("ST_ISOTROPY_CACHE", "~/mine")
+    assert cache_root() == Path.home() / "mine"
+    monkeypatch.delenv("ST_ISOTROPY_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_root() == Path("/somewhere/st-isotropy")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_root() == Path.home() / ".cache" / "st-isotropy"

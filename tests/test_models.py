@@ -1,0 +1,103 @@
+import pytest
+import torch
+from huggingface_hub import constants
+from small_corpus import static_model
+
+from evaluation import hub
+from evaluation.errors import UserError
+from evaluation.models import PACKAGED, fingerprint, load_model
+
+
+@pytest.fixture
+def no_hub(monkeypatch):
+    """A hub at an address where nothing listens."""
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    hub.hub_reachable.cache_clear()
+    yield
+    hub.hub_reachable.cache_clear()
+
+
+def packaged(name):
+    try:
+        return load_model(name)
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+def test_a_folder_is_loaded_as_it_was_saved(tmp_path):
+    model = static_model()
+    model.save_pretrained(str(tmp_path / "model"))
+    assert fingerprint(load_model(str(tmp_path / "model"))) == fingerprint(model)
+
+
+def test_the_fingerprint_sees_every_weight_and_every_module():
+    model = static_model()
+    before = fingerprint(model)
+    assert fingerprint(static_model()) == before
+    with torch.no_grad():
+        next(model.parameters())[-1, -1] += 1e-6
+    assert fingerprint(model) != before
+    from sentence_transformers.sentence_transformer.modules import Normalize
+
+    normalized = static_model()
+    normalized.append(Normalize())
+    assert fingerprint(normalized) != before
+
+
+def test_an_unknown_name_is_answered_with_near_names_when_no_hub_is_there(no_hub):
+    with pytest.raises(UserError) as caught:
+        load_model("statc")
+    assert str(caught.value) == (
+        "There is no model 'statc': it is no folder and not found in the local cache, and the hub cannot be reached; "
+        "packaged models with near names are static."
+    )
+
+
+def test_an_unlike_name_is_answered_with_all_packaged_models(no_hub):
+    with pytest.raises(UserError, match="packaged models with near names are static, minilm, glove, smollm2"):
+        load_model("nobody/nothing-of-the-kind")
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(UserError, match=f"^The folder {tmp_path} holds no sentence-transformers model"):
+        load_model(str(tmp_path))
+
+
+def test_offline_mode_asks_no_hub(monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "ENDPOINT", "no address at all")
+    hub.hub_reachable.cache_clear()
+    assert not hub.hub_reachable()
+    hub.hub_reachable.cache_clear()
+
+
+def test_minilm_finds_the_paraphrase():
+    model = packaged("minilm")
+    similarity = model.similarity(
+        *[model.encode(["A cat sat on a mat.", "A kitten lay on a rug.", "Stocks fell."])] * 2
+    )
+    assert similarity[0, 1] > 0.5 > similarity[0, 2]
+
+
+def test_glove_averages_its_word_vectors():
+    model = packaged("glove")
+    king, queen, both, unknown = model.encode(["king", "QUEEN", "king queen", "qqqzzzxxy"])
+    assert both == pytest.approx((king + queen) / 2, abs=1e-6)
+    assert model.similarity(king, queen) > 0.7
+    assert not unknown.any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["static", "smollm2"])
+def test_a_derived_model_is_built_once(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("ST_ISOTROPY_CACHE", str(tmp_path))
+    built = fingerprint(packaged(name))
+    (folder,) = (tmp_path / "models").iterdir()
+    before = folder.stat().st_mtime_ns
+    assert fingerprint(load_model(name)) == built
+    assert folder.stat().st_mtime_ns == before
+
+
+def test_the_packaged_names_are_these():
+    assert list(PACKAGED) == ["static", "minilm", "glove", "smollm2"]

@@ -1,0 +1,109 @@
+import json
+from dataclasses import replace
+from math import nan
+
+import numpy as np
+import pytest
+from small_corpus import small_corpus, static_model, transformer_model
+
+from evaluation.errors import UserError
+from evaluation.models import fingerprint
+from evaluation.training import REGULARIZERS, Regime, Term, train, training_pairs
+
+SHORT = Regime("cosine", steps=6, batch_size=16, learning_rate=0.02)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return training_pairs(small_corpus(), "cosine")
+
+
+def trained(folder, pairs, term=None, seed=1, regime=SHORT, start=None):
+    return fingerprint(train(start or static_model(), pairs, regime, term, seed, folder))
+
+
+def test_the_same_seed_trains_the_same_weights_and_another_seed_does_not(tmp_path, pairs):
+    first = trained(tmp_path / "a", pairs)
+    np.random.default_rng(5)
+    assert trained(tmp_path / "b", pairs) == first
+    assert trained(tmp_path / "c", pairs, seed=2) != first
+
+
+def test_a_term_of_weight_zero_changes_nothing_so_variants_see_the_same_batches(tmp_path, pairs):
+    plain = trained(tmp_path / "plain", pairs)
+    assert trained(tmp_path / "zero", pairs, Term("persistent_entropy", 0.0)) == plain
+    assert trained(tmp_path / "thirty", pairs, Term("persistent_entropy", 30.0)) != plain
+
+
+def test_dropout_is_paired_across_variants(tmp_path, pairs):
+    start = transformer_model(tmp_path / "start")
+    regime = replace(SHORT, steps=2, learning_rate=1e-3)
+    plain = trained(tmp_path / "plain", pairs, regime=regime, start=start)
+    zero = trained(tmp_path / "zero", pairs, Term("persistent_entropy", 0.0), regime=regime, start=start)
+    assert zero == plain
+
+
+def test_the_contrastive_objective_trains_on_pairs_without_scores(tmp_path):
+    pairs = training_pairs(small_corpus(), "contrastive")
+    regime = replace(SHORT, objective="contrastive")
+    assert trained(tmp_path / "cell", pairs, regime=regime) != fingerprint(static_model())
+
+
+def test_the_start_model_stays_as_it_was(tmp_path, pairs):
+    start = static_model()
+    before = fingerprint(start)
+    assert trained(tmp_path / "cell", pairs, start=start) != before
+    assert fingerprint(start) == before
+
+
+def test_both_terms_are_logged_over_the_steps(tmp_path, pairs):
+    trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0))
+    log = json.loads((tmp_path / "cell" / "log.json").read_text())
+    assert [entry["step"] for entry in log["steps"]] == [1, 2, 3, 4, 5, 6]
+    for entry in log["steps"]:
+        assert entry["loss"] == pytest.approx(entry["base_loss"] + entry["persistent_entropy_loss"], abs=2e-3)
+
+
+def test_a_finished_cell_is_loaded_and_not_trained_again(tmp_path, pairs):
+    first = trained(tmp_path / "cell", pairs)
+    log = tmp_path / "cell" / "log.json"
+    log.write_text("untouched")
+    assert trained(tmp_path / "cell", pairs) == first
+    assert log.read_text() == "untouched"
+
+
+def test_a_cell_of_another_configuration_is_refused_and_left_alone(tmp_path, pairs):
+    first = trained(tmp_path / "cell", pairs)
+    with pytest.raises(UserError, match=r"cell was trained with seed 1 instead of 2; choose another run directory\.$"):
+        trained(tmp_path / "cell", pairs, seed=2)
+    assert trained(tmp_path / "cell", pairs) == first
+
+
+def test_a_cell_that_fails_leaves_nothing_behind(tmp_path, pairs):
+    with pytest.raises(UserError, match="Training stopped: the embeddings of input column 1 of 2 contain NaN"):
+        trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), regime=replace(SHORT, learning_rate=1e38))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plain_training_that_diverges_is_no_finished_cell(tmp_path, pairs):
+    with pytest.raises(UserError, match=r"Training gave NaN or infinite weights at learning rate 1e\+38; lower it\."):
+        trained(tmp_path / "cell", pairs, regime=replace(SHORT, learning_rate=1e38))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_names_and_impossible_numbers_are_told_in_a_sentence():
+    with pytest.raises(UserError, match=r"There is no objective 'cosin'; near names are cosine\."):
+        Regime("cosin")
+    with pytest.raises(UserError, match=r"The regime's steps is 0 and must be a positive number\."):
+        Regime(steps=0)
+    with pytest.raises(UserError, match=r"There is no regularizer 'entropy'; near names are persistent_entropy\."):
+        Term("entropy", 1.0)
+    with pytest.raises(UserError, match="The weight of koleo is nan and must be a finite number"):
+        Term("koleo", nan)
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_every_regularizer_trains(tmp_path, pairs, name):
+    assert trained(tmp_path / name, pairs, Term(name, 1.0), regime=replace(SHORT, steps=2)) != fingerprint(
+        static_model()
+    )
