@@ -1,12 +1,12 @@
 """Bar lengths to persistent entropy and total persistence."""
 
-import math
-
 import torch
 from torch import Tensor
 
 
-def persistent_entropy(lengths: Tensor, normalize: bool = False) -> Tensor:
+def persistent_entropy(
+    lengths: Tensor, normalize: bool = False, among: Tensor | None = None
+) -> Tensor:
     r"""Compute the persistent entropy $H = -\sum_i p_i \ln p_i$ with $p_i = \ell_i / \sum_j \ell_j$.
 
     The natural logarithm is used. Bars of length zero contribute nothing to the entropy and receive no gradient, but
@@ -16,6 +16,7 @@ def persistent_entropy(lengths: Tensor, normalize: bool = False) -> Tensor:
     Args:
         lengths: Bar lengths of shape `(m,)`, or `(b, m)` for several barcodes, non-negative.
         normalize: Divide by $\ln m$, so that the result lies in [0, 1] and is 1 when all bars are equally long.
+        among: Boolean mask of the bars that count, of the shape of `lengths`; `m` is then their number. All by default.
 
     Returns:
         The entropy of each barcode in nats, a 0-dim tensor for one, or its share of $\ln m$. It is a gradient-connected
@@ -29,15 +30,14 @@ def persistent_entropy(lengths: Tensor, normalize: bool = False) -> Tensor:
         Rucco et al. 2015, "Characterisation of the idiotypic immune network through persistent entropy";
         Atienza, Gonzalez-Diaz and Rucco 2017 (arXiv 1701.07857).
     """
-    bars = lengths.shape[-1]
-    if bars < 2:
-        return lengths.sum(dim=-1) * 0
-    shares, logs = _shares_and_logs(lengths)
-    entropy = 0 - (shares * logs).sum(dim=-1)  # a plain minus would print -0.0 for a single bar
-    return entropy / math.log(bars) if normalize else entropy
+    shares, bars, _ = _shares(lengths, among)
+    entropy = 0 - _times_log(shares).sum(
+        dim=-1
+    )  # a plain minus would print -0.0 for a single bar
+    return entropy / bars.clamp(min=2).log() if normalize else entropy
 
 
-def entropy_deficit(lengths: Tensor) -> Tensor:
+def entropy_deficit(lengths: Tensor, among: Tensor | None = None) -> Tensor:
     r"""Compute how far the persistent entropy is from its maximum: $1 - H / \ln m$, in [0, 1].
 
     It equals $\frac{1}{m \ln m} \sum_i (u_i \ln u_i - u_i + 1)$ with $u_i = m \ell_i / \sum_j \ell_j$. No term is
@@ -46,6 +46,7 @@ def entropy_deficit(lengths: Tensor) -> Tensor:
 
     Args:
         lengths: Bar lengths of shape `(m,)`, or `(b, m)` for several barcodes, non-negative.
+        among: Boolean mask of the bars that count, of the shape of `lengths`; `m` is then their number. All by default.
 
     Returns:
         The deficit of each barcode, a 0-dim tensor for one: 0 when all bars are equally long, 1 when one bar or none is
@@ -55,12 +56,14 @@ def entropy_deficit(lengths: Tensor) -> Tensor:
         >>> entropy_deficit(torch.tensor([1.0, 0.0, 0.0])).item()
         1.0
     """
-    bars = lengths.shape[-1]
-    if bars < 2:
-        return lengths.sum(dim=-1) * 0
-    shares, logs = _shares_and_logs(lengths, times=bars)
-    deficit = (shares * logs - shares + 1).sum(dim=-1) / (bars * math.log(bars))
-    return torch.where(shares.sum(dim=-1) > 0, deficit, 1.0)
+    shares, bars, counted = _shares(lengths, among)
+    ratios = bars[..., None] * shares
+    terms = torch.where(counted, _times_log(ratios) - ratios + 1, 0.0)
+    most = bars.clamp(min=2)
+    deficit = torch.where(
+        shares.sum(dim=-1) > 0, terms.sum(dim=-1) / (most * most.log()), 1.0
+    )
+    return deficit * (bars > 1)
 
 
 def total_persistence(lengths: Tensor) -> Tensor:
@@ -75,12 +78,18 @@ def total_persistence(lengths: Tensor) -> Tensor:
     return lengths.sum(dim=-1)
 
 
-def _shares_and_logs(lengths: Tensor, times: int = 1) -> tuple[Tensor, Tensor]:
-    """Compute `times` each bar's share of the total, and its logarithm; both are 0, without gradient, at zero bars.
-
-    Zeros are masked before the sum and before the logarithm: `xlogy` and `entr` have NaN gradients there.
-    """
-    kept = torch.where(lengths > 0, lengths, 0.0)
+def _shares(lengths: Tensor, among: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute each counted bar's share of the total, how many bars count, and which; no gradient reaches zero bars."""
+    counted = torch.ones_like(lengths, dtype=torch.bool) if among is None else among
+    kept = torch.where(counted & (lengths > 0), lengths, 0.0)
     total = kept.sum(dim=-1, keepdim=True)
-    shares = times * kept / torch.where(total > 0, total, 1.0)
-    return shares, torch.where(shares > 0, shares, 1.0).log()
+    return (
+        kept / torch.where(total > 0, total, 1.0),
+        counted.sum(dim=-1).to(lengths.dtype),
+        counted,
+    )
+
+
+def _times_log(values: Tensor) -> Tensor:
+    """Compute x ln x with value and gradient 0 at zero, masked before the logarithm: `xlogy` and `entr` give NaN."""
+    return values * torch.where(values > 0, values, 1.0).log()

@@ -78,7 +78,17 @@ def test_the_gradient_is_minus_log_share_plus_entropy_over_the_total_and_zero_at
 @pytest.mark.parametrize("function", [persistent_entropy, entropy_deficit])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    "values", [(), (2.0,), (0.0,), (0.0, 0.0, 0.0), (3.0, 3.0, 3.0), (1.0, 0.0, 0.0), (1e-12, 1.0, 1e12), (1e-12,) * 4]
+    "values",
+    [
+        (),
+        (2.0,),
+        (0.0,),
+        (0.0, 0.0, 0.0),
+        (3.0, 3.0, 3.0),
+        (1.0, 0.0, 0.0),
+        (1e-12, 1.0, 1e12),
+        (1e-12,) * 4,
+    ],
 )
 def test_values_and_gradients_are_finite_at_the_edge_of_the_domain(function, dtype, values):
     lengths = lengths_of(*values, dtype=dtype)
@@ -102,3 +112,29 @@ def test_fewer_than_two_bars_give_a_zero_that_is_connected_to_the_graph(function
 
 def test_total_persistence_is_the_sum():
     assert total_persistence(lengths_of(1.0, 2.5)).item() == 3.5
+
+
+def test_masked_bars_are_as_if_they_were_not_there():
+    lengths = torch.tensor([0.5, 2.0, 0.0, 1.0, 9.0], dtype=torch.float64, requires_grad=True)
+    among = torch.tensor([True, True, True, False, False])
+    for masked, alone in [
+        (persistent_entropy(lengths, among=among), persistent_entropy(lengths[:3])),
+        (
+            persistent_entropy(lengths, normalize=True, among=among),
+            persistent_entropy(lengths[:3], normalize=True),
+        ),
+        (entropy_deficit(lengths, among), entropy_deficit(lengths[:3])),
+    ]:
+        torch.testing.assert_close(masked, alone)
+        torch.testing.assert_close(*(torch.autograd.grad(value, lengths)[0] for value in (masked, alone)))
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_mask_that_leaves_fewer_than_two_bars_gives_a_zero_that_is_connected_to_the_graph(
+    kept,
+):
+    lengths = lengths_of(0.5, 2.0, 0.0)
+    for function in (persistent_entropy, entropy_deficit):
+        value = function(lengths, among=torch.arange(3) < kept)
+        assert value.item() == 0
+        assert (torch.autograd.grad(value, lengths)[0] == 0).all()

@@ -1,41 +1,92 @@
-"""The penalty this package is about: the persistent-entropy deficit of the H0 barcode."""
+"""The penalty this package is about: the persistent-entropy deficit of a barcode."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn import functional
 
 from st_isotropy.barcodes import barcode
 from st_isotropy.barcodes.distances import at_least_float32
-from st_isotropy.entropy import entropy_deficit
+from st_isotropy.barcodes.rips import Engine
+from st_isotropy.barcodes.selection import Selection, check_selection, selected_bars
+from st_isotropy.entropy import entropy_deficit, persistent_entropy
 from st_isotropy.regularizers.base import Regularizer
 
 
 @dataclass(frozen=True)
 class PersistentEntropy(Regularizer):
-    r"""The normalized entropy deficit $1 - H / \ln m$ of the H0 barcode of L2-normalized embeddings, in [0, 1].
+    r"""The normalized entropy deficit $1 - H / \ln m$ of the barcode of L2-normalized embeddings, in [0, 1].
 
     It is 0 when all `m` bars are equally long. Entropy is invariant to translation and scale of the barcode, so by
     itself it cannot open a narrow cone; see `MSTLength` for a term that does.
+
+    The shortest bars get the largest gradient. One pair at cosine 0.89 in a cloud of 64 isotropic points holds 99 % of
+    the squared gradient and multiplies its norm by 14; with `floor=0.5` the norm is as without the pair.
+
+    Args:
+        homology_dimension: Dimension of the bars. Above 0 an engine is needed: the extra `homology`.
+        selection: Bars that count: `"all"`; `"prominent"`, as selected by the authors; `("top", k)`, the k longest; or
+            `("quantile", q)`, all but the shortest share q.
+        engine: Homology engine for dimensions above 0: `"auto"`, `"redzed"` or `"giotto-ph"`.
+        normalize: Project embeddings onto the unit sphere first; False takes them as they are.
+        deficit: False gives $-H$ in nats instead, the authors' term.
+        floor: Bars shorter than this share of the mean bar count as that long, and their ends are not moved for it.
+
+    Raises:
+        ValueError: If `selection` is unknown or `homology_dimension` or `floor` is negative.
 
     Example:
         >>> import torch
         >>> round(PersistentEntropy()(torch.eye(5)).item(), 6)
         0.0
+        >>> authors = PersistentEntropy(selection="prominent", normalize=False, deficit=False)
 
     References:
         Kudriashov, Karpik and Klyshinsky 2025, "Shrink the longest: improving latent space isotropy with simplicial
         geometry" (arXiv 2501.05502).
     """
 
+    homology_dimension: int = 0
+    selection: Selection = "all"
+    engine: Engine = "auto"
+    normalize: bool = True
+    deficit: bool = True
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_selection(self.selection)
+        if self.homology_dimension < 0:
+            raise ValueError(
+                f"homology_dimension is {self.homology_dimension}; use 0 or more."
+            )
+        if self.floor < 0:
+            raise ValueError(
+                f"floor is {self.floor}; use a share of the mean bar length, 0 for no floor."
+            )
+
     @property
     def name(self) -> str:
-        """Short snake_case name of the penalty."""
-        return "persistent_entropy"
+        """Short snake_case name of the penalty; above dimension 0 it ends in the dimension."""
+        return "persistent_entropy" + (
+            f"_h{self.homology_dimension}" if self.homology_dimension else ""
+        )
 
     def __call__(self, embeddings: Tensor) -> Tensor:
-        """Compute the deficit of embeddings `(n, d)`; a gradient-connected 0 when there are fewer than two bars."""
-        return entropy_deficit(barcode(normalize(at_least_float32(embeddings), dim=1)).lengths)
+        """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 when fewer than two bars count."""
+        points = at_least_float32(embeddings)
+        if self.normalize:
+            points = functional.normalize(points, dim=1)
+        lengths = barcode(points, self.homology_dimension, self.engine).lengths
+        among = (
+            None if self.selection == "all" else selected_bars(lengths, self.selection)
+        )
+        if self.floor:
+            lengths = lengths.clamp(min=self.floor * lengths.mean())
+        return (
+            entropy_deficit(lengths, among)
+            if self.deficit
+            else -persistent_entropy(lengths, among=among)
+        )
 
     @property
     def citation(self) -> str:
