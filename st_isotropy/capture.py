@@ -44,7 +44,7 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
     original, overridden = encoder.forward, "forward" in vars(encoder)
 
     def forward(features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        # Before the call, because pooling edits the attention mask in place.
+        # Before the call, because modules may edit the features in place.
         keys = text_keys(features)
         mask = tokens.mask(features) if tokens else None
         output = original(features, **kwargs)
