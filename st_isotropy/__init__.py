@@ -1,5 +1,6 @@
 """Persistent-entropy regularization for sentence-transformers."""
 
+from st_isotropy.authors import authors_setting as authors_setting
 from st_isotropy.callbacks import GeometryCallback as GeometryCallback
 from st_isotropy.evaluator import IsotropyEvaluator as IsotropyEvaluator
 from st_isotropy.losses import PersistentEntropyLoss as PersistentEntropyLoss

@@ -11,6 +11,8 @@ from sentence_transformers.base.losses import uses_gradient_cache
 from sentence_transformers.sentence_transformer.losses import AdaptiveLayerLoss
 from torch import Tensor, nn
 
+from st_isotropy.barcodes.rips import Engine
+from st_isotropy.barcodes.selection import Selection
 from st_isotropy.capture import (
     count_rows,
     encoder_attribute,
@@ -205,6 +207,9 @@ class PersistentEntropyLoss(RegularizedLoss):
             invisible and 3 to 100 effective.
         spread_weight: Weight of a second term, the mean MST length on the sphere (`MSTLength`); entropy alone cannot
             open a narrow cone.
+        homology_dimensions: Dimensions of the bars, one term each; above 0 the extra `homology` is needed.
+        selection: Bars that count; see `PersistentEntropy`.
+        engine: Homology engine for dimensions above 0; see `PersistentEntropy`.
         cloud: See `RegularizedLoss`, as for all arguments that follow.
         level: `sentence` or `token`.
         layers: Hidden layers at token level.
@@ -215,8 +220,8 @@ class PersistentEntropyLoss(RegularizedLoss):
     Example:
         >>> from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
         >>> loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), spread_weight=0.3)
-        >>> loss.get_config_dict()["regularizers"]
-        ['30.0 * PersistentEntropy()', '0.3 * MSTLength()']
+        >>> [(each.name, weight) for each, weight in loss.penalties.regularizers.items()]
+        [('persistent_entropy', 30.0), ('mst_length', 0.3)]
     """
 
     def __init__(
@@ -226,6 +231,9 @@ class PersistentEntropyLoss(RegularizedLoss):
         weight: WeightArgument = DEFAULT_WEIGHT,
         *,
         spread_weight: WeightArgument | None = None,
+        homology_dimensions: Sequence[int] = (0,),
+        selection: Selection = "all",
+        engine: Engine = "auto",
         cloud: Cloud = "columns",
         level: Literal["sentence", "token"] = "sentence",
         layers: Sequence[int] = (-1,),
@@ -233,7 +241,9 @@ class PersistentEntropyLoss(RegularizedLoss):
         reduction: Literal["mean", "sum"] = "mean",
         gather_across_devices: bool = False,
     ) -> None:
-        terms: list[tuple[Regularizer, WeightArgument]] = [(PersistentEntropy(), weight)]
+        terms: list[tuple[Regularizer, WeightArgument]] = [
+            (PersistentEntropy(dimension, selection, engine), weight) for dimension in homology_dimensions
+        ]
         if spread_weight is not None:
             terms.append((MSTLength(), spread_weight))
         super().__init__(
