@@ -81,6 +81,22 @@ def student_interval(differences: ArrayLike, estimand: str = NEW_RUNS) -> Compar
     return _student(_differences(differences), "paired runs", estimand)
 
 
+def task_interval(differences: ArrayLike) -> Comparison:
+    """Compute Student's t interval for the mean difference over tasks of one kind, with the runs held fixed.
+
+    Args:
+        differences: One difference (new minus old) per task, shape `(n,)`; with several seeds, averaged over them.
+
+    Returns:
+        The comparison; its estimand is a new task that is like these.
+
+    Example:
+        >>> task_interval([0.1, 0.3, -0.1, 0.2]).method
+        'Student t over 4 tasks'
+    """
+    return _student(_differences(differences), "tasks", NEW_TASKS)
+
+
 def query_interval(differences: ArrayLike, estimand: str = NEW_QUERIES) -> Comparison:
     """Compute Student's t interval for the mean of per-query differences, with the runs held fixed.
 
@@ -158,9 +174,19 @@ def detectable_difference(spread: float, n: int) -> float:
         >>> round(detectable_difference(1.0, 34), 2)
         0.5
     """
-    critical = stats.t.ppf((1 + LEVEL) / 2, n - 1)
+    return detectable_in_errors(n - 1) * spread / math.sqrt(n)
+
+
+def detectable_in_errors(freedom: float) -> float:
+    """Compute how many standard errors an effect must have to be found with 80 % power at so many degrees of freedom.
+
+    Example:
+        >>> round(detectable_in_errors(2), 2), round(detectable_in_errors(1000), 2)
+        (5.65, 2.8)
+    """
+    critical = stats.t.ppf((1 + LEVEL) / 2, freedom)
     # The chance of erring on the wrong side, below 1e-6 at this power, is left out.
-    return float(special.nctdtrinc(n - 1, 1 - POWER, critical)) * spread / math.sqrt(n)
+    return float(special.nctdtrinc(freedom, 1 - POWER, critical))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
