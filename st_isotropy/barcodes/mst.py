@@ -9,6 +9,10 @@ from torch import Tensor
 
 from st_isotropy.barcodes.boruvka import boruvka
 from st_isotropy.barcodes.distances import at_least_float32, centered, half_squared, near, recompute_near
+from st_isotropy.barcodes.large import large_tree
+
+# Above this many points a distance matrix would take more than 400 MB in float32.
+LARGE = 10_000
 
 
 @torch.no_grad()
@@ -17,7 +21,8 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
 
     The tree is exact: near-duplicate points, whose distances cancel in a matrix product, are compared by differences.
     Among equally short edges the choice is the same in every run. A CPU walks the tree point by point; on any other
-    device the search is Borůvka's and never waits for the device.
+    device the search is Borůvka's and never waits for the device. Clouds of more than 10,000 points are searched on the
+    CPU in memory proportional to their size.
 
     Args:
         points: One cloud of shape `(n, d)`, or several of shape `(..., n, d)`.
@@ -31,11 +36,13 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
         [[0, 1], [1, 2]]
     """
     points = at_least_float32(points)
-    if points.device.type != "cpu":
+    large = points.shape[-2] > LARGE
+    if points.device.type != "cpu" and not large:
         return boruvka(points)
     if points.ndim > 2:
         return torch.stack([minimum_spanning_tree(cloud) for cloud in points])
-    return torch.from_numpy(prim(points))
+    search = large_tree if large else prim
+    return torch.from_numpy(search(points.cpu())).to(points.device)
 
 
 def prim(points: Tensor) -> np.ndarray:

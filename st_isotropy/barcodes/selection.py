@@ -6,11 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Selection = (
-    Literal["all", "prominent"]
-    | tuple[Literal["top"], int]
-    | tuple[Literal["quantile"], float]
-)
+Selection = Literal["all", "prominent"] | tuple[Literal["top"], int] | tuple[Literal["quantile"], float]
 
 # Sums of lengths times logarithms that differ by less are equal: rounding must not decide.
 ROUNDING = 1e-12
@@ -97,12 +93,7 @@ def count_prominent(lengths: Tensor) -> Tensor:
 
     # Cut c stands for the restart from others[:c], the shortest and the longest, whose length is 1. In it, bar k is
     # shorter than the neutral length if weighted[c] - logs[k] * totals[c] exceeds threshold[k].
-    threshold = (
-        weighted[:-1]
-        - logs * (totals[:-1] - shortest - 1)
-        - torch.xlogy(shortest, shortest)
-        + ROUNDING
-    )
+    threshold = weighted[:-1] - logs * (totals[:-1] - shortest - 1) - torch.xlogy(shortest, shortest) + ROUNDING
     cuts = torch.arange(len(bars), device=bars.device)
     first, last = torch.zeros_like(cuts), (cuts - 2).clamp(min=0)
     for _ in range(len(bars).bit_length()):
