@@ -5,11 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from st_isotropy.clouds import Column
 from st_isotropy.text_keys import text_keys
 from st_isotropy.tokens import TokenLayers
+
+# The observer is no part of a compiled model.
+_eager_text_keys: Callable[[dict[str, Any]], Tensor | None] = torch.compiler.disable(text_keys)
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,10 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
     passes: list[ForwardPass] = []
     original, overridden = encoder.forward, "forward" in vars(encoder)
 
+    @torch.compiler.disable(recursive=False)
     def forward(features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         # Before the call, because modules may edit the features in place.
-        keys = text_keys(features)
+        keys = _eager_text_keys(features)
         mask = tokens.mask(features) if tokens else None
         output = original(features, **kwargs)
         layers = tokens.select(output) if tokens else ()
