@@ -121,9 +121,16 @@ CATALOGUE: dict[str, Definition] = {
         low=lambda n, d: 1.0,
         high=lambda n, d: d,
     ),
+    "largest_coordinate_share_centered": Definition(
+        lambda cloud, _: spectral.largest_coordinate_share(cloud, center=True),
+        limits=(10, 50),
+        readings=("no rogue dimension", "a coordinate varies most", "a rogue dimension holds the variance"),
+        low=lambda n, d: 1.0,
+        high=lambda n, d: d,
+    ),
     "partition_ratio": Definition(
         lambda cloud, _: spectral.partition_ratio(cloud),
-        limits=(1.3, 2),
+        limits=(3, 4.5),
         readings=("no direction stands out", "a direction stands out", "a direction stands far out"),
         distance=_shrinkage,
     ),
@@ -224,7 +231,7 @@ CATALOGUE: dict[str, Definition] = {
     ),
     "twonn_dimension": Definition(
         lambda cloud, _: topology.twonn_dimension(cloud),
-        limits=(2, 5),
+        limits=(5, 15),
         readings=_DIMENSION,
         distance=_shrinkage,
         high=lambda n, d: math.inf,
@@ -232,7 +239,7 @@ CATALOGUE: dict[str, Definition] = {
     ),
     "ph_dimension": Definition(
         lambda cloud, _: topology.ph_dimension(cloud),
-        limits=(2, 5),
+        limits=(5, 15),
         readings=_DIMENSION,
         distance=_shrinkage,
         low=lambda n, d: 1.0,

@@ -97,11 +97,12 @@ def first_component_share(embeddings: Points) -> float:
     return _largest_share(as_cloud(embeddings).spectrum)
 
 
-def largest_coordinate_share(embeddings: Points) -> float:
+def largest_coordinate_share(embeddings: Points, center: bool = False) -> float:
     """Compute the largest coordinate's share of the squared norms, times `d`; far above 1, it is a rogue dimension.
 
     Args:
         embeddings: Rows of shape `(n, d)`.
+        center: Subtract the mean row first: the largest coordinate's share of the variance.
 
     Returns:
         A value in [1, d].
@@ -116,7 +117,8 @@ def largest_coordinate_share(embeddings: Points) -> float:
     References:
         Timkey and van Schijndel 2021, "All bark and no bite: rogue dimensions in transformer language models".
     """
-    moments = as_cloud(embeddings).second_moments
+    cloud = as_cloud(embeddings)
+    moments = cloud.covariance if center else cloud.second_moments
     return _largest_share(moments.diagonal()) * len(moments)
 
 

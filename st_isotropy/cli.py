@@ -1,0 +1,173 @@
+"""Console script `st-isotropy diagnose`: how anisotropic is a model, in what way, and what is likely to help."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+
+from st_isotropy.diagnosis import FEWEST_ROWS, Diagnosis, diagnose, format_table
+
+SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; see `st-isotropy diagnose --help`.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 2 after one sentence on standard error when the input is bad."""
+    try:
+        options = _parser().parse_args(arguments)
+        _diagnose(options)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"st-isotropy: {error}\n")
+        return 2
+    return 0
+
+
+def run() -> NoReturn:
+    """Run the console script."""
+    sys.exit(main())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="st-isotropy", description="Measure the geometry of sentence embeddings.")
+    command = parser.add_subparsers(required=True, metavar="command").add_parser(
+        "diagnose",
+        help="how anisotropic is a model, in what way, and what is likely to help",
+        description="Encode texts, measure the embeddings beside what an isotropic cloud of the same size would give, "
+        "name the defects, and try post-hoc transforms on a held-out half.",
+    )
+    command.add_argument("model", metavar="MODEL", help="model folder, hub name, or a .npy file of embeddings (n, d)")
+    command.add_argument("--texts", metavar="FILE|-", help="one text per line; - reads standard input")
+    command.add_argument("--queries", metavar="FILE", help="queries, one per line (.npy if MODEL is one)")
+    command.add_argument("--similarity", choices=SIMILARITIES, help="for .npy; a model has its own (default cosine)")
+    command.add_argument("--html", type=Path, metavar="OUT", help="write one self-contained page with plots")
+    command.add_argument("--json", type=Path, metavar="OUT", help="write the numbers as JSON")
+    return parser
+
+
+def _diagnose(options: argparse.Namespace) -> None:
+    # Asked for before the encoding, which may take long.
+    write_page = None if options.html is None else load_page_writer()
+    similarity = options.similarity or "cosine"
+    if options.model.endswith(".npy"):
+        if options.texts is not None:
+            raise ValueError(f"{options.model} holds embeddings already; leave --texts out, or name a model.")
+        embeddings = read_embeddings(Path(options.model))
+        queries = None if options.queries is None else read_embeddings(Path(options.queries))
+    else:
+        if options.texts is None:
+            raise ValueError(f"--texts is missing: say which texts {options.model} is to encode, one per line.")
+        texts = read_texts(options.texts, fewest=FEWEST_ROWS)
+        asking = None if options.queries is None else read_texts(options.queries, fewest=1)
+        model = load_model(options.model)
+        if options.similarity is None:
+            similarity = model.similarity_fn_name
+        embeddings = model.encode_document(texts, show_progress_bar=True)
+        queries = None if asking is None else model.encode_query(asking, show_progress_bar=True)
+    diagnosis = diagnose(embeddings, source=options.model, queries=queries, similarity=similarity)
+    sys.stdout.write(format_table(diagnosis) + "\n")
+    if options.json is not None:
+        write_text(options.json, diagnosis.to_json())
+    if write_page is not None:
+        write_text(options.html, write_page(diagnosis, embeddings))
+
+
+def load_page_writer() -> Callable[[Diagnosis, np.ndarray], str]:
+    """Import what writes the page; a `ValueError` names the extra when its libraries are missing."""
+    from st_isotropy.page import write_page
+
+    return write_page
+
+
+def read_texts(source: str, fewest: int) -> list[str]:
+    """Read one text per line, without blank lines and repetitions.
+
+    Args:
+        source: Path of a UTF-8 file, or "-" for standard input.
+        fewest: How many different texts there must be.
+
+    Returns:
+        The texts in order of first appearance.
+
+    Raises:
+        ValueError: If the file is not UTF-8 text or has too few different texts.
+        OSError: If it cannot be read.
+    """
+    name = "standard input" if source == "-" else source
+    try:
+        content = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is not UTF-8 text (byte {error.start}); convert it first.") from None
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {error.strerror}; check the path.") from None
+    lines = [line.strip() for line in content.splitlines() if line.strip()]
+    texts = list(dict.fromkeys(lines))
+    if len(texts) < fewest:
+        raise ValueError(
+            f"{name} has {len(texts)} different texts in {len(lines)} lines; at least {fewest} are needed, so add some."
+        )
+    return texts
+
+
+def read_embeddings(path: Path) -> np.ndarray:
+    """Read embeddings of shape `(n, d)` from a `.npy` file; pickled objects in it are never loaded.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The array.
+
+    Raises:
+        ValueError: If the file cannot be read, holds objects, or is not a numeric array with two axes.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the path.") from None
+    except ValueError as error:
+        reason = "holds pickled objects" if "pickle" in str(error) else "is not a .npy array"
+        raise ValueError(f"{path} {reason}; save plain numbers with numpy.save(path, array).") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 2:
+        shape, dtype = getattr(array, "shape", "?"), getattr(array, "dtype", type(array).__name__)
+        raise ValueError(f"{path} has shape {shape} and type {dtype}; embeddings are numbers of shape (n, d).")
+    return array.astype(np.float32)
+
+
+def load_model(name: str) -> SentenceTransformer:
+    """Load a sentence-transformers model.
+
+    Args:
+        name: Folder or hub name.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If it cannot be loaded, with the first line of the reason.
+    """
+    try:
+        return SentenceTransformer(name)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"The model {name} cannot be loaded: {reason[0].rstrip('.')}; give a folder or a hub name."
+        ) from None
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a file under a temporary name, then rename it: a reader never sees half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written: {error.strerror}; choose another place.") from None

@@ -1,0 +1,263 @@
+"""What is wrong with a cloud of embeddings, how one can tell, and what is likely to help."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from st_isotropy.metrics import Measure, isotropy
+from st_isotropy.metrics.cloud import Cloud, Similarity, as_cloud
+from st_isotropy.posthoc import AllButTheTop, Center, PostHoc, SpectralPower, Whitening, apply_posthoc
+
+FEWEST_ROWS = 20
+REMEDY_MEASURES = (
+    "average_cosine",
+    "isoscore",
+    "effective_rank",
+    "mean_mst_length",
+    "persistent_entropy",
+    "hubness_skewness",
+    "anti_hub_share",
+)
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A way in which a cloud is not isotropic.
+
+    Attributes:
+        name: The defect: cone, rogue dimensions, low rank, hubs or clusters.
+        level: 1 when it is worth a look, 2 when it is strong.
+        evidence: The measures that show it.
+        advice: What is likely to help.
+    """
+
+    name: str
+    level: int
+    evidence: tuple[str, ...]
+    advice: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Measures of a cloud, the defects they show, and what post-hoc transforms would change.
+
+    Attributes:
+        source: What was measured, as the user named it.
+        rows: Number of embeddings.
+        dimensions: Their width.
+        queries: Number of query embeddings.
+        similarity: The similarity function.
+        sample_size: Most rows that measures over all pairs ran on.
+        seed: Seed of the sample and of the simulated isotropic cloud.
+        measures: Every measure by name.
+        defects: The defects found, strongest first.
+        transforms: The main measures after each post-hoc transform, which was fitted on one half of the sample and
+            measured on the other; "none" is that other half as it is.
+    """
+
+    source: str
+    rows: int
+    dimensions: int
+    queries: int
+    similarity: Similarity
+    sample_size: int
+    seed: int
+    measures: dict[str, Measure]
+    defects: tuple[Defect, ...]
+    transforms: dict[str, dict[str, Measure]]
+
+    def to_json(self) -> str:
+        """Write the diagnosis as JSON; an infinite bound becomes null."""
+        return json.dumps(_finite(asdict(self)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@dataclass(frozen=True)
+class _Rule:
+    name: str
+    signs: tuple[str, ...]
+    advice: str
+
+
+RULES = (
+    _Rule(
+        "cone",
+        ("average_cosine",),
+        "Center the embeddings (posthoc.Center), or train with the spread term MSTLength; persistent entropy by itself "
+        "is blind to a cone.",
+    ),
+    _Rule(
+        "rogue dimensions",
+        ("largest_coordinate_share", "largest_coordinate_share_centered", "first_component_share"),
+        "If only the uncentered share is large, center the embeddings; otherwise remove the leading components "
+        "(posthoc.AllButTheTop) or flatten the spectrum (posthoc.SpectralPower).",
+    ),
+    _Rule(
+        "low rank",
+        ("effective_rank", "isoscore"),
+        "Flatten the spectrum (posthoc.SpectralPower, Whitening with shrinkage), or train with Covariance, "
+        "GlobalOrthogonal or Uniformity; check classification tasks, which whitening often hurts.",
+    ),
+    _Rule(
+        "hubs",
+        ("hubness_skewness", "anti_hub_share", "hubness_skewness_queries", "anti_hub_share_queries"),
+        "Center first: hubs often come from the cone. Then try Whitening, or train with MSTLength or KoLeo.",
+    ),
+    _Rule(
+        "clusters",
+        ("persistent_entropy",),
+        "Look at the projection and for near-duplicates first: clusters are often topics, and no defect. "
+        "PersistentEntropy in training evens the bars.",
+    ),
+)
+
+
+def diagnose(
+    embeddings: np.ndarray | Tensor,
+    *,
+    source: str = "embeddings",
+    queries: np.ndarray | Tensor | None = None,
+    similarity: Similarity = "cosine",
+    sample_size: int = 2000,
+    seed: int = 0,
+) -> Diagnosis:
+    """Measure embeddings, name their defects, and try what post-hoc transforms would change.
+
+    Args:
+        embeddings: Rows of shape `(n, d)`, at least 20.
+        source: What they are, for the report.
+        queries: Rows of shape `(m, d)` that search them.
+        similarity: The model's similarity function.
+        sample_size: Most rows that measures over all pairs run on.
+        seed: Seed of that sample and of the simulated isotropic cloud.
+
+    Returns:
+        The diagnosis.
+
+    Raises:
+        ValueError: If there are fewer than 20 rows, all rows coincide, or a row is not finite.
+
+    Example:
+        >>> cloud = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
+        >>> [defect.name for defect in diagnose(cloud + 3).defects]
+        ['cone']
+    """
+    cloud = as_cloud(embeddings, similarity, sample_size=sample_size, seed=seed)
+    count, width = cloud.points.shape
+    if count < FEWEST_ROWS:
+        raise ValueError(f"A diagnosis needs at least {FEWEST_ROWS} embeddings, but there are {count}; add texts.")
+    if not cloud.spectrum.any():
+        raise ValueError(f"All {count} embeddings coincide; give texts that differ, or mend the model.")
+    measures = isotropy(cloud, queries=queries, similarity=similarity, sample_size=sample_size, seed=seed)
+    return Diagnosis(
+        source=source,
+        rows=count,
+        dimensions=width,
+        queries=0 if queries is None else len(queries),
+        similarity=similarity,
+        sample_size=sample_size,
+        seed=seed,
+        measures=measures,
+        defects=find_defects(measures),
+        transforms=try_transforms(cloud),
+    )
+
+
+def find_defects(measures: dict[str, Measure]) -> tuple[Defect, ...]:
+    """Name the defects that the measures show, strongest first; `measures` may lack some."""
+    defects = []
+    for rule in RULES:
+        signs = [name for name in rule.signs if name in measures and measures[name].level > 0]
+        if signs:
+            level = max(measures[name].level for name in signs)
+            evidence = tuple(
+                f"{name} {format_value(measures[name].value)} (isotropic {format_value(measures[name].isotropic)})"
+                for name in signs
+            )
+            defects.append(Defect(rule.name, level, evidence, rule.advice))
+    return tuple(sorted(defects, key=lambda defect: -defect.level))
+
+
+def try_transforms(cloud: Cloud) -> dict[str, dict[str, Measure]]:
+    """Fit each post-hoc transform on one half of the sampled rows and measure the other half."""
+    rows = cloud.points[cloud.sample]
+    fitting, measuring = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    leading = max(1, round(cloud.points.shape[1] / 100))
+    candidates: dict[str, PostHoc] = {
+        "center": Center(),
+        f"all but the top {leading}": AllButTheTop(leading),
+        "spectral power 0.5": SpectralPower(0.5),
+        "whitening, shrinkage 0.1": Whitening(shrinkage=0.1),
+    }
+    outcomes = {"none": measuring}
+    outcomes |= {name: apply_posthoc(each.fit_embeddings(fitting), measuring) for name, each in candidates.items()}
+    return {
+        name: isotropy(outcome, names=REMEDY_MEASURES, similarity=cloud.similarity)
+        for name, outcome in outcomes.items()
+    }
+
+
+def format_value(value: float) -> str:
+    """Write a value with about four digits."""
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "−∞"
+    digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 4 if abs(value) < 1 else 3
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def format_table(diagnosis: Diagnosis) -> str:
+    """Lay a diagnosis out as plain text, at most 110 columns wide."""
+    about = f"{diagnosis.rows:,} embeddings × {diagnosis.dimensions} dimensions, {diagnosis.similarity} similarity"
+    lines = [
+        f"Isotropy of {diagnosis.source}",
+        about + (f", {diagnosis.queries:,} queries" * bool(diagnosis.queries)),
+        "",
+    ]
+    header = ("measure", "value", "isotropic", "", "reading")
+    rows = [
+        (name, format_value(each.value), format_value(each.isotropic), ("", "!", "!!")[each.level], each.reading)
+        for name, each in diagnosis.measures.items()
+    ]
+    lines += _columns([header, *rows], align="<>><<")
+    if diagnosis.rows > diagnosis.sample_size:
+        lines.append(f"Barcode, uniformity and intrinsic dimension: a seeded sample of {diagnosis.sample_size:,} rows.")
+    lines += ["", "What stands out"]
+    for defect in diagnosis.defects:
+        lines += [f"  {defect.name} ({'strong' if defect.level == 2 else 'mild'}): {'; '.join(defect.evidence)}"]
+        lines += [f"    {defect.advice}"]
+    if not diagnosis.defects:
+        lines.append("  Nothing: no measure is beyond its rule of thumb.")
+    lines += ["", "What a post-hoc transform would change (fitted on one half of the sample, measured on the other)"]
+    lines += _columns(
+        [
+            ("", *diagnosis.transforms),
+            *(
+                (name, *(format_value(outcome[name].value) for outcome in diagnosis.transforms.values()))
+                for name in REMEDY_MEASURES
+            ),
+        ],
+        align="<" + ">" * len(diagnosis.transforms),
+    )
+    lines.append("More isotropic is not more useful: check your tasks before and after.")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _columns(rows: list[tuple[str, ...]], align: str) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    place: dict[str, Callable[[str, int], str]] = {"<": str.ljust, ">": str.rjust}
+    return [
+        "  " + "  ".join(place[side](cell, width) for cell, width, side in zip(row, widths, align, strict=True))
+        for row in rows
+    ]
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
