@@ -4,8 +4,11 @@ import difflib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import faiss
+from faiss.class_wrappers import add_to_referenced_objects
 
 from evaluation.errors import UserError
 
@@ -13,6 +16,16 @@ Setting = dict[str, int]
 
 POINTS_PER_CENTROID = 39  # below this, faiss warns that k-means has too few training points
 SEARCH_PARAMETERS = ("efSearch", "nprobe")  # set after building; every other parameter needs a new index
+_FIRST_DIMENSIONS: Any = faiss.RemapDimensionsTransform  # its overloads are hidden from type checkers
+OPQ_ROUNDS = 10  # faiss's 50 take five times as long
+
+
+def _no_parameters(documents: int, dimensions: int) -> list[Setting]:
+    return [{}]
+
+
+def _any_corpus(dimensions: int) -> int:
+    return 2
 
 
 @dataclass(frozen=True)
@@ -22,23 +35,22 @@ class IndexKind:
     Attributes:
         name: What the user types.
         summary: What it does, in a few words.
-        ladder: Maps the number of documents and dimensions to settings, from coarse to fine; empty where the corpus is
-            too small to train the index.
         create: Maps a dimension and a setting to an empty index for unit rows and inner products.
-        needs: The fewest documents that the ladder is not empty for.
-        seeded: Whether the order of insertion matters, so that scores are averaged over index seeds.
+        ladder: Maps the number of documents and dimensions to settings, from coarse to fine.
+        needs: Maps a dimension to the fewest documents that the index can be trained on.
+        follows: Name of the kind whose setting is taken over, so that the two can be compared; empty for none.
+        exact: Whether every document is compared in full, so that nothing depends on a seed.
+        coded: Whether vectors are replaced by codes, so that there is a quantization error.
     """
 
     name: str
     summary: str
-    ladder: Callable[[int, int], list[Setting]]
     create: Callable[[int, Setting], faiss.Index]
-    needs: int = 2
-    seeded: bool = True
-
-
-def _one_setting(documents: int, dimensions: int) -> list[Setting]:
-    return [{}]
+    ladder: Callable[[int, int], list[Setting]] = _no_parameters
+    needs: Callable[[int], int] = _any_corpus
+    follows: str = ""
+    exact: bool = False
+    coded: bool = False
 
 
 def _hnsw_ladder(documents: int, dimensions: int) -> list[Setting]:
@@ -48,14 +60,10 @@ def _hnsw_ladder(documents: int, dimensions: int) -> list[Setting]:
 
 def _ivf_ladder(documents: int, dimensions: int) -> list[Setting]:
     lists = min(round(math.sqrt(documents)), documents // POINTS_PER_CENTROID)
-    if lists < 2:
-        return []
     return [{"nlist": lists, "nprobe": 2**power} for power in range(math.ceil(math.log2(lists)))]
 
 
 def _pq_ladder(documents: int, dimensions: int) -> list[Setting]:
-    if documents < 16 * POINTS_PER_CENTROID:
-        return []
     return [{"M": dimensions // width} for width in (32, 16, 8, 4, 2, 1) if dimensions % width == 0]
 
 
@@ -63,8 +71,8 @@ def _flat(dimensions: int, setting: Setting) -> faiss.Index:
     return faiss.IndexFlatIP(dimensions)
 
 
-def _one_bit(dimensions: int, setting: Setting) -> faiss.Index:
-    return faiss.IndexLSH(dimensions, dimensions, False, False)
+def _rotated(dimensions: int, setting: Setting) -> faiss.Index:
+    return faiss.IndexPreTransform(faiss.RandomRotationMatrix(dimensions, dimensions), faiss.IndexFlatIP(dimensions))
 
 
 def _hnsw(dimensions: int, setting: Setting) -> faiss.Index:
@@ -79,16 +87,68 @@ def _pq(dimensions: int, setting: Setting) -> faiss.Index:
     return faiss.IndexPQFastScan(dimensions, setting["M"], 4, faiss.METRIC_INNER_PRODUCT)
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        IndexKind("flat", "exact search in float32", _one_setting, _flat, seeded=False),
-        IndexKind("hnsw", "navigable graph", _hnsw_ladder, _hnsw),
-        IndexKind("ivf", "inverted lists", _ivf_ladder, _ivf, needs=2 * POINTS_PER_CENTROID),
-        IndexKind("pq", "product quantizer, 4 bits per subspace", _pq_ladder, _pq, needs=16 * POINTS_PER_CENTROID),
-        IndexKind("one-bit", "the signs of query and document, by Hamming distance", _one_setting, _one_bit),
-    )
-}
+def _opq(dimensions: int, setting: Setting) -> faiss.Index:
+    rotation = faiss.OPQMatrix(dimensions, setting["M"])
+    quantizer = faiss.ProductQuantizer(dimensions, setting["M"], 4)
+    rotation.pq, rotation.niter = quantizer, OPQ_ROUNDS
+    add_to_referenced_objects(rotation, quantizer)  # the rotation holds a bare pointer
+    return faiss.IndexPreTransform(rotation, _pq(dimensions, setting))
+
+
+def _scalar(bits: int, dimensions: int, setting: Setting) -> faiss.Index:
+    quantizer = {8: faiss.ScalarQuantizer.QT_8bit, 4: faiss.ScalarQuantizer.QT_4bit}[bits]
+    return faiss.IndexScalarQuantizer(dimensions, quantizer, faiss.METRIC_INNER_PRODUCT)
+
+
+def _one_bit(dimensions: int, setting: Setting) -> faiss.Index:
+    return faiss.IndexLSH(dimensions, dimensions, False, False)
+
+
+def _rabitq(dimensions: int, setting: Setting) -> faiss.Index:
+    rotation = faiss.RandomRotationMatrix(dimensions, dimensions)
+    return faiss.IndexPreTransform(rotation, faiss.IndexRaBitQ(dimensions, faiss.METRIC_INNER_PRODUCT))
+
+
+def _kept(share: int, dimensions: int) -> int:
+    return max(1, dimensions // share)
+
+
+def _truncated(share: int, dimensions: int, setting: Setting) -> faiss.Index:
+    kept = _kept(share, dimensions)
+    normalized = faiss.IndexPreTransform(faiss.NormalizationTransform(kept, 2.0), faiss.IndexFlatIP(kept))
+    return faiss.IndexPreTransform(_FIRST_DIMENSIONS(dimensions, kept, False), normalized)
+
+
+def _projected(share: int, dimensions: int, setting: Setting) -> faiss.Index:
+    factory = f"PCA{_kept(share, dimensions)},L2norm,Flat"  # centered, as faiss does it
+    return faiss.index_factory(dimensions, factory, faiss.METRIC_INNER_PRODUCT)
+
+
+def _lists(dimensions: int) -> int:
+    return 2 * POINTS_PER_CENTROID
+
+
+def _codebooks(dimensions: int) -> int:
+    return 16 * POINTS_PER_CENTROID
+
+
+_ALL = (
+    IndexKind("flat", "exact search in float32", _flat, exact=True),
+    IndexKind("rotated", "exact search after a random rotation, a control", _rotated, exact=True),
+    IndexKind("hnsw", "navigable graph", _hnsw, _hnsw_ladder),
+    IndexKind("ivf", "inverted lists", _ivf, _ivf_ladder, _lists),
+    IndexKind("pq", "product quantizer, 4 bits per subspace", _pq, _pq_ladder, _codebooks, coded=True),
+    IndexKind("opq", "the same after a learned rotation", _opq, needs=_codebooks, follows="pq", coded=True),
+    IndexKind("sq8", "8 bits per dimension", partial(_scalar, 8), coded=True),
+    IndexKind("sq4", "4 bits per dimension", partial(_scalar, 4), coded=True),
+    IndexKind("one-bit", "the signs of query and document, by Hamming distance", _one_bit),
+    IndexKind("rabitq", "one bit per dimension after centering and a random rotation", _rabitq),
+    IndexKind("truncate-2", "the first half of the dimensions", partial(_truncated, 2)),
+    IndexKind("truncate-4", "the first quarter of the dimensions", partial(_truncated, 4)),
+    IndexKind("pca-2", "half as many principal components", partial(_projected, 2), needs=partial(_kept, 2)),
+    IndexKind("pca-4", "a quarter as many principal components", partial(_projected, 4), needs=partial(_kept, 4)),
+)
+KINDS = {kind.name: kind for kind in _ALL}
 
 
 def index_kinds(names: Iterable[str]) -> list[IndexKind]:

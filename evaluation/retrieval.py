@@ -15,15 +15,17 @@ import faiss
 import numpy as np
 import pytrec_eval
 from numpy.typing import NDArray
+from scipy import stats
 
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.errors import UserError
-from evaluation.indexes import SEARCH_PARAMETERS, IndexKind, Setting, index_kinds
+from evaluation.indexes import KINDS, SEARCH_PARAMETERS, IndexKind, Setting, index_kinds
 
 Qrels = Mapping[str, Mapping[str, int]]
 Status = Literal["exact", "in range", "no headroom", "out of range", "left out"]
 
 QUICK_INDEXES = ("flat", "hnsw", "ivf", "pq", "one-bit")
+ALL_INDEXES = tuple(KINDS)
 SEEDS = (0, 1, 2)
 BAND = (0.70, 0.95)  # share of exact nDCG@10 that the start model should keep, so that a variant can gain or lose
 DEPTH = 10
@@ -66,6 +68,10 @@ class IndexScore:
         recall_at_10: Share of the variant's own exact top 10 that is found among the first 10.
         recall_at_100: Share of the exact top 100 found by a search for 100. It is a separate search: asking a graph
             for more neighbors makes it look further.
+        hubness: Skewness of how often each document is among the first 10 found, over all queries (k-occurrence).
+        list_imbalance: For inverted lists, the factor by which unequal lists slow search down; 1 is even, else None.
+        quantization_error: For codes, the mean squared error of the decoded vectors over the variance around their
+            mean; else None. (Over the variance, because a narrow cone has small errors of no use.)
         seed_spread: Standard deviation of `ndcg_at_10` over the index seeds; 0 with one seed.
         distances_per_query: Documents compared with a query in a search for 10 (centroids of inverted lists included).
         bytes_per_vector: Size of the whole serialized index, tables and graph included, over the number of documents.
@@ -80,11 +86,33 @@ class IndexScore:
     retention: float | None
     recall_at_10: float
     recall_at_100: float
+    hubness: float
+    list_imbalance: float | None
+    quantization_error: float | None
     seed_spread: float
     distances_per_query: float
     bytes_per_vector: float
     build_seconds: float
     search_seconds: float
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One setting of an index whose search effort can be varied, averaged over the index seeds.
+
+    Attributes:
+        name: Name of the kind of index.
+        setting: Its parameters, the search parameter included.
+        ndcg_at_10: Mean nDCG@10 against the qrels.
+        recall_at_10: Share of the variant's own exact top 10 that is found.
+        distances_per_query: Documents compared with a query.
+    """
+
+    name: str
+    setting: Setting
+    ndcg_at_10: float
+    recall_at_10: float
+    distances_per_query: float
 
 
 def choose_indexes(
@@ -136,15 +164,45 @@ def faiss_check(
         return [bench.score(kind, setting) for kind, setting in settings if setting is not None]
 
 
+def search_curves(
+    variant: RetrievalEmbeddings, qrels: Qrels, chosen: Sequence[ChosenIndex], seeds: Sequence[int] = SEEDS
+) -> list[CurvePoint]:
+    """Measure graphs over efSearch and inverted lists over nprobe, at otherwise the chosen parameters.
+
+    Args:
+        variant: Embeddings of the variant.
+        qrels: Grades of documents for queries, `{query id: {document id: grade}}`.
+        chosen: The indexes with their parameters, from `choose_indexes` on the start model.
+        seeds: Index seeds to average over.
+
+    Returns:
+        The points of all curves, in the order of the indexes and of growing effort; other indexes have none.
+
+    Raises:
+        UserError: No query has a relevant document in the corpus.
+    """
+    with _one_thread():
+        bench = _Bench(variant, qrels, seeds)
+        return [
+            point
+            for one in chosen
+            for parameter in SEARCH_PARAMETERS
+            if one.setting is not None and parameter in one.setting
+            for point in bench.curve(KINDS[one.name], one.setting, parameter)
+        ]
+
+
 def _choose(kind: IndexKind, bench: "_Bench") -> ChosenIndex:
-    ladder = kind.ladder(*bench.variant.corpus.shape)
-    if kind.name == "flat":
-        return ChosenIndex(kind.name, ladder[0], "exact", 1.0 if bench.exact_ndcg else None)
-    if not ladder:
-        note = (
-            f"{kind.name} is left out: it needs {kind.needs} documents and the corpus has {len(bench.variant.corpus)}."
-        )
-        return ChosenIndex(kind.name, None, "left out", None, note)
+    documents, dimensions = bench.variant.corpus.shape
+    if kind.exact:
+        return ChosenIndex(kind.name, {}, "exact", 1.0 if bench.exact_ndcg else None)
+    if documents < kind.needs(dimensions):
+        reason = f"it needs {kind.needs(dimensions)} documents and the corpus has {documents}"
+        return ChosenIndex(kind.name, None, "left out", None, f"{kind.name} is left out: {reason}.")
+    ladder = kind.ladder(documents, dimensions)
+    if kind.follows:
+        followed = _choose(KINDS[kind.follows], bench).setting
+        ladder = [] if followed is None else [followed]
     if not bench.exact_ndcg:
         note = "The start model finds nothing by exact search, so there is no retention."
         return ChosenIndex(kind.name, ladder[-1], "out of range", None, note)
@@ -232,8 +290,8 @@ class _Bench:
     def score(self, kind: IndexKind, setting: Setting) -> IndexScore:
         """Measure an index, averaged over the seeds."""
         ndcg: list[NDArray[np.float64]] = []
-        rest: list[tuple[float, ...]] = []
-        for seed in self.seeds if kind.seeded else [None]:
+        measured: list[dict[str, float | None]] = []
+        for seed in [None] if kind.exact else self.seeds:
             started = time.perf_counter()
             index = self.build(kind, setting, seed)
             built = time.perf_counter()
@@ -241,27 +299,62 @@ class _Bench:
             found = self.search(index, seed, DEPTH)
             searched = time.perf_counter()
             distances = _distances(index, len(self.queries))
+            lists: Any = faiss.try_extract_index_ivf(index)
             ndcg.append(self.ndcg(found))
-            recalls = self.recall(found), self.recall(self.search(index, seed, DEEP))
-            size = len(faiss.serialize_index(index)) / index.ntotal
-            rest.append((*recalls, distances, size, built - started, searched - built))
+            measured.append(
+                {
+                    "recall_at_10": self.recall(found),
+                    "recall_at_100": self.recall(self.search(index, seed, DEEP)),
+                    "hubness": self.hubness(found),
+                    "list_imbalance": lists.invlists.imbalance_factor() if lists else None,
+                    "quantization_error": self.quantization_error(index, seed) if kind.coded else None,
+                    "distances_per_query": distances,
+                    "bytes_per_vector": len(faiss.serialize_index(index)) / index.ntotal,
+                    "build_seconds": built - started,
+                    "search_seconds": searched - built,
+                }
+            )
         per_query = np.mean(ndcg, axis=0)
         mean = float(per_query.mean())
-        recall_at_10, recall_at_100, distances, size, build_seconds, search_seconds = np.mean(rest, axis=0).tolist()
+        means: dict[str, Any] = {name: _mean([one[name] for one in measured]) for name in measured[0]}
         return IndexScore(
             name=kind.name,
             setting=setting,
             ndcg_at_10=mean,
             per_query=dict(zip(self.query_ids, per_query.tolist(), strict=True)),
             retention=mean / self.exact_ndcg if self.exact_ndcg else None,
-            recall_at_10=recall_at_10,
-            recall_at_100=recall_at_100,
             seed_spread=float(np.std(np.mean(ndcg, axis=1), ddof=1)) if len(ndcg) > 1 else 0.0,
-            distances_per_query=distances,
-            bytes_per_vector=size,
-            build_seconds=build_seconds,
-            search_seconds=search_seconds,
+            **means,
         )
+
+    def curve(self, kind: IndexKind, setting: Setting, parameter: str) -> list[CurvePoint]:
+        """Measure one index at every value that the ladder has for a search parameter, building it once per seed."""
+        ladder = kind.ladder(*self.variant.corpus.shape)
+        values = sorted({rung[parameter] for rung in ladder})
+        indexes = [(self.build(kind, setting, seed), seed) for seed in self.seeds]
+        points = []
+        for value in values:
+            measured = []
+            for index, seed in indexes:
+                faiss.ParameterSpace().set_index_parameter(index, parameter, value)
+                _reset_counters()
+                found = self.search(index, seed, DEPTH)
+                distances = _distances(index, len(self.queries))
+                measured.append((float(self.ndcg(found).mean()), self.recall(found), distances))
+            points.append(CurvePoint(kind.name, {**setting, parameter: value}, *np.mean(measured, axis=0).tolist()))
+        return points
+
+    def hubness(self, neighbors: NDArray[np.int64]) -> float:
+        """Compute the skewness of how often each document was found; 0 where all are found equally often."""
+        counts = np.bincount(neighbors[neighbors >= 0], minlength=len(self.variant.corpus))
+        return float(stats.skew(counts)) if np.ptp(counts) else 0.0
+
+    def quantization_error(self, index: faiss.Index, seed: int | None) -> float | None:
+        """Compute the mean squared error of decoded vectors over the variance; None where there is no variance."""
+        corpus = self.variant.corpus[self.order(seed)]
+        variance = float(corpus.var(axis=0).sum())
+        error = float(((index.reconstruct_n(0, len(corpus)) - corpus) ** 2).sum(axis=1).mean())
+        return error / variance if variance > 1e-12 else None
 
 
 @contextmanager
@@ -273,6 +366,11 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers else None
 
 
 def _reset_counters() -> None:

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import math
 
 import faiss
@@ -7,7 +8,14 @@ import pytest
 
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.errors import UserError
-from evaluation.retrieval import QUICK_INDEXES, ChosenIndex, choose_indexes, faiss_check
+from evaluation.retrieval import (
+    ALL_INDEXES,
+    QUICK_INDEXES,
+    ChosenIndex,
+    choose_indexes,
+    faiss_check,
+    search_curves,
+)
 
 FLAT = [ChosenIndex("flat", {}, "exact", 1.0)]
 
@@ -132,6 +140,73 @@ def test_missing_neighbors_count_as_not_found():
     assert ivf.recall_at_10 == pytest.approx(8 / 10)
     assert ivf.recall_at_100 == pytest.approx(8 / 16)
     assert ivf.distances_per_query == 8 + 2
+
+
+def test_every_kind_of_index_works_and_the_controls_behave():
+    start, qrels = planted(800, 32, noise=2.0)
+    chosen = choose_indexes(start, qrels, ALL_INDEXES, seeds=(0,))
+    scores = {score.name: score for score in faiss_check(start, qrels, chosen, seeds=(0,))}
+    assert set(scores) == set(ALL_INDEXES)
+    assert scores["rotated"].per_query == scores["flat"].per_query
+    assert scores["rotated"].recall_at_10 == 1
+    assert scores["opq"].setting == scores["pq"].setting
+    assert scores["opq"].quantization_error < scores["pq"].quantization_error < 1
+    assert scores["sq8"].quantization_error < scores["sq4"].quantization_error < 0.1
+    assert scores["sq8"].recall_at_10 > scores["sq4"].recall_at_10 > scores["one-bit"].recall_at_10
+    assert scores["rabitq"].recall_at_10 > scores["one-bit"].recall_at_10
+    assert scores["pca-2"].recall_at_10 > scores["truncate-2"].recall_at_10 > scores["truncate-4"].recall_at_10
+    assert scores["ivf"].list_imbalance >= 1
+    assert {name for name, score in scores.items() if score.quantization_error is not None} == {
+        "pq", "opq", "sq8", "sq4"
+    }  # fmt: skip
+    assert {name for name, score in scores.items() if score.list_imbalance is not None} == {"ivf"}
+
+
+def test_truncation_is_exact_search_on_the_first_dimensions():
+    start, qrels = planted(300, 16, noise=1.0)
+    [truncated] = faiss_check(start, qrels, choose_indexes(start, qrels, ["truncate-4"], seeds=(0,)), seeds=(0,))
+    [flat] = faiss_check(embeddings(start.queries[:, :4], start.corpus[:, :4]), qrels, FLAT)
+    assert truncated.per_query == flat.per_query
+
+
+def test_quantization_error_is_relative_to_the_variance_and_not_to_the_length():
+    # Moving a cloud far from the origin makes a narrow cone on the sphere. The raw error of its codes falls with the
+    # variance; their ratio, which is what search suffers from, hardly moves.
+    rng = np.random.default_rng(0)
+    wide = rng.standard_normal((700, 16))
+    choice = [ChosenIndex("pq", {"M": 8}, "in range", 0.8)]
+    qrels = {"q0": {"d0": 1}}
+    errors = [
+        faiss_check(embeddings(cloud[:5], cloud), qrels, choice, seeds=(0,))[0].quantization_error
+        for cloud in (wide, wide + 20 * np.eye(16)[0])
+    ]
+    assert errors[1] == pytest.approx(errors[0], rel=0.25)
+
+
+def test_hubness_is_the_skewness_of_how_often_documents_are_found():
+    # Four queries find the same ten of forty documents: ten counts of 4 and thirty of 0.
+    corpus = np.vstack([np.tile([1.0, 0.0], (10, 1)), np.tile([0.0, 1.0], (30, 1))])
+    start = embeddings(np.tile([1.0, 0.0], (4, 1)), corpus)
+    [flat] = faiss_check(start, {f"q{row}": {"d0": 1} for row in range(4)}, FLAT)
+    share = 10 / 40
+    assert flat.hubness == pytest.approx((1 - 2 * share) / math.sqrt(share * (1 - share)))
+
+
+def test_curves_rise_to_exact_search_and_pass_through_the_chosen_setting():
+    start, qrels = planted(1200, 64, noise=2.0)
+    chosen = choose_indexes(start, qrels, ["flat", "hnsw", "ivf", "pq"])
+    scores = {score.name: score for score in faiss_check(start, qrels, chosen)}
+    points = search_curves(start, qrels, chosen)
+    assert {point.name for point in points} == {"hnsw", "ivf"}
+    for choice, parameter in ((chosen[1], "efSearch"), (chosen[2], "nprobe")):
+        curve = [point for point in points if point.name == choice.name]
+        assert [point.setting[parameter] for point in curve] == sorted(point.setting[parameter] for point in curve)
+        assert all(a.distances_per_query < b.distances_per_query for a, b in itertools.pairwise(curve))
+        assert all(a.recall_at_10 <= b.recall_at_10 for a, b in itertools.pairwise(curve))
+        assert curve[-1].recall_at_10 > 0.9
+        [same] = [point for point in curve if point.setting == choice.setting]
+        assert same.ndcg_at_10 == pytest.approx(scores[choice.name].ndcg_at_10)
+        assert same.distances_per_query == pytest.approx(scores[choice.name].distances_per_query)
 
 
 def test_easy_data_has_no_headroom_and_says_so():
