@@ -32,9 +32,9 @@ def quickstart(study: Study, folder: Path) -> Summary:
     """
     timing = Timing(finished_before=len(list(folder.glob(f"cells/*/{MEASURED}"))))
     console = wide_console()
-    corpus = docstring_corpus(cache_root())
     with console.status(f"Loading {study.model} (the static model is distilled once)"):
         start = load_model(study.model)
+    corpus = docstring_corpus(cache_root())
     given = {"start": fingerprint(start), "corpus": corpus.sha256, "corpus_versions": corpus.versions}
     open_run(folder, {**asdict(study), **given})
     results = run_cells(study, corpus, start, folder)
@@ -43,7 +43,7 @@ def quickstart(study: Study, folder: Path) -> Summary:
         title=f"{study.model}, {study.objective} objective: {study.seeds} paired runs with persistent entropy "
         f"(weight {study.weight:g}) and without",
         variants=[START, PLAIN, REGULARIZED],
-        rows=_rows(study, results, {index["name"]: index["status"] for index in indexes}),
+        rows=tabulate(study, results, {index["name"]: index["status"] for index in indexes}),
         notes=[f"Scores are in points of 100, on {len(corpus.test)} held-out docstrings."]
         + [index["note"] for index in indexes if index["note"]],
         timing=timing.read(),
@@ -55,7 +55,15 @@ def quickstart(study: Study, folder: Path) -> Summary:
     return summary
 
 
-def _rows(study: Study, results: dict[str, dict[str, Any]], statuses: dict[str, str]) -> list[Row]:
+def tabulate(study: Study, results: dict[str, dict[str, Any]], statuses: dict[str, str]) -> list[Row]:
+    """Rows of the table: regularized compared with plain, paired by seed.
+
+    Args:
+        study: What was compared.
+        results: What `run_cells` measured, by the name of the cell.
+        statuses: How the start model fares under each index.
+    """
+
     def measured(part: str) -> dict[str, list[Any]]:
         by_variant: dict[str, list[Any]] = {START: [], PLAIN: [], REGULARIZED: []}
         for cell in cells(study):
@@ -63,9 +71,8 @@ def _rows(study: Study, results: dict[str, dict[str, Any]], statuses: dict[str, 
         return by_variant
 
     pairs = [(PLAIN, REGULARIZED)]
-    rng = np.random.default_rng(0)
     return [
         *isotropy_rows(measured("isotropy"), pairs),
-        *task_rows(measured("tasks"), pairs, rng),
+        *task_rows(measured("tasks"), pairs, np.random.default_rng(0)),
         *retrieval_rows(measured("retrieval"), statuses, pairs),
     ]

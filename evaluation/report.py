@@ -10,8 +10,9 @@ from evaluation.summary import GROUPS, Row, Summary
 OVER_RUNS = "95 %: new training runs"
 OVER_ITEMS = "95 %: new queries or texts"
 READING = (
-    "Intervals: “new training runs” is Student's t over paired seeds; “new queries or texts” holds these runs fixed "
-    "(Student's t over queries, a bootstrap over sentence pairs). ↑ or ↓ is the direction of improvement, for isotropy towards the isotropic cloud."
+    "Intervals: “new training runs” is Student's t over paired seeds; “new queries or texts” holds these runs fixed: "
+    "Student's t over queries or texts, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, for "
+    "isotropy towards the isotropic cloud."
 )
 MIN_WIDTH = 110  # characters; narrower, the intervals would break over lines
 
@@ -122,12 +123,11 @@ def _number(value: float, digits: int, sign: bool = False) -> str:
 
 
 def _verdict_lines(summary: Summary) -> list[str]:
-    found = summary.verdicts()
-    several = len(found) > 1
+    findings = summary.findings()
+    several = len({finding.pair for finding in findings}) > 1
     return [
-        f"{f'{pair}: ' if several else ''}{GROUP_TITLES[group]}: {verdict.sentence}"
-        for pair, verdicts in found.items()
-        for group, verdict in verdicts.items()
+        f"{f'{finding.pair}, ' if several else ''}{GROUP_TITLES[finding.group]}: {finding.sentence}"
+        for finding in findings
     ]
 
 

@@ -39,16 +39,8 @@ def isotropy_rows(measured: Measured, pairs: Sequence[Pair]) -> list[Row]:
         values = {variant: [run[name]["value"] for run in runs] for variant, runs in measured.items()}
         comparisons = {label(pair): _over_runs(values, pair) for pair in pairs}
         improves = name not in LOWER_IS_MORE_ISOTROPIC
-        rows.append(
-            Row(
-                "isotropy",
-                MEASURES.get(name, name.replace("_", " ")),
-                improves,
-                measure["isotropic"],
-                values,
-                comparisons,
-            )
-        )
+        shown = MEASURES.get(name) or name.replace("_", " ")
+        rows.append(Row("isotropy", shown, improves, measure["isotropic"], values, comparisons))
     return rows
 
 
@@ -107,7 +99,7 @@ def retrieval_rows(measured: Measured, statuses: Mapping[str, str], pairs: Seque
         comparisons = {
             label((old, new)): [
                 *_over_runs(kept, (old, new)),
-                _scaled(ratio_interval(*[(per_query[v][name], per_query[v][names[0]]) for v in (old, new)])),
+                _in_points(ratio_interval(*[(per_query[v][name], per_query[v][names[0]]) for v in (old, new)])),
             ]
             for old, new in pairs
         }
@@ -136,7 +128,7 @@ def _over_items(old: list[Any], new: list[Any], rng: Generator) -> list[Comparis
         if len(keys) > 1:  # a mean of correlations over subsets is no correlation
             return []
         before, after = ([run["pairs"][keys[0]]["similarity"] for run in runs] for runs in (old, new))
-        return [_scaled(spearman_bootstrap(before, after, new[0]["pairs"][keys[0]]["gold"], rng))]
+        return [_in_points(spearman_bootstrap(before, after, new[0]["pairs"][keys[0]]["gold"], rng))]
     if new[0]["units"]:
         units = list(new[0]["units"])
         before, after = (
@@ -157,7 +149,16 @@ def _per_query(runs: Iterable[Mapping[str, Any]]) -> NDArray[np.float64]:
     return np.mean([list(run["per_query"].values()) for run in runs], axis=0)
 
 
-def _scaled(comparison: Comparison, factor: float = 100) -> Comparison:
-    """Turn a difference of shares into points."""
-    numbers = {name: getattr(comparison, name) for name in ("estimate", "low", "high", "detectable")}
-    return replace(comparison, **{name: value and factor * value for name, value in numbers.items()})
+def _in_points(comparison: Comparison) -> Comparison:
+    """Turn a difference of shares into points of 100."""
+
+    def points(share: float | None) -> float | None:
+        return None if share is None else 100 * share
+
+    return replace(
+        comparison,
+        estimate=100 * comparison.estimate,
+        low=points(comparison.low),
+        high=points(comparison.high),
+        detectable=points(comparison.detectable),
+    )

@@ -1,9 +1,9 @@
-"""What a run found: one row a measure, with paired comparisons, and one verdict a group of measures."""
+"""What a run found: one row a measure, with paired comparisons, and a verdict for each group of measures."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluation.statistics import NEW_RUNS, Comparison, Verdict, verdict
+from evaluation.statistics import NEW_RUNS, Comparison, verdict
 
 GROUPS = ("isotropy", "tasks", "retrieval")
 # Named before anything is run: the one measure of each group on which its verdict rests, or the next one that is there.
@@ -40,6 +40,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """A verdict.
+
+    Attributes:
+        pair: What is compared, "new − old".
+        group: One of `GROUPS`.
+        measure: Name of the row it rests on.
+        outcome: "better", "worse", "no difference found" or "undecided".
+        sentence: The outcome with its numbers.
+    """
+
+    pair: str
+    group: str
+    measure: str
+    outcome: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """The result of a run, as it stands in `summary.json`.
 
@@ -57,35 +76,42 @@ class Summary:
     notes: list[str]
     timing: dict[str, Any]
 
-    def verdicts(self) -> dict[str, dict[str, Verdict]]:
-        """Per compared pair and group, the outcome on the measure named beforehand."""
-        pairs = list(dict.fromkeys(pair for row in self.rows for pair in row.comparisons))
-        found: dict[str, dict[str, Verdict]] = {pair: {} for pair in pairs}
-        for group in GROUPS:
-            rows = {row.name: row for row in self.rows if row.group == group}
-            if not rows:
-                continue
-            deciding = next((rows[name] for name in DECIDING[group] if name in rows), next(iter(rows.values())))
-            for pair in pairs:
-                comparison = _strictest(deciding.comparisons[pair])
-                if comparison is not None:
-                    found[pair][group] = _verdict(deciding, comparison)
-        return found
+    def findings(self) -> list[Finding]:
+        """One finding a group and compared pair, on the measure named beforehand.
+
+        Where that measure has no interval, because there is one run only, each measure of the group that has one speaks
+        for itself; where none has, the group is undecided.
+        """
+        pairs = dict.fromkeys(pair for row in self.rows for pair in row.comparisons)
+        return [
+            _finding(row, pair)
+            for pair in pairs
+            for group in GROUPS
+            for row in _speaking([row for row in self.rows if row.group == group], pair)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {
-            **asdict(self),
-            "verdicts": {p: {g: asdict(v) for g, v in vs.items()} for p, vs in self.verdicts().items()},
-        }
+        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings()]}
 
 
-def _strictest(comparisons: list[Comparison]) -> Comparison | None:
-    """New training runs where there are several: the harder question. Otherwise these runs on new queries."""
+def _speaking(rows: list[Row], pair: str) -> list[Row]:
+    if not rows:
+        return []
+    deciding = next((row for name in DECIDING[rows[0].group] for row in rows if row.name == name), rows[0])
+    if _has_interval(deciding, pair):
+        return [deciding]
+    return [row for row in rows if _has_interval(row, pair)] or [deciding]
+
+
+def _has_interval(row: Row, pair: str) -> bool:
+    return any(comparison.low is not None for comparison in row.comparisons[pair])
+
+
+def _finding(row: Row, pair: str) -> Finding:
+    """New training runs where there are several, the harder question; otherwise these runs on new queries."""
+    comparisons = row.comparisons[pair]
     with_interval = [c for c in comparisons if c.low is not None] or comparisons
-    return next((c for c in with_interval if c.estimand == NEW_RUNS), with_interval[0] if with_interval else None)
-
-
-def _verdict(row: Row, comparison: Comparison) -> Verdict:
+    comparison = next((c for c in with_interval if c.estimand == NEW_RUNS), with_interval[0])
     found = verdict(comparison, row.greater_is_better)
-    return Verdict(found.outcome, f"{row.name} {found.sentence}")
+    return Finding(pair, row.group, row.name, found.outcome, f"{row.name} {found.sentence}")
