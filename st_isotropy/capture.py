@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from st_isotropy.text_keys import text_keys
 from st_isotropy.tokens import TokenLayers
 
 # The observer is no part of a compiled model.
-_eager_text_keys: Callable[[dict[str, Any]], Tensor | None] = torch.compiler.disable(text_keys)
+_eager_text_keys = cast(Callable[[dict[str, Any]], Tensor | None], torch.compiler.disable(text_keys))
 
 
 @dataclass(frozen=True)

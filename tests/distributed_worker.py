@@ -1,0 +1,114 @@
+"""One process of the distributed tests, under torchrun; the test computes its reference with the same functions."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer import losses
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from torch.nn.parallel import DistributedDataParallel
+
+from st_isotropy import BalancedWeight, PersistentEntropyLoss
+
+ROWS = 16
+COLUMNS = 3
+
+# Those that gather the batch themselves, those that average over rows, and one that does neither.
+OBJECTIVES = {
+    "in-batch negatives, gathered": lambda model: losses.MultipleNegativesRankingLoss(
+        model, gather_across_devices=True
+    ),
+    "cached in-batch negatives, gathered": lambda model: losses.CachedMultipleNegativesRankingLoss(
+        model, mini_batch_size=3, gather_across_devices=True
+    ),
+    "triplets": losses.TripletLoss,
+    "teacher embeddings": losses.MSELoss,
+    "in-batch negatives, not gathered": losses.MultipleNegativesRankingLoss,
+}
+
+
+def build_model(folder):
+    transformer = Transformer(folder)
+    model = SentenceTransformer(modules=[transformer, Pooling(transformer.get_embedding_dimension())], device="cpu")
+    return model.double()
+
+
+def batch(model, texts, rows):
+    """Tokenize some rows of every column, and give each row a teacher embedding."""
+    teacher = torch.rand(ROWS, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return [model.preprocess(column[rows]) for column in texts], teacher[rows]
+
+
+def distributed(model):
+    # The trainer looks for unused parameters too: BERT's pooler is one.
+    return DistributedDataParallel(model, find_unused_parameters=True)
+
+
+def measure(name, folder, texts, rows, wrap, **options):
+    """Compute both terms of one step, and the norm of the gradient that the optimizer would see."""
+    model = build_model(folder)
+    loss = PersistentEntropyLoss(model, OBJECTIVES[name](model), **options)
+    features, labels = batch(model, texts, rows)
+    loss.loss.model = loss.model = wrap(model)  # as the trainer does
+    loss.penalties.watching = True
+    terms = loss(features, labels)
+    terms.backward()
+    gradient = torch.cat([each.grad.flatten() for each in model.parameters() if each.grad is not None])
+    return {
+        "base": mean_over_processes(terms["base_loss"]),
+        "penalty": mean_over_processes(terms["persistent_entropy_loss"]),
+        "gradient": gradient.norm().item(),
+        "weight": loss.penalties.snapshot.weights["persistent_entropy"],
+    }
+
+
+def mean_over_processes(value):
+    value = value.detach().clone()
+    if dist.is_initialized():
+        dist.all_reduce(value)
+        value /= dist.get_world_size()
+    return value.item()
+
+
+def broken_row(folder, texts, rows):
+    """The error that a process raises when the embeddings of one process are NaN."""
+    model = build_model(folder)
+    loss = PersistentEntropyLoss(model, losses.CosineSimilarityLoss(model), gather_across_devices=True)
+    if dist.get_rank() == 1:
+        with torch.no_grad():
+            model[0].auto_model.embeddings.word_embeddings.weight.fill_(torch.nan)
+    try:
+        loss(batch(model, texts[:2], rows)[0], torch.rand(ROWS // 2, dtype=torch.float64))
+    except ValueError as error:
+        return str(error)
+    return "no error"
+
+
+def main(folder, texts_file, out):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    half = ROWS // dist.get_world_size()
+    rows = slice(dist.get_rank() * half, (dist.get_rank() + 1) * half)
+    texts = json.loads(Path(texts_file).read_text())
+    results = {}
+    for name in OBJECTIVES:
+        results[name] = measure(name, folder, texts, rows, distributed, gather_across_devices=True)
+    name = "in-batch negatives, gathered"
+    results["alone"] = measure(name, folder, texts, rows, distributed)
+    balanced = measure(name, folder, texts, rows, distributed, weight=BalancedWeight(0.1))
+    weights = [None] * dist.get_world_size()
+    dist.all_gather_object(weights, balanced["weight"])
+    results["balanced weights"] = weights
+    errors = [None] * dist.get_world_size()
+    dist.all_gather_object(errors, broken_row(folder, texts, rows))
+    results["errors"] = errors
+    if dist.get_rank() == 0:
+        Path(out).write_text(json.dumps(results))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
