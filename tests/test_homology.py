@@ -158,6 +158,12 @@ def test_a_missing_engine_is_named_together_with_its_extra(monkeypatch, engine, 
     assert str(error.value) == message
 
 
+def test_an_unknown_engine_raises_an_error_that_lists_the_known_ones():
+    with pytest.raises(ValueError) as error:
+        critical_edges(torch.zeros(4, 4), 1, "gudhi")
+    assert str(error.value) == "engine is 'gudhi', which is unknown; use 'auto', 'redzed', 'giotto-ph'."
+
+
 def test_h0_needs_no_engine(monkeypatch):
     for name in MODULES:
         monkeypatch.setitem(rips.MODULES, name, "no_such_module")

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from point_clouds import CLOUDS, bars_by_hand, near_duplicates
 
 from st_isotropy.barcodes import edge_lengths, minimum_spanning_tree
+from st_isotropy.barcodes.mst import prim, walk
 
 cloud_names = pytest.mark.parametrize("name", CLOUDS)
 
@@ -100,6 +101,16 @@ def test_ties_are_broken_the_same_way_with_one_thread_and_two(name):
             assert torch.equal(minimum_spanning_tree(points), alone)
     finally:
         torch.set_num_threads(threads)
+
+
+@cloud_names
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_compiled_walk_takes_the_same_edges_as_the_numpy_one(name, dtype):
+    pytest.importorskip("numba")
+    from st_isotropy.barcodes.compiled import walk as compiled_walk
+
+    points = CLOUDS[name].to(dtype)
+    assert (prim(points, compiled_walk) == prim(points, walk)).all()
 
 
 def test_the_search_leaves_no_gradient_and_no_trace_on_its_input():

@@ -20,9 +20,7 @@ def gradient(penalty, points):
 
 
 @pytest.mark.parametrize("name", CLOUDS)
-@pytest.mark.parametrize(
-    "selection", ["all", "prominent", ("top", 5), ("quantile", 0.5)]
-)
+@pytest.mark.parametrize("selection", ["all", "prominent", ("top", 5), ("quantile", 0.5)])
 def test_the_penalty_lies_in_the_unit_interval_with_a_finite_gradient(name, selection):
     points = CLOUDS[name].clone().requires_grad_()
     penalty = PersistentEntropy(selection=selection)(points)
@@ -41,9 +39,7 @@ def test_the_penalty_is_blind_to_translation_of_raw_points_and_to_the_norm_of_no
     points = gauss().double()
     raw, unit = PersistentEntropy(normalize=False), PersistentEntropy()
     torch.testing.assert_close(raw(points + 100), raw(points))
-    torch.testing.assert_close(
-        unit(points * torch.arange(1, 65)[:, None]), unit(points)
-    )
+    torch.testing.assert_close(unit(points * torch.arange(1, 65)[:, None]), unit(points))
 
 
 def test_the_penalty_passes_gradcheck_in_float64():
@@ -61,9 +57,7 @@ def test_without_deficit_the_penalty_is_minus_the_entropy_in_nats():
     lengths = barcode(points).lengths
     penalty = PersistentEntropy(deficit=False, normalize=False)
     torch.testing.assert_close(penalty(points), -persistent_entropy(lengths))
-    torch.testing.assert_close(
-        1 + penalty(points) / math.log(63), entropy_deficit(lengths), rtol=0, atol=1e-6
-    )
+    torch.testing.assert_close(1 + penalty(points) / math.log(63), entropy_deficit(lengths), rtol=0, atol=1e-6)
 
 
 def test_the_authors_term_is_minus_the_entropy_of_prominent_bars_of_raw_points():
@@ -72,15 +66,11 @@ def test_the_authors_term_is_minus_the_entropy_of_prominent_bars_of_raw_points()
     prominent = lengths[: prominent_by_hand(lengths.numpy())]
     shares = (prominent / prominent.sum()).numpy()
     penalty = PersistentEntropy(selection="prominent", normalize=False, deficit=False)
-    assert penalty(points).item() == pytest.approx(
-        np.sum(shares * np.log(shares)), rel=1e-5
-    )
+    assert penalty(points).item() == pytest.approx(np.sum(shares * np.log(shares)), rel=1e-5)
 
 
 def test_only_selected_bars_move_points():
-    moved = (
-        gradient(PersistentEntropy(selection=("top", 3)), gauss()).abs().sum(dim=1) > 0
-    )
+    moved = gradient(PersistentEntropy(selection=("top", 3)), gauss()).abs().sum(dim=1) > 0
     assert 0 < moved.sum() <= 6
 
 
@@ -125,15 +115,11 @@ def test_loops_have_a_penalty_of_their_own():
 
 def test_a_cloud_without_loops_has_a_zero_that_is_connected_to_the_graph():
     pytest.importorskip("redzed_tda")
-    assert (
-        gradient(PersistentEntropy(homology_dimension=1, floor=0.5), gauss(3, 2)) == 0
-    ).all()
+    assert (gradient(PersistentEntropy(homology_dimension=1, floor=0.5), gauss(3, 2)) == 0).all()
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-@pytest.mark.parametrize(
-    "selection", ["all", "prominent", ("top", 2), ("quantile", 0.5)]
-)
+@pytest.mark.parametrize("selection", ["all", "prominent", ("top", 2), ("quantile", 0.5)])
 def test_tiny_clouds_give_a_zero_that_is_connected_to_the_graph(n, selection):
     penalty = PersistentEntropy(selection=selection, floor=0.5)
     assert penalty(gauss(n, 3)).item() == 0
@@ -149,6 +135,10 @@ def test_half_precision_is_computed_in_float32(dtype):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            {"homology_dimension": 1, "engine": "gudhi"},
+            "engine is 'gudhi', which is unknown; use 'auto', 'redzed', 'giotto-ph'.",
+        ),
         ({"homology_dimension": -1}, "homology_dimension is -1; use 0 or more."),
         (
             {"floor": -0.5},

@@ -11,6 +11,9 @@ from st_isotropy.barcodes.boruvka import boruvka
 from st_isotropy.barcodes.distances import at_least_float32, centered, half_squared, near, recompute_near
 from st_isotropy.barcodes.large import large_tree
 
+# Rows and offsets to parents and squared lengths.
+Walk = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
 # Above this many points a distance matrix would take more than 400 MB in float32.
 LARGE = 10_000
 
@@ -45,11 +48,12 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
     return torch.from_numpy(search(points.cpu())).to(points.device)
 
 
-def prim(points: Tensor) -> np.ndarray:
+def prim(points: Tensor, grow: Walk | None = None) -> np.ndarray:
     """Find the tree with Prim's algorithm on a CPU.
 
     Args:
         points: Point cloud of shape `(n, d)`, float32 or float64.
+        grow: `walk` or its compiled twin; by default the faster one installed.
 
     Returns:
         Edges of shape `(max(n - 1, 0), 2)`; the second column counts 1, 2, ..., n - 1.
@@ -60,7 +64,7 @@ def prim(points: Tensor) -> np.ndarray:
     cloud = centered(points)
     norms = cloud.square().sum(dim=1)
     rows = half_squared(cloud, norms)
-    grow = fastest_walk()
+    grow = grow or fastest_walk()
     parents, lengths = grow(rows.numpy(), norms.numpy())
     # A near pair anywhere makes some tree edge near, because a tree edge on the path between the two is no longer.
     if near(torch.from_numpy(lengths[1:]), norms[1:] + norms[parents[1:]]).any():
@@ -70,7 +74,7 @@ def prim(points: Tensor) -> np.ndarray:
 
 
 @functools.cache
-def fastest_walk() -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def fastest_walk() -> Walk:
     """Give the compiled walk where numba is installed (the extra `fast`), the numpy one elsewhere."""
     try:
         from st_isotropy.barcodes.compiled import walk as compiled_walk

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Engine = Literal["auto", "redzed", "giotto-ph"]
+InstalledEngine = Literal["redzed", "giotto-ph"]
+Engine = Literal["auto"] | InstalledEngine
 
 
 @torch.no_grad()
@@ -54,13 +55,16 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
     return torch.from_numpy(edges_of(symmetric, dimension)).to(distances.device)
 
 
-def installed_engine(engine: Engine) -> str:
+def installed_engine(engine: Engine) -> InstalledEngine:
     """Resolve `auto` to the fastest engine installed.
 
     Raises:
         ImportError: If the engine is not installed.
+        ValueError: If there is no such engine.
     """
-    wanted = list(MODULES) if engine == "auto" else [engine]
+    if engine != "auto" and engine not in ENGINES:
+        raise ValueError(f"engine is {engine!r}, which is unknown; use 'auto', {', '.join(map(repr, ENGINES))}.")
+    wanted: list[InstalledEngine] = list(MODULES) if engine == "auto" else [engine]
     for name in wanted:
         if find_spec(MODULES[name]):
             return name
@@ -99,6 +103,9 @@ def giotto_edges(distances: np.ndarray, dimension: int) -> np.ndarray:
 
 
 # Fastest first.
-ENGINES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {"redzed": redzed_edges, "giotto-ph": giotto_edges}
-MODULES = {"redzed": "redzed_tda", "giotto-ph": "gph"}
-PACKAGES = {"redzed": "redzed-tda", "giotto-ph": "giotto-ph"}
+ENGINES: dict[InstalledEngine, Callable[[np.ndarray, int], np.ndarray]] = {
+    "redzed": redzed_edges,
+    "giotto-ph": giotto_edges,
+}
+MODULES: dict[InstalledEngine, str] = {"redzed": "redzed_tda", "giotto-ph": "gph"}
+PACKAGES: dict[InstalledEngine, str] = {"redzed": "redzed-tda", "giotto-ph": "giotto-ph"}

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from st_isotropy.barcodes import barcode
 from st_isotropy.barcodes.distances import at_least_float32
-from st_isotropy.barcodes.rips import Engine
+from st_isotropy.barcodes.rips import Engine, installed_engine
 from st_isotropy.barcodes.selection import Selection, check_selection, selected_bars
 from st_isotropy.entropy import entropy_deficit, persistent_entropy
 from st_isotropy.regularizers.base import Regularizer
@@ -33,7 +33,8 @@ class PersistentEntropy(Regularizer):
         floor: Bars shorter than this share of the mean bar count as that long, and their ends are not moved for it.
 
     Raises:
-        ValueError: If `selection` is unknown or `homology_dimension` or `floor` is negative.
+        ImportError: If `homology_dimension` is above 0 and the engine is not installed.
+        ValueError: If `selection` or `engine` is unknown or `homology_dimension` or `floor` is negative.
 
     Example:
         >>> import torch
@@ -56,20 +57,16 @@ class PersistentEntropy(Regularizer):
     def __post_init__(self) -> None:
         check_selection(self.selection)
         if self.homology_dimension < 0:
-            raise ValueError(
-                f"homology_dimension is {self.homology_dimension}; use 0 or more."
-            )
+            raise ValueError(f"homology_dimension is {self.homology_dimension}; use 0 or more.")
+        if self.homology_dimension:
+            installed_engine(self.engine)
         if self.floor < 0:
-            raise ValueError(
-                f"floor is {self.floor}; use a share of the mean bar length, 0 for no floor."
-            )
+            raise ValueError(f"floor is {self.floor}; use a share of the mean bar length, 0 for no floor.")
 
     @property
     def name(self) -> str:
         """Short snake_case name of the penalty; above dimension 0 it ends in the dimension."""
-        return "persistent_entropy" + (
-            f"_h{self.homology_dimension}" if self.homology_dimension else ""
-        )
+        return "persistent_entropy" + (f"_h{self.homology_dimension}" if self.homology_dimension else "")
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 when fewer than two bars count."""
@@ -77,16 +74,10 @@ class PersistentEntropy(Regularizer):
         if self.normalize:
             points = functional.normalize(points, dim=1)
         lengths = barcode(points, self.homology_dimension, self.engine).lengths
-        among = (
-            None if self.selection == "all" else selected_bars(lengths, self.selection)
-        )
+        among = None if self.selection == "all" else selected_bars(lengths, self.selection)
         if self.floor:
             lengths = lengths.clamp(min=self.floor * lengths.mean())
-        return (
-            entropy_deficit(lengths, among)
-            if self.deficit
-            else -persistent_entropy(lengths, among=among)
-        )
+        return entropy_deficit(lengths, among) if self.deficit else -persistent_entropy(lengths, among=among)
 
     @property
     def citation(self) -> str:

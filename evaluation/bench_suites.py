@@ -1,0 +1,242 @@
+"""What the bench measures: barcodes, selection and a training step, against the peers found installed."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from evaluation.stopwatch import Figure, alternate, cost, durations, in_fresh_process, speed_up
+from st_isotropy.barcodes import barcode, edge_lengths
+from st_isotropy.barcodes.large import large_tree
+from st_isotropy.barcodes.mst import prim, walk
+from st_isotropy.barcodes.rips import MODULES, Engine, InstalledEngine
+from st_isotropy.barcodes.selection import count_prominent
+
+DIMENSION = 384
+NUMBA, NUMPY, PEER = "ours (numba)", "ours (numpy)", "torch-topological"
+
+# Times faster than torch-topological, forward and backward.
+H0_TARGETS = {
+    NUMBA: {64: 1.8, 256: 4.0, 512: 5.0, 1024: 7.0, 4096: 7.0},
+    NUMPY: {64: 1.2, 256: 2.5, 512: 3.0, 1024: 3.5, 4096: 3.5},
+}
+# Time over that of the squared distances alone, from 1,024 points on.
+H0_LIMITS = {NUMBA: 1.5, NUMPY: 2.7}
+H1_TARGETS = {("gauss", 128): 2.0, ("gauss", 256): 2.0, ("gauss", 512): 3.0, ("clustered", 512): 10.0}
+
+
+def cloud(kind: str, n: int) -> Tensor:
+    """Draw a cloud of n points in 384 dimensions: isotropic, a narrow cone, or 16 tight clusters on the sphere."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(n, DIMENSION, generator=generator)
+    if kind == "gauss":
+        return noise
+    if kind == "cone":
+        return normalize(1 + 0.3 * noise, dim=1)
+    centers = normalize(torch.randn(16, DIMENSION, generator=generator), dim=1)
+    return normalize(centers[torch.arange(n) % 16] + 0.3 * normalize(noise, dim=1), dim=1)
+
+
+def h0() -> Iterator[Figure]:
+    """H0 bars, forward and backward."""
+    ours = NUMBA if find_spec("numba") else NUMPY
+    for n in (64, 256, 512, 1024, 4096):
+        for kind in ("gauss", "cone", "clustered"):
+            points = cloud(kind, n).requires_grad_()
+            contenders: dict[str, Callable[[], object]] = {ours: partial(h0_ours, points)}
+            contenders[NUMPY] = partial(h0_numpy, points)
+            if find_spec("torch_topological"):
+                contenders[PEER] = partial(torch_topological, points, 0)
+            contenders["squared distances"] = partial(squared_distances, points)
+            case = f"{kind}, n={n}"
+            times = alternate(contenders)
+            yield from durations(case, times)
+            for name in dict.fromkeys((ours, NUMPY)):
+                if PEER in times:
+                    yield speed_up(case, times, name, PEER, H0_TARGETS[name][n])
+                if n >= 1024:
+                    yield cost(case, times, name, "squared distances", H0_LIMITS[name])
+    yield from memory("cone, n=4096", {ours: h0_ours_of, PEER: h0_peer_of}, ("cone", 4096))
+
+
+def h1() -> Iterator[Figure]:
+    """H0 and H1 bars, forward and backward."""
+    engines: list[InstalledEngine] = [name for name, module in MODULES.items() if find_spec(module)]
+    for kind, n in ((kind, n) for n in (64, 128, 256, 512) for kind in ("gauss", "cone", "clustered")):
+        points = cloud(kind, n).requires_grad_()
+        contenders: dict[str, Callable[[], object]] = {}
+        for engine in engines:
+            contenders[f"ours ({engine})"] = partial(h1_ours, points, engine)
+        if find_spec("torch_topological"):
+            contenders[PEER] = partial(torch_topological, points, 1)
+        times = alternate(contenders)
+        case = f"{kind}, n={n}"
+        yield from durations(case, times)
+        if PEER in times and engines:
+            yield speed_up(case, times, f"ours ({engines[0]})", PEER, H1_TARGETS.get((kind, n)))
+    if engines == list(MODULES):
+        case = "clustered, n=1024"
+        costs = {name: in_fresh_process(h1_of, ("gauss", 64, name), ("clustered", 1024, name)) for name in engines}
+        ours, giotto = costs["redzed"], costs["giotto-ph"]
+        for name, spent in costs.items():
+            yield Figure(case, f"ours ({name}), ms", 1e3 * spent.seconds)
+            limit = 100.0 if name == "redzed" else None
+            yield Figure(case, f"ours ({name}), peak MB over base", spent.megabytes, at_most=limit)
+        yield Figure(case, "ours (redzed): times faster than giotto-ph", giotto.seconds / ours.seconds, at_least=20.0)
+
+
+def select() -> Iterator[Figure]:
+    """Prominent bars among 256."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = {
+        "bars of an isotropic cloud": barcode(cloud("gauss", 257)).lengths,
+        "uniform lengths": torch.rand(256, generator=generator),
+    }
+    for case, lengths in drawn.items():
+        times = alternate({"ours": partial(count_prominent, lengths), "loop": partial(prominent_by_loop, lengths)})
+        yield from durations(case, times)
+        yield speed_up(case, times, "ours", "loop", 20.0)
+
+
+def step() -> Iterator[Figure]:
+    """The term within a training step of MiniLM: 64 pairs, 32 tokens, AdamW."""
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    from evaluation.models import load_model
+    from st_isotropy.losses import PersistentEntropyLoss
+
+    model = load_model("minilm")
+    base = MultipleNegativesRankingLoss(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
+    tokens = torch.randint(1000, 20_000, (2, 64, 32), generator=torch.Generator().manual_seed(0))
+
+    def train(loss: torch.nn.Module) -> None:
+        columns = [{"input_ids": ids, "attention_mask": torch.ones_like(ids)} for ids in tokens]
+        value = loss(columns, None)
+        torch.stack(list(value.values()) if isinstance(value, dict) else [value]).sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    losses = {"base loss": base, "with the term": PersistentEntropyLoss(model, base)}
+    points = [cloud("gauss", 64).requires_grad_() for _ in tokens]
+    contenders: dict[str, Callable[[], object]] = {name: partial(train, loss) for name, loss in losses.items()}
+    contenders["two clouds alone"] = lambda: [h0_ours(column) for column in points]
+    times = alternate(contenders, seconds=20)
+    case = "MiniLM, 64 pairs of 32 tokens"
+    yield from durations(case, times)
+    yield cost(case, times, "with the term", "base loss", None)
+    yield cost(case, times, "two clouds alone", "base loss", None)
+
+
+def large() -> Iterator[Figure]:
+    """Trees of 50,000 points, against one exact nearest-neighbor pass of faiss over them."""
+    n = 50_000
+    for kind in ("gauss", "cone", "clustered"):
+        case = f"{kind}, n={n}"
+        ours = in_fresh_process(tree_of, (kind, 1000), (kind, n))
+        yield Figure(case, "ours, ms", 1e3 * ours.seconds)
+        yield Figure(case, "ours, peak MB over base", ours.megabytes, at_most=1500.0)
+        if find_spec("faiss"):
+            faiss = in_fresh_process(faiss_pass, (kind, 1000), (kind, n))
+            yield Figure(case, "faiss, one pass, ms", 1e3 * faiss.seconds)
+            yield Figure(case, "ours: time over that of faiss", ours.seconds / faiss.seconds, at_most=4.0)
+
+
+def memory(case: str, contenders: dict[str, Callable[..., object]], full: tuple[object, ...]) -> Iterator[Figure]:
+    """Report the peak memory of contenders, each in a process of its own."""
+    for name, work in contenders.items():
+        if name != PEER or find_spec("torch_topological"):
+            yield Figure(case, f"{name}, peak MB over base", in_fresh_process(work, ("gauss", 64), full).megabytes)
+
+
+def h0_ours(points: Tensor) -> None:
+    """The barcode as users call it."""
+    barcode(points).lengths.sum().backward()
+
+
+def h0_numpy(points: Tensor) -> None:
+    """The barcode where numba is not installed."""
+    edges = torch.from_numpy(prim(points.detach(), walk))
+    edge_lengths(points, edges).sum().backward()
+
+
+def h1_ours(points: Tensor, engine: Engine) -> None:
+    """Bars of dimension 0 and 1 as users call them."""
+    lengths = [barcode(points, dimension, engine).lengths.sum() for dimension in (0, 1)]
+    torch.stack(lengths).sum().backward()
+
+
+def torch_topological(points: Tensor, dimension: int) -> None:
+    """The peer, up to a homology dimension."""
+    from torch_topological.nn import VietorisRipsComplex
+
+    found = VietorisRipsComplex(dim=dimension)(points)
+    torch.stack([(bars.diagram[:, 1] - bars.diagram[:, 0]).sum() for bars in found]).sum().backward()
+
+
+def squared_distances(points: Tensor) -> Tensor:
+    """The matrix that every exact search needs, without gradient."""
+    with torch.no_grad():
+        norms = points.square().sum(dim=1)
+        return torch.addmm(norms, points, points.T, alpha=-2).add_(norms[:, None])
+
+
+def prominent_by_loop(lengths: Tensor) -> int:
+    """Count prominent bars as published: bar by bar, with the entropy of every tail computed anew."""
+    bars = lengths.sort(descending=True).values
+    bars = torch.cat([bars[1:], bars[:1]])
+    alpha = bars[-2] / bars[-1]
+    while True:
+        total, kept = bars.sum(), 1
+        for kept in range(1, len(bars) - 2):
+            tail = bars[kept:]
+            shares = tail / tail.sum()
+            before, total = total, tail.sum() * (1 + kept / torch.exp(-(shares * shares.log()).sum()))
+            if before / total < 1:
+                break
+        if torch.ceil(len(bars) * alpha * (alpha - 1 - alpha.log()) / (alpha - 1) ** 2) >= kept:
+            return kept + 1
+        bars = torch.cat([bars[:kept], bars[-2:]])
+
+
+def h0_ours_of(kind: str, n: int) -> None:
+    """The barcode of a cloud drawn here, for a process of its own."""
+    h0_ours(cloud(kind, n).requires_grad_())
+
+
+def h0_peer_of(kind: str, n: int) -> None:
+    """The peer's barcode of a cloud drawn here, for a process of its own."""
+    torch_topological(cloud(kind, n).requires_grad_(), 0)
+
+
+def h1_of(kind: str, n: int, engine: Engine) -> None:
+    """Loops of a cloud drawn here, for a process of its own."""
+    h1_ours(cloud(kind, n).requires_grad_(), engine)
+
+
+def tree_of(kind: str, n: int) -> None:
+    """The tree of a large cloud drawn here, for a process of its own."""
+    large_tree(cloud(kind, n))
+
+
+def faiss_pass(kind: str, n: int) -> None:
+    """One exact search for the nearest neighbor of every point, for a process of its own."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    points = cloud(kind, n).numpy()
+    index = faiss.IndexFlatL2(DIMENSION)
+    index.add(points)
+    index.search(points, 1)
+
+
+SUITES: dict[str, Callable[[], Iterator[Figure]]] = {
+    "h0": h0,
+    "h1": h1,
+    "select": select,
+    "step": step,
+    "large": large,
+}

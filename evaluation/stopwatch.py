@@ -1,0 +1,129 @@
+"""Fair timing: contenders in alternation within one process, and peak memory in a fresh one."""
+
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import torch
+
+FEWEST_ROUNDS = 3
+MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured figure, with the target it has to meet if there is one.
+
+    Attributes:
+        case: What was measured on.
+        quantity: What was measured, with its unit.
+        value: Median over the rounds.
+        spread: Half the interquartile range over the rounds; 0 for a single round.
+        at_least: Smallest value that meets the target.
+        at_most: Largest value that meets the target.
+    """
+
+    case: str
+    quantity: str
+    value: float
+    spread: float = 0.0
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        """Whether the value misses its target by more than the spread."""
+        too_small = self.at_least is not None and self.value + self.spread < self.at_least
+        return too_small or (self.at_most is not None and self.value - self.spread > self.at_most)
+
+
+def alternate(contenders: Mapping[str, Callable[[], object]], seconds: float = 3.0) -> dict[str, np.ndarray]:
+    """Time contenders in turn, after one warm-up each, until the time is up.
+
+    Args:
+        contenders: What to time, by name.
+        seconds: Time to spend; at least `FEWEST_ROUNDS` rounds are run.
+
+    Returns:
+        Milliseconds of each round, by name.
+    """
+    for run in contenders.values():
+        run()
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    began = time.perf_counter()
+    rounds = 0
+    while rounds < FEWEST_ROUNDS or (rounds < MOST_ROUNDS and time.perf_counter() - began < seconds):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(1e3 * (time.perf_counter() - start))
+        rounds += 1
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def median_and_spread(values: np.ndarray) -> tuple[float, float]:
+    """Give the median and half the interquartile range."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return float(middle), float(high - low) / 2
+
+
+def durations(case: str, times: Mapping[str, np.ndarray]) -> Iterator[Figure]:
+    """Report the time of every contender."""
+    for name, values in times.items():
+        yield Figure(case, f"{name}, ms", *median_and_spread(values))
+
+
+def speed_up(case: str, times: Mapping[str, np.ndarray], ours: str, other: str, at_least: float | None) -> Figure:
+    """Report how many times faster we are than another contender, round by round."""
+    return Figure(case, f"{ours}: times faster than {other}", *median_and_spread(times[other] / times[ours]), at_least)
+
+
+def cost(case: str, times: Mapping[str, np.ndarray], ours: str, other: str, at_most: float | None) -> Figure:
+    """Report our time as a multiple of another contender's, round by round."""
+    ratio = median_and_spread(times[ours] / times[other])
+    return Figure(case, f"{ours}: time over that of {other}", *ratio, at_most=at_most)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit torch to one thread; numba, giotto-ph and redzed use one by themselves."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_fresh_process(work: Callable[..., object], warm_up: tuple[object, ...], full: tuple[object, ...]) -> "Cost":
+    """Run `work` in a process of its own on one thread, once on small arguments and once, measured, on full ones."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
+        return process.submit(_measured, work, warm_up, full).result()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call cost: seconds, and megabytes at its peak over what the process held before."""
+
+    seconds: float
+    megabytes: float
+
+
+def _measured(work: Callable[..., object], warm_up: tuple[object, ...], full: tuple[object, ...]) -> Cost:
+    with one_thread():
+        work(*warm_up)
+        base = psutil.Process().memory_info().rss
+        start = time.perf_counter()
+        work(*full)
+        seconds = time.perf_counter() - start
+    # Linux counts the peak in KiB, macOS in bytes.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return Cost(seconds, (peak - base) / 1e6)
