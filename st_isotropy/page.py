@@ -152,7 +152,8 @@ def plot_coordinates(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
     for each, color, label in ((isotropic, REFERENCE, "isotropic"), (cloud, OURS, "this model")):
         moments = each.second_moments.diagonal().sort(descending=True).values
         shares = (moments / moments.mean()).cpu().numpy()
-        axes.plot(np.arange(1, len(shares) + 1), shares, color=color, label=label, linewidth=1.8)
+        alive = shares > 1e-3
+        axes.plot(np.arange(1, len(shares) + 1)[alive], shares[alive], color=color, label=label, linewidth=1.8)
     axes.set(xscale="log", yscale="log", xlabel="coordinate, largest first", ylabel="share of the norm ÷ mean")
     _legend(axes)
 

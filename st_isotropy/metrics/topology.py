@@ -125,6 +125,7 @@ def twonn_dimension(embeddings: Points, discard: float = 0.1) -> float:
     ratios = (two_nearest[:, 1] / two_nearest[:, 0]).sort().values
     kept = int(len(ratios) * (1 - discard))
     log_ratios = ratios[:kept].log()
-    heights = -torch.log1p(-torch.arange(kept, dtype=torch.float64, device=rows.device) / len(ratios))
+    ranks = torch.arange(1, kept + 1, dtype=torch.float64, device=rows.device)
+    heights = -torch.log1p(-ranks / len(ratios))
     squares = log_ratios.square().sum()
     return (log_ratios @ heights / squares).item() if squares > 0 else float("inf")
