@@ -1,4 +1,4 @@
-"""The command line: `python -m evaluation quickstart | run`."""
+"""The command line: `python -m evaluation quickstart | run | bench | coverage`."""
 
 import argparse
 import os
@@ -47,6 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--mirror", type=Path, help="folder with data sets laid out as on the hub")
     run.add_argument("--out", type=Path, default=Path("runs/run"), help="run directory")
     run.set_defaults(command=_run)
+
+    bench = commands.add_parser("bench", help="speed and memory as ratios against peers; status 1 on a missed target")
+    bench.add_argument("suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large; all of them by default")
+    bench.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for bench.json")
+    bench.set_defaults(command=_bench)
+
+    coverage = commands.add_parser("coverage", help="simulate how often the 95 %% intervals hold the truth")
+    coverage.add_argument("--out", type=Path, default=Path("runs/coverage"), help="folder for coverage.json")
+    coverage.set_defaults(command=_coverage)
     return parser
 
 
@@ -71,6 +80,27 @@ def _run(options: argparse.Namespace) -> int:
     from evaluation.compare import compare
 
     compare(options.model, options.tasks, options.mirror, options.out)
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from evaluation.bench import run
+
+    return 0 if run(options.suites, options.out) else 1
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from evaluation.coverage import coverage_table, simulate_coverage
+    from evaluation.files import write_json
+
+    rows = simulate_coverage(lambda cells: track(list(cells), "Simulating"))
+    write_json(options.out / "coverage.json", [asdict(row) for row in rows])
+    Console().print(coverage_table(rows))
     return 0
 
 
