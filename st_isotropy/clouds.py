@@ -128,10 +128,11 @@ def point_clouds(
 
 
 def _row_sets(keys: list[int | None], labels: list[int] | None) -> list[list[int]]:
-    rows = distinct_rows(keys)
     if labels is None:
-        return [rows]
-    return [[row for row in rows if labels[row] == label] for label in sorted(set(labels))]
+        return [distinct_rows(keys)]
+    # A text counts once per label: it may have several.
+    sets = ([row for row, own in enumerate(labels) if own == label] for label in sorted(set(labels)))
+    return [[rows[each] for each in distinct_rows([keys[row] for row in rows])] for rows in sets]
 
 
 def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | None, step: int) -> list[Tensor]:

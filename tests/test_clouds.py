@@ -158,6 +158,14 @@ def test_labels_form_a_cloud_each(model, texts):
     torch.testing.assert_close(penalty_of(loss, model, texts[:1], labels), sum(parts), rtol=1e-4, atol=1e-6)
 
 
+def test_a_text_with_two_labels_belongs_to_the_clouds_of_both(model, texts):
+    first, second = [*texts[0][:4], texts[0][0]], [texts[0][0], *texts[0][4:8]]
+    labels = torch.tensor([0] * 5 + [1] * 5)
+    parts = [PersistentEntropy()(embed(model, column)) for column in (first[:4], second)]
+    loss = PersistentEntropyLoss(model, BatchHardTripletLoss(model), 1.0, cloud="labels")
+    torch.testing.assert_close(penalty_of(loss, model, [first + second], labels), mean(parts), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
