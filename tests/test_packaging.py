@@ -54,15 +54,16 @@ def test_the_core_needs_nothing_but_sentence_transformers_torch_numpy_and_scipy(
 
 
 def test_every_requirement_is_pinned_in_the_constraints() -> None:
-    pinned = {
-        line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
-    }
-    extras = PROJECT["project"]["optional-dependencies"].values()
-    groups = PROJECT["dependency-groups"].values()
-    lines = [*PROJECT["project"]["dependencies"], *(line for part in (*extras, *groups) for line in part)]
-    names = {re.split(r"[^\w-]", line)[0].lower() for line in lines if isinstance(line, str)} - {"st-isotropy"}
-    assert names <= pinned
-    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().splitlines()
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.partition("==")[0] for line in constraints if "==" in line}
+    extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
+    lines = [
+        *PROJECT["project"]["dependencies"],
+        *(line for part in (*extras.values(), *groups.values()) for line in part),
+    ]
+    names = {re.split(r"[^\w-]", line)[0].lower() for line in lines if isinstance(line, str)}
+    assert names - {"st-isotropy"} <= pinned
+    assert "torch==2.13.0" in constraints
 
 
 def test_the_readme_has_two_commands_and_at_most_100_lines() -> None:
