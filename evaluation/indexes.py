@@ -166,7 +166,7 @@ def index_kinds(names: Iterable[str]) -> list[IndexKind]:
     kinds = []
     for name in names:
         if name not in KINDS:
-            near = difflib.get_close_matches(name, KINDS, n=3, cutoff=0.4) or list(KINDS)
+            near = difflib.get_close_matches(name.lower(), KINDS, n=3, cutoff=0.4) or list(KINDS)
             raise UserError(f"There is no index named {name!r}: did you mean {' or '.join(near)}?")
         kinds.append(KINDS[name])
     return kinds

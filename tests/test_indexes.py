@@ -1,0 +1,71 @@
+import math
+
+import faiss
+import numpy as np
+import pytest
+
+from evaluation.errors import UserError
+from evaluation.indexes import KINDS, POINTS_PER_CENTROID, index_kinds
+
+
+@pytest.mark.parametrize("documents", [78, 79, 400, 3000, 100_000])
+def test_inverted_lists_have_enough_documents_each_and_the_ladder_probes_from_one_to_half_or_more(documents):
+    ladder = KINDS["ivf"].ladder(documents, 64)
+    [lists] = {setting["nlist"] for setting in ladder}
+    assert 2 <= lists <= math.sqrt(documents) + 1
+    assert documents >= POINTS_PER_CENTROID * lists
+    probes = [setting["nprobe"] for setting in ladder]
+    assert probes[0] == 1 and lists / 2 <= probes[-1] < lists
+    assert probes == sorted(probes)
+
+
+@pytest.mark.parametrize("dimensions", [1, 7, 33, 50, 251, 256, 384, 768])
+def test_codebooks_divide_the_dimensions_and_grow(dimensions):
+    sizes = [setting["M"] for setting in KINDS["pq"].ladder(1000, dimensions)]
+    assert all(dimensions % size == 0 for size in sizes)
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == dimensions
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("dimensions", [5, 24])
+def test_every_kind_builds_at_the_fewest_documents_it_says_it_needs(name, dimensions):
+    kind = KINDS[name]
+    documents = kind.needs(dimensions)
+    corpus = np.random.default_rng(0).standard_normal((documents, dimensions), dtype=np.float32)
+    faiss.normalize_L2(corpus)
+    ladder = (KINDS[kind.follows] if kind.follows else kind).ladder(documents, dimensions)
+    index = kind.create(dimensions, ladder[-1])
+    index.train(corpus)
+    index.add(corpus)
+    found = index.search(corpus[:5], 1)[1]
+    assert index.ntotal == documents
+    assert ((found >= 0) & (found < documents)).all()
+
+
+def test_needs_are_as_small_as_training_allows():
+    corpus = np.eye(24, dtype=np.float32)[:11]
+    with pytest.raises(RuntimeError):
+        KINDS["pca-2"].create(24, {}).train(corpus)
+    assert KINDS["pca-2"].needs(24) == 12
+
+
+def test_a_followed_kind_exists_and_has_no_ladder_of_its_own():
+    followers = [kind for kind in KINDS.values() if kind.follows]
+    assert [(kind.name, kind.follows) for kind in followers] == [("opq", "pq")]
+    assert all(kind.needs(64) >= KINDS[kind.follows].needs(64) for kind in followers)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("IVF", "ivf"), ("onebit", "one-bit"), ("rabbitq", "rabitq"), ("truncate", "truncate-4 or truncate-2")],
+)
+def test_an_unknown_name_is_answered_with_near_ones(name, near):
+    with pytest.raises(UserError) as error:
+        index_kinds(["flat", name])
+    assert str(error.value).startswith(f"There is no index named {name!r}: did you mean {near}")
+
+
+def test_a_name_like_no_other_is_answered_with_all():
+    with pytest.raises(UserError, match="did you mean flat or rotated or hnsw"):
+        index_kinds(["xxxxxxxx"])
