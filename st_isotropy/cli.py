@@ -134,7 +134,7 @@ def read_embeddings(path: Path) -> np.ndarray:
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the path.") from None
     except ValueError as error:
-        reason = "holds pickled objects" if "pickle" in str(error) else "is not a .npy array"
+        reason = "holds pickled objects" if "Object arrays" in str(error) else "is not a .npy array"
         raise ValueError(f"{path} {reason}; save plain numbers with numpy.save(path, array).") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 2:
         shape, dtype = getattr(array, "shape", "?"), getattr(array, "dtype", type(array).__name__)

@@ -87,6 +87,7 @@ def draw(plot: Callable[[Axes, Cloud, Cloud], None], cloud: Cloud, isotropic: Cl
     svg = buffer.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = re.sub(r'<g id="[\w.]+"', "<g", svg)  # the same in every figure, and nothing refers to them
     for color, name in _PROPERTIES.items():
         svg = svg.replace(color, f"var({name})")
     return svg

@@ -1,0 +1,147 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sklearn.decomposition import PCA
+
+from st_isotropy.metrics import average_cosine, effective_rank, hubness_skewness, isoscore
+from st_isotropy.posthoc import AllButTheTop, Center, ProjectOutMean, SpectralPower, Whitening, apply_posthoc
+
+ALL = (Center(), ProjectOutMean(), AllButTheTop(2), SpectralPower(0.5), Whitening("pca"), Whitening("zca"))
+every = pytest.mark.parametrize("transform", ALL, ids=repr)
+
+
+def rows(count=200, width=6, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(width, width, generator=generator)
+    return torch.randn(count, width, generator=generator) @ mixing + 2
+
+
+def fitted(transform, cloud):
+    return apply_posthoc(transform.fit_embeddings(cloud), cloud)
+
+
+def test_centering_subtracts_the_mean():
+    assert torch.allclose(fitted(Center(), rows()), rows() - rows().mean(dim=0), atol=1e-5)
+
+
+def test_projecting_out_the_mean_leaves_nothing_along_it():
+    direction = rows().mean(dim=0) / rows().mean(dim=0).norm()
+    outcome = fitted(ProjectOutMean(), rows())
+    assert (outcome @ direction).abs().max() < 1e-5
+    assert torch.allclose(outcome, rows() - torch.outer(rows() @ direction, direction), atol=1e-5)
+
+
+def test_all_but_the_top_leaves_the_other_principal_components():
+    pca = PCA().fit(rows().double().numpy())
+    outcome = fitted(AllButTheTop(2), rows()).numpy() @ pca.components_.T
+    assert np.abs(outcome[:, :2]).max() < 1e-4
+    assert np.allclose(outcome[:, 2:], pca.transform(rows().double().numpy())[:, 2:], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["pca", "zca"])
+def test_whitening_gives_zero_mean_and_unit_covariance(kind):
+    outcome = fitted(Whitening(kind), rows())
+    assert outcome.mean(dim=0).abs().max() < 1e-4
+    assert torch.allclose(torch.cov(outcome.T, correction=0), torch.eye(6), atol=1e-3)
+
+
+def test_both_kinds_of_whitening_give_the_same_cosines_and_zca_stays_nearest():
+    pca, zca = fitted(Whitening("pca"), rows()), fitted(Whitening("zca"), rows())
+    cosines = [torch.cosine_similarity(each[:50], each[50:100]) for each in (pca, zca)]
+    assert torch.allclose(*cosines, atol=1e-4)
+    centered = rows() - rows().mean(dim=0)
+    assert (zca - centered).norm() < (pca - centered).norm()
+
+
+def test_spectral_power_raises_the_spectrum_to_one_minus_gamma():
+    spectrum = torch.linalg.eigvalsh(torch.cov(rows().T.double(), correction=0))
+    for gamma in (0.0, 0.25, 0.5, 1.0):
+        outcome = torch.linalg.eigvalsh(torch.cov(fitted(SpectralPower(gamma), rows()).T.double(), correction=0))
+        assert torch.allclose(outcome, spectrum ** (1 - gamma), rtol=1e-3)
+    assert torch.allclose(fitted(SpectralPower(0.0), rows()), fitted(Center(), rows()), atol=1e-4)
+
+
+def test_full_shrinkage_only_centers_and_scales():
+    outcome = fitted(Whitening(shrinkage=1.0), rows())
+    centered = rows() - rows().mean(dim=0)
+    assert torch.allclose(outcome, centered / centered.square().mean().sqrt(), atol=1e-4)
+
+
+def test_directions_without_variance_are_not_scaled_up():
+    flat = torch.cat([rows(width=3), torch.zeros(200, 2)], dim=1)
+    outcome = fitted(Whitening(), flat)
+    assert outcome.isfinite().all()
+    assert outcome[:, 3:].abs().max() < 1e-4
+
+
+def test_what_each_transform_mends_on_rows_it_was_not_fitted_on():
+    generator = torch.Generator().manual_seed(1)
+    spectrum = 1 / torch.arange(1, 33).sqrt()
+    cloud = torch.randn(1600, 32, generator=generator) * spectrum + 2 * torch.eye(32)[0]
+    fitting, held = cloud[:800], cloud[800:]
+    outcomes = {repr(each): apply_posthoc(each.fit_embeddings(fitting), held) for each in ALL}
+    assert average_cosine(held) > 0.4
+    for name, outcome in outcomes.items():
+        assert abs(average_cosine(outcome)) < 0.02, name
+    assert isoscore(outcomes["Center()"]) == pytest.approx(isoscore(held), rel=1e-3)
+    assert isoscore(held) < isoscore(outcomes["SpectralPower(gamma=0.5)"]) < isoscore(outcomes[repr(Whitening())])
+    assert effective_rank(outcomes[repr(Whitening())]) > effective_rank(held)
+
+    def hubs(points):
+        return hubness_skewness(torch.nn.functional.normalize(points, dim=1))
+
+    assert hubs(outcomes[repr(Whitening())]) < hubs(held)
+
+
+@every
+def test_a_saved_model_gives_the_same_vectors_without_this_package(transform, model, sentences, tmp_path):
+    texts = sentences(80)
+    plain = model.encode(texts[:5])
+    module = transform.fit(model, texts[20:])
+    assert (model.encode(texts[:5]) == plain).all()  # fitting changes nothing
+    model.append(module)
+    vectors = model.encode(texts[:5])
+    assert np.allclose(vectors, apply_posthoc(module.cpu(), plain).numpy(), atol=1e-4)
+    model.save_pretrained(str(tmp_path / "saved"))
+    assert np.allclose(SentenceTransformer(str(tmp_path / "saved"), device="cpu").encode(texts[:5]), vectors, atol=1e-6)
+
+
+def test_a_saved_model_loads_in_a_process_that_cannot_import_this_package(model, sentences, tmp_path):
+    texts = sentences(60)
+    model.append(Whitening(shrinkage=0.1).fit(model, texts))
+    model.save_pretrained(str(tmp_path / "saved"))
+    np.save(tmp_path / "expected.npy", model.encode(texts[:4]))
+    program = (
+        "import sys, numpy as np\n"
+        "sys.modules['st_isotropy'] = None\n"
+        "from sentence_transformers import SentenceTransformer\n"
+        f"vectors = SentenceTransformer({str(tmp_path / 'saved')!r}, device='cpu').encode({texts[:4]!r})\n"
+        f"assert np.allclose(vectors, np.load({str(tmp_path / 'expected.npy')!r}), atol=1e-6)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        (
+            Whitening(),
+            "Whitening 8 dimensions needs more than 8 embeddings, but there are 5; add texts or set a shrink",
+        ),
+        (Whitening("cholesky"), 'of kind "pca" or "zca", not \'cholesky\''),
+        (Whitening(shrinkage=2.0), "between 0 and 1, not 2.0"),
+        (AllButTheTop(8), "between 1 and 7 of 8 components, not 8"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_sentence(transform, message):
+    with pytest.raises(ValueError, match=message):
+        transform.fit_embeddings(rows(5, 8))
+
+
+def test_embeddings_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="1 of 3 embeddings hold NaN"):
+        Center().fit_embeddings(torch.tensor([[0.0, 1.0], [float("nan"), 1.0], [1.0, 1.0]]))
