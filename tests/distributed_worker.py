@@ -3,10 +3,16 @@
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 import torch.distributed as dist
-from sentence_transformers import SentenceTransformer
+from datasets import Dataset
+from sentence_transformers import (
+    SentenceTransformer,
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
 from sentence_transformers.sentence_transformer import losses
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from torch.nn.parallel import DistributedDataParallel
@@ -73,6 +79,31 @@ def mean_over_processes(value):
     return value.item()
 
 
+def train(folder, texts, batch_size, **options):
+    """Train two steps with the real trainer and return what it logs."""
+    model = build_model(folder)
+    base = losses.MultipleNegativesRankingLoss(model, gather_across_devices=dist.is_initialized())
+    loss = PersistentEntropyLoss(model, base, **options)
+    with TemporaryDirectory() as out:
+        arguments = SentenceTransformerTrainingArguments(
+            out,
+            max_steps=2,
+            logging_steps=1,
+            per_device_train_batch_size=batch_size,
+            learning_rate=1e-4,
+            use_cpu=True,
+            report_to=[],
+            disable_tqdm=True,
+            save_strategy="no",
+            dataloader_pin_memory=False,
+        )
+        dataset = Dataset.from_dict({"anchor": texts[0], "positive": texts[1]})
+        trainer = SentenceTransformerTrainer(model, arguments, train_dataset=dataset, loss=loss)
+        trainer.train()
+    keys = ("loss", "base_loss", "persistent_entropy_loss", "grad_norm")
+    return [[entry[key] for key in keys] for entry in trainer.state.log_history if "loss" in entry]
+
+
 def broken_row(folder, texts, rows):
     """The error that a process raises when the embeddings of one process are NaN."""
     model = build_model(folder)
@@ -102,6 +133,7 @@ def main(folder, texts_file, out):
     weights = [None] * dist.get_world_size()
     dist.all_gather_object(weights, balanced["weight"])
     results["balanced weights"] = weights
+    results["trainer"] = train(folder, texts, half, gather_across_devices=True)
     errors = [None] * dist.get_world_size()
     dist.all_gather_object(errors, broken_row(folder, texts, rows))
     results["errors"] = errors

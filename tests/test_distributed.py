@@ -8,14 +8,18 @@ from pathlib import Path
 
 import distributed_worker
 import pytest
-from distributed_worker import COLUMNS, OBJECTIVES, ROWS, measure
+from distributed_worker import COLUMNS, OBJECTIVES, ROWS, measure, train
+
+pytestmark = pytest.mark.slow
 
 WORKER = Path(distributed_worker.__file__)
 
 
 @pytest.fixture(scope="module")
 def texts(sentences):
-    return [sentences(ROWS, seed=10 + index) for index in range(COLUMNS)]
+    columns = [sentences(ROWS, seed=10 + index) for index in range(COLUMNS)]
+    columns[1][-1] = columns[1][0]  # a text that both processes have counts once in a gathered cloud
+    return columns
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,13 @@ def test_a_gathered_penalty_is_that_of_the_whole_batch(name, two_processes, one_
     if name != "in-batch negatives, not gathered":
         assert found["base"] == pytest.approx(expected["base"], rel=1e-5)
         assert found["gradient"] == pytest.approx(expected["gradient"], rel=1e-5)
+
+
+def test_the_trainer_logs_the_same_in_two_processes_as_in_one(two_processes, bert_folder, texts):
+    expected = train(bert_folder, texts, ROWS)
+    sys.stdout.write(f"\ntrainer, loss, base, penalty, gradient norm: {two_processes['trainer']}, one {expected}\n")
+    for found, wanted in zip(two_processes["trainer"], expected, strict=True):
+        assert found == pytest.approx(wanted, abs=2e-4)  # the trainer rounds what it logs to four decimals
 
 
 def test_the_objective_that_does_not_gather_sees_fewer_negatives(two_processes, one_process):

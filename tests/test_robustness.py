@@ -41,6 +41,7 @@ def outcome(loss, model, texts, labels, context=None):
     return terms, torch.cat([each.flatten().float() for each in found])
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     objective=st.sampled_from(list(OBJECTIVES)),
