@@ -2,12 +2,12 @@
 
 import multiprocessing
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -47,6 +47,9 @@ class Figure:
 def alternate(contenders: Mapping[str, Callable[[], object]], seconds: float = 3.0) -> dict[str, np.ndarray]:
     """Time contenders in turn, after one warm-up each, until the time is up.
 
+    Processor time is counted, which on one thread is the time of a quiet machine: other programs that take the
+    processor away do not count.
+
     Args:
         contenders: What to time, by name.
         seconds: Time to spend; at least `FEWEST_ROUNDS` rounds are run.
@@ -61,9 +64,9 @@ def alternate(contenders: Mapping[str, Callable[[], object]], seconds: float = 3
     rounds = 0
     while rounds < FEWEST_ROUNDS or (rounds < MOST_ROUNDS and time.perf_counter() - began < seconds):
         for name, run in contenders.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run()
-            times[name].append(1e3 * (time.perf_counter() - start))
+            times[name].append(1e3 * (time.process_time() - start))
         rounds += 1
     return {name: np.array(values) for name, values in times.items()}
 
@@ -111,7 +114,7 @@ def in_fresh_process(work: Callable[..., object], warm_up: tuple[object, ...], f
 
 @dataclass(frozen=True)
 class Cost:
-    """What one call cost: seconds, and megabytes at its peak over what the process held before."""
+    """What one call cost: seconds of processor time, and megabytes at its peak over what the process held before."""
 
     seconds: float
     megabytes: float
@@ -121,9 +124,15 @@ def _measured(work: Callable[..., object], warm_up: tuple[object, ...], full: tu
     with one_thread():
         work(*warm_up)
         base = psutil.Process().memory_info().rss
-        start = time.perf_counter()
+        start = time.process_time()
         work(*full)
-        seconds = time.perf_counter() - start
-    # Linux counts the peak in KiB, macOS in bytes.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Cost(seconds, (peak - base) / 1e6)
+        seconds = time.process_time() - start
+    return Cost(seconds, (_peak_memory() - base) / 1e6)
+
+
+def _peak_memory() -> int:
+    """Give the peak resident memory of this process in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux hands ru_maxrss down from the process that started this one
+        return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -5,7 +5,8 @@ import pytest
 import torch
 from point_clouds import bars_by_hand, cone, gauss
 
-from st_isotropy.barcodes import barcode, edge_lengths
+from st_isotropy.barcodes import barcode, edge_lengths, minimum_spanning_tree
+from st_isotropy.barcodes.large import large_tree
 from st_isotropy.entropy import entropy_deficit
 from st_isotropy.regularizers import PersistentEntropy
 
@@ -75,6 +76,16 @@ def test_non_finite_points_raise_an_error_that_counts_the_rows(value):
         barcode(points)
 
 
-def test_large_finite_points_whose_sum_overflows_are_not_mistaken_for_infinite_ones():
-    points = torch.full((4, 8), 3e37)
-    assert barcode(points).lengths.tolist() == [0.0, 0.0, 0.0]
+def test_finite_points_whose_squared_distances_overflow_raise_an_error_of_their_own():
+    message = r"^Squared distances between the points overflow torch.float32; divide the points by a common factor\.$"
+    for search in (barcode, large_tree):
+        with pytest.raises(ValueError, match=message):
+            search(1e30 * gauss(40, 4))
+
+
+@pytest.mark.parametrize("search", [minimum_spanning_tree, large_tree])
+def test_non_finite_points_stop_every_search_on_the_cpu(search):
+    points = gauss(40, 4)
+    points[3, 1] = float("nan")
+    with pytest.raises(ValueError, match=r"^1 of 40 points have a NaN"):
+        search(points)

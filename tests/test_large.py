@@ -40,6 +40,13 @@ def test_ties_close_no_cycle(points):
     np.testing.assert_allclose(large_bars(points), bars(points), rtol=1e-6)
 
 
+def test_a_component_with_two_equally_short_ways_out_takes_only_one_of_them():
+    places = [(0, 0), (0, 2), (0, 3), (3, 0), (3, 2)]
+    order = [2, 0, 0, 4, 0, 1, 0, 3, 0, 0, 0, 1]
+    points = torch.tensor([places[place] for place in order], dtype=torch.float32)
+    np.testing.assert_allclose(large_bars(points), bars_by_hand(points))
+
+
 def test_separated_clusters_are_joined_although_every_list_stays_inside_its_cluster():
     points = clustered(1200, 12) * 50
     np.testing.assert_allclose(large_bars(points), bars(points), rtol=1e-6)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,7 +40,8 @@ def pairwise_distances(points: Tensor) -> Tensor:
 
 def near(squared: Any, scale: Any) -> Any:
     """Tell which squared distances are too small beside the sum of the two squared norms to be trusted."""
-    return squared < NEAR_IN_ULPS * torch.finfo(squared.dtype).eps * scale
+    eps = torch.finfo(squared.dtype).eps if isinstance(squared, Tensor) else float(np.finfo(squared.dtype).eps)
+    return squared < NEAR_IN_ULPS * eps * scale
 
 
 def recompute_near(squared: Tensor, points: Tensor, norms: Tensor) -> Tensor:
@@ -59,3 +61,14 @@ def recompute_near(squared: Tensor, points: Tensor, norms: Tensor) -> Tensor:
         exact = (points[left] - points[right]).square().sum(dim=1)
         squared[left, right] = squared[right, left] = exact
     return squared
+
+
+def not_finite(points: Tensor) -> str:
+    """Say why the distances between points are not finite, and what to do about it."""
+    rows = (~points.isfinite()).any(dim=-1)
+    if not rows.any():
+        return f"Squared distances between the points overflow {points.dtype}; divide the points by a common factor."
+    return (
+        f"{int(rows.sum())} of {len(rows)} points have a NaN or infinite coordinate; a barcode needs finite points, so "
+        "find out where the embeddings overflow or leave these rows out."
+    )

@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from torch import Tensor
 
-from st_isotropy.barcodes.distances import centered
+from st_isotropy.barcodes.distances import centered, not_finite
 
 NEIGHBORS = 16
 ROWS_AT_ONCE = 256
@@ -84,6 +84,8 @@ class Search:
         self.points = points
         self.cloud = centered(points)
         self.norms = self.cloud.square().sum(dim=1)
+        if not self.norms.sum().isfinite():
+            raise ValueError(not_finite(points))
         self.kept = min(NEIGHBORS, len(points) - 1)
         chunks = max(-(-len(points) // CHUNK), self.kept)
         self.squared = points.new_full((ROWS_AT_ONCE, chunks, CHUNK), torch.inf)
@@ -158,11 +160,13 @@ def shortest_leaving(search: Search, lists: Lists, labels: Tensor) -> np.ndarray
         squared[rows], nearest[rows] = lists.nearest_foreign(labels, rows)
         shortest.scatter_reduce_(0, labels[rows], squared[rows], "amin")
     best = ((squared == shortest[labels]) & (labels != largest)).nonzero()[:, 0]
-    edges = torch.stack([best, nearest[best]], dim=1)
-    edges = edges[squared[best].argsort(stable=True)].numpy()
+    # One edge each: a second one just as short could join what a shorter edge joins in a later round.
+    _, first = np.unique(labels[best].numpy(), return_index=True)
+    best = best[first]
+    edges = torch.stack([best, nearest[best]], dim=1)[squared[best].argsort(stable=True)].numpy()
     ends = labels.numpy()[edges]
     _, ranks = np.unique(ends.min(axis=1) * len(sizes) + ends.max(axis=1), return_index=True)
     low, high = np.sort(ends[ranks], axis=1).T
-    # Ranks serve as weights, since scipy takes a weight of zero for no edge.
+    # Edges of equal length can close a cycle. Ranks serve as weights, since scipy takes a weight of zero for no edge.
     forest = minimum_spanning_tree(coo_array((ranks + 1.0, (low, high)), shape=(len(sizes), len(sizes))))
     return edges[forest.data.astype(np.int64) - 1]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from st_isotropy.barcodes.boruvka import boruvka
-from st_isotropy.barcodes.distances import at_least_float32, centered, half_squared, near, recompute_near
+from st_isotropy.barcodes.distances import at_least_float32, centered, half_squared, near, not_finite, recompute_near
 from st_isotropy.barcodes.large import large_tree
 
 # Rows and offsets to parents and squared lengths.
@@ -34,6 +34,10 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
         Edges as an int64 tensor of shape `(..., max(n - 1, 0), 2)` on the device of `points`, without gradient.
         The death of an H0 bar is the length of one such edge.
 
+    Raises:
+        ValueError: If points on the CPU hold NaN or infinity. On other devices the check is left to the caller, since
+            it would have to wait for the device.
+
     Example:
         >>> minimum_spanning_tree(torch.tensor([[0.0], [1.0], [3.0]])).tolist()
         [[0, 1], [1, 2]]
@@ -57,20 +61,29 @@ def prim(points: Tensor, grow: Walk | None = None) -> np.ndarray:
 
     Returns:
         Edges of shape `(max(n - 1, 0), 2)`; the second column counts 1, 2, ..., n - 1.
+
+    Raises:
+        ValueError: If points are not finite, or their squared distances overflow.
     """
     n = len(points)
+    edges = np.empty((max(n - 1, 0), 2), dtype=np.int64)
     if n < 2:
-        return np.zeros((0, 2), dtype=np.int64)
+        return edges
     cloud = centered(points)
     norms = cloud.square().sum(dim=1)
     rows = half_squared(cloud, norms)
     grow = grow or fastest_walk()
-    parents, lengths = grow(rows.numpy(), norms.numpy())
+    scale = norms.numpy()
+    parents, lengths = grow(rows.numpy(), scale)
+    if not np.isfinite(lengths.sum()):
+        raise ValueError(not_finite(points))
     # A near pair anywhere makes some tree edge near, because a tree edge on the path between the two is no longer.
-    if near(torch.from_numpy(lengths[1:]), norms[1:] + norms[parents[1:]]).any():
+    if near(lengths, scale + scale[parents])[1:].any():
         squared = recompute_near(rows.add_(norms), points, norms)
         parents, _ = grow(squared.numpy(), np.zeros_like(lengths))
-    return np.stack([parents[1:], np.arange(1, n)], axis=1)
+    edges[:, 0] = parents[1:]
+    edges[:, 1] = np.arange(1, n)
+    return edges
 
 
 @functools.cache
