@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from datasets import Dataset
+from rich.progress import Progress
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss
 from torch import nn
@@ -132,11 +133,11 @@ def train(
 def _fit(
     model: SentenceTransformer, pairs: Dataset, regime: Regime, term: Term | None, seed: int
 ) -> tuple[SentenceTransformer, list[dict[str, float]]]:
-    model.model_card_data.generate_widget_examples = False
+    model.model_card_data.widget = [{"text": "No card is written."}]  # or the trainer shows a bar while it looks for some
     loss = OBJECTIVES[regime.objective](model)
     if term is not None:
         loss = RegularizedLoss(model, loss, REGULARIZERS[term.regularizer](), term.weight)
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch, Progress(transient=True) as progress:
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
             max_steps=regime.steps,
@@ -152,7 +153,7 @@ def _fit(
             logging_steps=max(1, regime.steps // 30),
             use_cpu=model.device.type == "cpu",
         )
-        bar = TrainingBar(f"training ({term.regularizer if term else 'plain'}, seed {seed})")
+        bar = TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
         trainer = SentenceTransformerTrainer(
             model=model, args=arguments, train_dataset=pairs, loss=loss, callbacks=[bar]
         )
