@@ -1,11 +1,13 @@
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from sentence_transformers.sentence_transformer.losses import GlobalOrthogonalRegularizationLoss
 from torch.nn.functional import normalize
 
-from st_isotropy import RegularizedLoss
+from st_isotropy import RegularizedLoss, metrics
 from st_isotropy.regularizers import (
     Covariance,
     GlobalOrthogonal,
@@ -29,6 +31,7 @@ ALL = (
     IsoScoreStar(),
     SIGReg(),
 )
+PAGE = Path(__file__).parents[1] / "docs" / "regularizers.md"
 every = pytest.mark.parametrize("regularizer", ALL, ids=lambda each: each.name)
 
 
@@ -242,3 +245,45 @@ def test_koleo_covariance_and_sigreg_agree_with_lightly():
     theirs = LightlySIGReg(num_vectors=256)(scaled).item()
     torch.manual_seed(3)
     assert SIGReg()(rows).item() == pytest.approx(theirs, rel=1e-5)
+
+
+def row_in_the_documentation(name):
+    cells = re.search(rf"^\| {name} \|(.*)\|$", PAGE.read_text("utf-8"), re.MULTILINE)[1].split("|")
+    return [float(cell.strip().replace("−", "-")) for cell in cells]
+
+
+def start_in_a_cone():
+    falling = torch.randn(64, 32, generator=torch.Generator().manual_seed(0)) / torch.arange(1, 33).sqrt()
+    return normalize(normalize(falling, dim=1) / 2 + torch.ones(32) / 32**0.5, dim=1)
+
+
+def geometry(rows):
+    measures = (metrics.average_cosine, metrics.isoscore, metrics.persistent_entropy, metrics.mean_mst_length)
+    return [measure(rows) for measure in measures]
+
+
+def test_the_documented_start_is_a_cone_with_a_falling_spectrum():
+    assert geometry(start_in_a_cone()) == pytest.approx(row_in_the_documentation("none"), abs=0.01)
+
+
+@every
+def test_each_regularizer_alone_does_what_the_documentation_shows(regularizer):
+    torch.manual_seed(0)
+    rows = start_in_a_cone()
+    for step in range(200):
+        leaf = rows.requires_grad_()
+        regularizer(leaf).backward()
+        stride = 0.05 * (1 - step / 200) / leaf.grad.norm(dim=1).max()
+        rows = normalize(rows.detach() - stride * leaf.grad, dim=1)
+    assert geometry(rows) == pytest.approx(row_in_the_documentation(regularizer.name), abs=0.03)
+
+
+def test_the_regularizer_written_in_the_documentation_works_in_a_loss(model, sentences):
+    losses = pytest.importorskip("sentence_transformers.sentence_transformer.losses")
+    code = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 8
+    names = {"__name__": "__main__"}
+    exec(code, names)
+    loss = RegularizedLoss(model, losses.CoSENTLoss(model), names["MeanNorm"](), weight=0.1)
+    terms = loss([model.preprocess(sentences(4)), model.preprocess(sentences(4, seed=1))], torch.rand(4))
+    assert terms["mean_norm_loss"] > 0
