@@ -7,25 +7,18 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 
 class TrainingBar(TrainerCallback):
-    """Shows a training run's steps, and leaves nothing on the screen afterwards."""
+    """Shows a training run's steps on a progress display, which whoever made it stops, however training ends."""
 
-    def __init__(self, label: str) -> None:
-        self._progress = Progress(transient=True)
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress = progress
         self._label = label
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Show the bar."""
-        self._progress.start()
         self._task = self._progress.add_task(self._label, total=state.max_steps)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Move the bar."""
         self._progress.update(self._task, completed=state.global_step)
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Take the bar away."""
-        self._progress.stop()

@@ -1,4 +1,5 @@
 import json
+import threading
 from dataclasses import replace
 from math import nan
 
@@ -83,6 +84,12 @@ def test_a_cell_that_fails_leaves_nothing_behind(tmp_path, pairs):
     with pytest.raises(UserError, match="Training stopped: the embeddings of input column 1 of 2 contain NaN"):
         trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), regime=replace(SHORT, learning_rate=1e38))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_that_fails_stops_its_progress_display(tmp_path, pairs):
+    with pytest.raises(UserError, match="Training stopped"):
+        trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), regime=replace(SHORT, learning_rate=1e38))
+    assert [thread for thread in threading.enumerate() if type(thread).__module__ == "rich.live"] == []
 
 
 def test_plain_training_that_diverges_is_no_finished_cell(tmp_path, pairs):
