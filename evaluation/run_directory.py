@@ -20,19 +20,21 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
         configuration: Everything that determines the results, as plain JSON values.
 
     Raises:
-        UserError: The folder holds something else, or a run made with another configuration. Nothing is touched then.
+        UserError: The folder holds something else, or a run made with another configuration or other versions of
+            Python and the packages. Nothing is touched then.
     """
-    recorded = folder / "configuration.json"
+    recorded, described = folder / "configuration.json", folder / "environment.json"
     if not recorded.exists():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder} exists and is not a run directory: name another one with --out.")
         try:
+            write_json(described, environment())
             write_json(recorded, configuration)
-            write_json(folder / "environment.json", environment())
         except OSError as error:
             raise UserError(f"{folder} cannot be written ({error.strerror}): name another one with --out.") from error
         return
-    before, now = _flat(read_json(recorded)), _flat(configuration)
+    before = _flat({**read_json(recorded), **_versions(read_json(described))})
+    now = _flat({**configuration, **_versions(environment())})
     differing = [
         f"{key} was {before.get(key)!r} and is now {now.get(key)!r}"
         for key in dict.fromkeys([*before, *now])
@@ -43,6 +45,11 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
             f"{folder} was made with another configuration ({'; '.join(differing)}): "
             "repeat that one to resume it, or name another directory with --out."
         )
+
+
+def _versions(environment: dict[str, Any]) -> dict[str, Any]:
+    """The part of an environment that results depend on."""
+    return {key: environment[key] for key in ("python", "packages")}
 
 
 def _flat(configuration: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -37,6 +37,18 @@ def test_another_configuration_is_refused_with_what_differs_and_nothing_is_touch
     assert snapshot(tmp_path) == before
 
 
+def test_a_run_made_with_other_package_versions_is_refused(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", {"seeds": 3})
+    described = tmp_path / "run" / "environment.json"
+    older = read_json(described)
+    older["packages"]["mteb"] = "2.0.0"
+    write_json(described, older)
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match=r"configuration \(packages\.mteb was '2\.0\.0' and is now '[\d.]+'\): repeat"):
+        open_run(tmp_path / "run", {"seeds": 3})
+    assert snapshot(tmp_path) == before
+
+
 def test_a_directory_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(UserError, match="is not a run directory"):
