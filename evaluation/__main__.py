@@ -8,6 +8,9 @@ from pathlib import Path
 
 from evaluation.errors import UserError
 
+RESUMES = "the same command goes on where it stopped"
+STARTS_AGAIN = "nothing was written; the same command starts again"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status: 0 done, 1 missed a target, 2 bad input, 130 interrupted."""
@@ -18,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on where it stopped", file=sys.stderr)  # noqa: T201
+        print(f"interrupted: {options.interrupted}", file=sys.stderr)  # noqa: T201
         return 130
 
 
@@ -39,23 +42,23 @@ def _parser() -> argparse.ArgumentParser:
     quickstart.add_argument("--weight", type=float, default=30.0, help="weight of the term; negative minimizes entropy")
     quickstart.add_argument("--steps", type=int, default=150, help="optimizer steps of each training run")
     quickstart.add_argument("--out", type=Path, default=Path("runs/quickstart"), help="run directory")
-    quickstart.set_defaults(command=_quickstart)
+    quickstart.set_defaults(command=_quickstart, interrupted=RESUMES)
 
     run = commands.add_parser("run", help="evaluate models on mteb tasks and compare them, without training")
     run.add_argument("--model", nargs="+", required=True, help="two or more give the paired comparison with the first")
     run.add_argument("--tasks", nargs="+", required=True, help="mteb task names")
     run.add_argument("--mirror", type=Path, help="folder with data sets laid out as on the hub")
     run.add_argument("--out", type=Path, default=Path("runs/run"), help="run directory")
-    run.set_defaults(command=_run)
+    run.set_defaults(command=_run, interrupted=RESUMES)
 
     bench = commands.add_parser("bench", help="speed and memory as ratios against peers; status 1 on a missed target")
     bench.add_argument("suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large; all of them by default")
     bench.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for bench.json")
-    bench.set_defaults(command=_bench)
+    bench.set_defaults(command=_bench, interrupted=STARTS_AGAIN)
 
     coverage = commands.add_parser("coverage", help="simulate how often the 95 %% intervals hold the truth")
     coverage.add_argument("--out", type=Path, default=Path("runs/coverage"), help="folder for coverage.json")
-    coverage.set_defaults(command=_coverage)
+    coverage.set_defaults(command=_coverage, interrupted=STARTS_AGAIN)
     return parser
 
 

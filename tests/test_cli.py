@@ -42,6 +42,25 @@ def test_a_command_that_does_not_exist_is_refused_with_the_ones_that_do(capsys: 
     assert "quickstart" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "function", "promise"),
+    [
+        (["quickstart"], "evaluation.quickstart.quickstart", "goes on where it stopped"),
+        (["run", "--model", "minilm", "--tasks", "STS12"], "evaluation.compare.compare", "goes on where it stopped"),
+        (["bench"], "evaluation.bench.run", "starts again"),
+    ],
+)
+def test_an_interruption_says_what_the_same_command_will_do(
+    command: list[str], function: str, promise: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(function, interrupt)
+    assert main(command) == 130
+    assert promise in capsys.readouterr().err
+
+
 def test_with_neither_mirror_nor_hub_run_fails_in_one_sentence(tmp_path: Path) -> None:
     # A hub address where nobody listens stands for a machine without a network.
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
