@@ -139,8 +139,11 @@ def _built_once(name: str, recipe: dict[str, str], build: Callable[[], SentenceT
 def _load_folder(folder: Path) -> SentenceTransformer:
     try:
         return SentenceTransformer(str(folder), local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"The folder {folder} holds no sentence-transformers model: {_first_line(error)}") from error
+    except Exception as error:  # the type depends on which of the folder's files is missing or broken
+        raise UserError(
+            f"The folder {folder} holds no sentence-transformers model that can be loaded "
+            f"({_first_line(error).rstrip('.')}): name a folder that save_pretrained wrote."
+        ) from error
 
 
 def _load_from_hub(name: str) -> SentenceTransformer:

@@ -64,6 +64,14 @@ def test_a_folder_without_a_model_is_named(tmp_path):
         load_model(str(tmp_path))
 
 
+def test_a_folder_with_broken_weights_is_named(tmp_path):
+    static_model().save_pretrained(str(tmp_path))
+    (weights,) = tmp_path.rglob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"that can be loaded \(.+\): name a folder that save_pretrained wrote\.$"):
+        load_model(str(tmp_path))
+
+
 def test_offline_mode_asks_no_hub(monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "ENDPOINT", "no address at all")
