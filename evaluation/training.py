@@ -133,7 +133,7 @@ def train(
 def _fit(
     model: SentenceTransformer, pairs: Dataset, regime: Regime, term: Term | None, seed: int
 ) -> tuple[SentenceTransformer, list[dict[str, float]]]:
-    model.model_card_data.widget = [{"text": "No card is written."}]  # or the trainer shows a bar while it looks for some
+    model.model_card_data.widget = [{"text": "No card is written."}]  # else the trainer looks for some
     loss = OBJECTIVES[regime.objective](model)
     if term is not None:
         loss = RegularizedLoss(model, loss, REGULARIZERS[term.regularizer](), term.weight)
