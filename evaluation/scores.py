@@ -7,11 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import mteb
 import pytrec_eval
-from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskRetrieval, AbsTaskSTS
+from datasets.exceptions import DatasetsError
+from mteb.abstasks import (
+    AbsTask,
+    AbsTaskClassification,
+    AbsTaskMultilabelClassification,
+    AbsTaskRetrieval,
+    AbsTaskSTS,
+)
 from mteb.models import MTEBModels
 from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 from rich.progress import track
@@ -46,8 +53,8 @@ class TaskScores:
         metric: The task's main score, such as "ndcg_at_10".
         score: Its value as mteb gives it, mostly between 0 and 1.
         seconds: Evaluation time.
-        units: Score of each unit that a bootstrap can draw, by id: nDCG@10 of a query, share of the classifiers that
-            were right about a test text. Empty for other task types.
+        units: Score of each unit of which `score` is the mean, by id: nDCG@10 of a query, share of the classifiers
+            that were right about a test text. Empty for other task types and main scores, and for several subsets.
         pairs: For STS, the pairs by split and subset; `metric` is the mean over the subsets of a correlation.
     """
 
@@ -150,23 +157,41 @@ def _evaluated(
 def _load(task: AbsTask) -> None:
     try:
         task.load_data()
-    except (ConnectionError, FileNotFoundError) as error:
-        raise UserError(
-            f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded: "
-            f"{str(error).partition(chr(10))[0]}"
-        ) from error
+    except (OSError, ValueError, DatasetsError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise _no_data(task, reason) from error
+    dataset = cast(dict[str, Any], task.dataset)
+    for subset in task.hf_subsets:
+        missing = set(task.eval_splits) - set(dataset.get(subset, dataset))
+        if missing:
+            raise _no_data(task, f"the split {', '.join(sorted(missing))} is missing")
+
+
+def _no_data(task: AbsTask, reason: str) -> UserError:
+    return UserError(
+        f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
+        "give a whole local copy, laid out as on the hub, with --mirror DIR."
+    )
 
 
 def _units(task: AbsTask, predicted: dict[str, Any]) -> dict[str, float]:
-    if isinstance(task, AbsTaskRetrieval):
-        return {f"{key}/{unit}": value for key, part in _parts(task, predicted) for unit, value in _ndcg(task, *part)}
-    if isinstance(task, AbsTaskClassification):
-        return {f"{key}/{unit}": value for key, part in _parts(task, predicted) for unit, value in _right(task, *part)}
+    parts = list(_parts(task, predicted))
+    if len(parts) > 1:  # the score is then a mean of means, not the mean over all units
+        return {}
+    ((key, part),) = parts
+    if isinstance(task, AbsTaskRetrieval) and task.metadata.main_score == "ndcg_at_10":
+        return {f"{key}/{unit}": value for unit, value in _ndcg(task, *part)}
+    if _has_one_label(task) and task.metadata.main_score == "accuracy":
+        return {f"{key}/{unit}": value for unit, value in _right(task, *part)}
     return {}
 
 
+def _has_one_label(task: AbsTask) -> TypeGuard[AbsTaskClassification]:
+    return isinstance(task, AbsTaskClassification) and not isinstance(task, AbsTaskMultilabelClassification)
+
+
 def _pairs(task: AbsTask, predicted: dict[str, Any]) -> dict[str, Pairs]:
-    if not isinstance(task, AbsTaskSTS):
+    if not isinstance(task, AbsTaskSTS) or not task.metadata.main_score.endswith("spearman"):
         return {}
     similarity = _STS_SIMILARITY.get(task.metadata.main_score.split("_")[0], "similarity_scores")
     return {

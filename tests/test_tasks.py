@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from small_corpus import small_corpus, static_model
 
 from evaluation import hub
-from evaluation.docstring_tasks import DocstringClustering
+from evaluation.docstring_tasks import DocstringClustering, DocstringRetrieval
 from evaluation.errors import UserError
 from evaluation.models import load_model
 from evaluation.scores import evaluate
@@ -74,6 +74,27 @@ def test_the_mean_over_texts_is_mtebs_accuracy(scores, corpus):
     classification = scores[1]
     assert len(classification.units) == len(corpus.test) // 2
     assert np.mean(list(classification.units.values())) == pytest.approx(classification.score, abs=1e-5)
+
+
+class DocstringsByMap(DocstringRetrieval):
+    metadata = DocstringRetrieval.metadata.model_copy(update={"name": "DocstringsByMap", "main_score": "map_at_10"})
+
+
+class DocstringsInTwoSplits(DocstringRetrieval):
+    metadata = DocstringRetrieval.metadata.model_copy(
+        update={"name": "DocstringsInTwoSplits", "eval_splits": ["test", "more"]}
+    )
+
+    def load_data(self, *args, **kwargs):
+        super().load_data()
+        self.dataset["default"]["more"] = self.dataset["default"]["test"]
+
+
+@pytest.mark.parametrize("kind", [DocstringsByMap, DocstringsInTwoSplits])
+def test_queries_whose_mean_is_not_the_score_are_no_units(kind, corpus, tmp_path):
+    (scores,) = evaluate(static_model(), "small", [TaskSource(kind.metadata.name, lambda: kind(corpus))], tmp_path)
+    assert scores.metric == kind.metadata.main_score and scores.score > 0
+    assert scores.units == {}
 
 
 def test_finished_tasks_are_read_and_not_run_again(scores, folder):

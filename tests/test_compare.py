@@ -1,0 +1,99 @@
+"""`python -m evaluation run` from a mirror of a few sentence pairs, and what it says about mirrors that are broken."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+from scipy.stats import spearmanr
+from small_corpus import WORDS, static_model
+
+from evaluation.__main__ import main
+from evaluation.files import read_json
+
+PAIRS = 60
+DATA = "mteb/sts13-sts/data/test-00000-of-00001.parquet"
+
+
+def sentence_pairs() -> dict[str, list]:
+    generator = np.random.default_rng(0)
+    words = [generator.choice(WORDS, size=8).tolist() for _ in range(PAIRS)]
+    shared = [row % 8 for row in range(PAIRS)]  # never all 8: equal sentences would tie but for rounding
+    return {
+        "sentence1": [" ".join(row) for row in words],
+        "sentence2": [" ".join(words[i][:k] + words[i - 1][k:]) for i, k in enumerate(shared)],
+        "score": [5 * k / 8 for k in shared],
+    }
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    path = tmp_path / "mirror" / DATA
+    path.parent.mkdir(parents=True)
+    parquet.write_table(pyarrow.table(sentence_pairs()), path)
+    return tmp_path / "mirror"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> list[str]:
+    for seed, name in enumerate(("before", "after")):
+        static_model(seed=seed).save_pretrained(str(tmp_path / name), create_model_card=False)
+    return [str(tmp_path / "before"), str(tmp_path / "after")]
+
+
+def run(models: list[str], mirror: Path, out: Path) -> int:
+    return main(["run", "--model", *models, "--tasks", "STS13", "--mirror", str(mirror), "--out", str(out)])
+
+
+def test_two_models_are_scored_and_compared_over_sentence_pairs(
+    models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(models, mirror, tmp_path / "run") == 0
+    [row] = read_json(tmp_path / "run" / "summary.json")["rows"]
+    data = sentence_pairs()
+    for model, [score] in row["values"].items():
+        encoded = static_model(seed=models.index(model))
+        first, second = (encoded.encode(data[column]) for column in ("sentence1", "sentence2"))
+        similarity = encoded.similarity_pairwise(first, second)
+        assert score == pytest.approx(100 * spearmanr(similarity, data["score"]).statistic, abs=1e-4)
+    [[over_runs, over_pairs]] = row["comparisons"].values()
+    assert over_runs["low"] is None and over_pairs["n"] == PAIRS
+    assert over_pairs["low"] < over_pairs["estimate"] < over_pairs["high"]
+    assert over_pairs["estimate"] == pytest.approx(row["values"][models[1]][0] - row["values"][models[0]][0])
+    assert "STS13 Spearman" in capsys.readouterr().out
+    assert (tmp_path / "run" / "report.md").read_text().startswith("# ")
+
+
+def test_one_model_is_scored_without_a_comparison(models: list[str], mirror: Path, tmp_path: Path) -> None:
+    assert run(models[:1], mirror, tmp_path / "run") == 0
+    summary = read_json(tmp_path / "run" / "summary.json")
+    assert summary["findings"] == [] and [row["name"] for row in summary["rows"]] == ["STS13 Spearman"]
+
+
+def test_a_finished_task_is_not_evaluated_again(models: list[str], mirror: Path, tmp_path: Path) -> None:
+    run(models, mirror, tmp_path / "run")
+    rows = read_json(tmp_path / "run" / "summary.json")["rows"]
+    (mirror / DATA).unlink()  # evaluating again would fail
+    assert run(models, mirror, tmp_path / "run") == 0
+    assert read_json(tmp_path / "run" / "summary.json")["rows"] == rows
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (Path.unlink, "doesn't contain any data files"),
+        (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "not a parquet file"),
+        (lambda path: path.rename(path.with_name("train-00000-of-00001.parquet")), "the split test is missing"),
+    ],
+    ids=["missing", "pointer", "split"],
+)
+def test_a_mirror_with_broken_data_is_one_sentence(
+    spoil, reason: str, models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    spoil(mirror / DATA)
+    assert run(models[:1], mirror, tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: The data of STS13 (") and reason in error
+    assert error.endswith("give a whole local copy, laid out as on the hub, with --mirror DIR.\n")
+    assert not (tmp_path / "run" / "summary.json").exists()
