@@ -1,0 +1,1 @@
+"""The evaluation, run from a clone: `python -m evaluation`."""
