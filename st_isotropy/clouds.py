@@ -10,7 +10,7 @@ from torch import Tensor
 
 from st_isotropy.tokens import TokenLayers
 
-Cloud = Literal["columns", "anchors", "queries-documents", "joint", "labels"]
+CloudKind = Literal["columns", "anchors", "queries-documents", "joint", "labels"]
 
 # A cloud of two points has a single bar, about which no regularizer has anything to say.
 MINIMUM_POINTS = 3
@@ -54,7 +54,7 @@ class Column:
         )
 
 
-def column_groups(cloud: Cloud, columns: int) -> list[range]:
+def column_groups(cloud: CloudKind, columns: int) -> list[range]:
     """List which columns share a cloud.
 
     Example:
@@ -87,7 +87,7 @@ def distinct_rows(keys: Sequence[int | None]) -> list[int]:
 
 def point_clouds(
     columns: Sequence[Column],
-    cloud: Cloud,
+    cloud: CloudKind,
     labels: Tensor | None = None,
     tokens: TokenLayers | None = None,
     step: int | None = None,

@@ -22,7 +22,7 @@ from st_isotropy.capture import (
     nested_losses,
     recorded_forward,
 )
-from st_isotropy.clouds import Cloud, Column
+from st_isotropy.clouds import CloudKind, Column
 from st_isotropy.penalties import Penalties, gradients
 from st_isotropy.regularizers import MSTLength, PersistentEntropy, Regularizer
 from st_isotropy.terms import LossTerms
@@ -90,7 +90,7 @@ class RegularizedLoss(nn.Module):
         regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]],
         weight: WeightArgument | None = None,
         *,
-        cloud: Cloud = "columns",
+        cloud: CloudKind = "columns",
         level: Literal["sentence", "token"] = "sentence",
         layers: Sequence[int] = (-1,),
         max_points: int = 512,
@@ -99,7 +99,7 @@ class RegularizedLoss(nn.Module):
     ) -> None:
         super().__init__()
         self._encoder_attribute = _check_base_loss(model, loss)
-        _check_choice("cloud", cloud, get_args(Cloud))
+        _check_choice("cloud", cloud, get_args(CloudKind))
         _check_choice("level", level, ("sentence", "token"))
         _check_choice("reduction", reduction, ("mean", "sum"))
         self.model = model
@@ -126,7 +126,8 @@ class RegularizedLoss(nn.Module):
             `<regularizer name>_loss` per regularizer, already weighted, as 0-dim tensors.
 
         Raises:
-            ValueError: If an embedding is NaN or infinite, naming the column and the step.
+            ValueError: If an embedding is NaN or infinite, naming the column and, where `GeometryCallback` passes it
+                on, the global step.
         """
         features = list(sentence_features)
         if self.uses_gradient_cache:
@@ -234,7 +235,7 @@ class PersistentEntropyLoss(RegularizedLoss):
         homology_dimensions: Sequence[int] = (0,),
         selection: Selection = "all",
         engine: Engine = "auto",
-        cloud: Cloud = "columns",
+        cloud: CloudKind = "columns",
         level: Literal["sentence", "token"] = "sentence",
         layers: Sequence[int] = (-1,),
         max_points: int = 512,

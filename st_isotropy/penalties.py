@@ -8,7 +8,7 @@ import torch
 from sentence_transformers.util import all_gather
 from torch import Tensor
 
-from st_isotropy.clouds import MINIMUM_POINTS, Cloud, Column, point_clouds
+from st_isotropy.clouds import MINIMUM_POINTS, CloudKind, Column, point_clouds
 from st_isotropy.regularizers import Regularizer
 from st_isotropy.terms import LossTerms
 from st_isotropy.tokens import TokenLayers
@@ -51,7 +51,7 @@ class Penalties:
     """
 
     regularizers: Mapping[Regularizer, Weight]
-    cloud: Cloud = "columns"
+    cloud: CloudKind = "columns"
     tokens: TokenLayers | None = None
     reduction: Literal["mean", "sum"] = "mean"
     gather_across_devices: bool = False

@@ -6,7 +6,11 @@ import pytest
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.losses import (
+    CosineSimilarityLoss,
+    MatryoshkaLoss,
+    MultipleNegativesRankingLoss,
+)
 from torch.nn.functional import normalize
 
 from st_isotropy import GeometryCallback, PersistentEntropyLoss, WeightSchedule
@@ -150,6 +154,28 @@ def test_each_dataset_of_a_dict_has_its_own_geometry(model, sentences, tmp_path)
         "first_isoscore",
         "second_isoscore",
     }
+
+
+def test_a_loss_inside_a_modifier_is_followed_at_its_full_dimension(model, make_trainer):
+    inner = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    trainer = make_trainer(MatryoshkaLoss(model, inner, [8, 32]), max_steps=1, logging_steps=1)
+    callback = GeometryCallback.attach(trainer)
+    shapes = []
+    inner.register_forward_hook(lambda *_: shapes.append(inner.penalties.snapshot.clouds[0].shape))
+    trainer.train()
+    assert callback.penalties == {"": inner.penalties}
+    assert shapes == [(8, 32), (8, 32)]  # the first of the two dimensions is kept
+    assert GEOMETRY <= training_entries(trainer)[0].keys()
+
+
+def test_token_clouds_are_measured_and_balanced_too(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), "auto", level="token", layers=(-1, 1))
+    trainer = make_trainer(loss, [GeometryCallback(loss)])
+    trainer.train()
+    for entry in training_entries(trainer):
+        assert entry["bars"] > 7  # more tokens than the eight sentences of a column
+        assert entry["persistent_entropy_weight"] > 0
+        assert entry["persistent_entropy_gradient_ratio"] > 0
 
 
 def test_a_loss_without_regularizers_cannot_be_followed(model):

@@ -171,6 +171,18 @@ def test_model_and_base_loss_are_restored_after_an_error(double_model, features)
         assert before == (vars(double_model).keys(), vars(base).keys())
 
 
+def test_every_homology_dimension_has_a_term_of_its_own(double_model, features):
+    pytest.importorskip("redzed_tda")
+    base = MultipleNegativesRankingLoss(double_model)
+    loss = PersistentEntropyLoss(double_model, base, 2.0, homology_dimensions=(0, 1), cloud="joint", spread_weight=0.3)
+    terms = loss(features())
+    points = torch.cat([double_model(each)["sentence_embedding"] for each in features()])
+    assert list(terms) == ["base_loss", "persistent_entropy_loss", "persistent_entropy_h1_loss", "mst_length_loss"]
+    for dimension, name in enumerate(list(terms)[1:3]):
+        expected = 2.0 * PersistentEntropy(homology_dimension=dimension)(points)
+        assert terms[name].item() == pytest.approx(expected.item(), rel=1e-9)
+
+
 class PeakMemory(TorchDispatchMode):
     """The largest number of bytes alive in tensors that were made under it."""
 

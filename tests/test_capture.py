@@ -1,0 +1,73 @@
+"""Seeing the embeddings that a base loss computes."""
+
+import pytest
+import torch
+from sentence_transformers.base.losses.merged_forward import embed_columns
+from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, MultipleNegativesRankingLoss
+from torch import nn
+
+from st_isotropy import MSTLength, RegularizedLoss
+from st_isotropy.capture import count_rows, innermost_loss, recorded_forward
+
+
+class Custom(nn.Module):
+    """A loss of a user's own, which encodes in the way it is told to."""
+
+    def __init__(self, model, encode):
+        super().__init__()
+        self.backbone, self.encode = model, encode
+
+    def forward(self, features, labels):
+        return sum(each.square().mean() for each in self.encode(self.backbone, features))
+
+
+ENCODE = {
+    "one by one": lambda model, features: [model(each)["sentence_embedding"] for each in features],
+    "the first alone, the rest merged": embed_columns,
+    "all merged": lambda model, features: embed_columns(model, features, separate_first=False),
+    "each twice": lambda model, features: [model(each)["sentence_embedding"] for each in features * 2],
+}
+
+
+@pytest.mark.parametrize("way", ENCODE)
+def test_columns_are_told_apart_however_a_loss_encodes_them(way, model, sentences):
+    texts = [sentences(10, seed=seed) for seed in (1, 2, 3)]
+    loss = RegularizedLoss(model, Custom(model, ENCODE[way]), MSTLength(), cloud="queries-documents")
+    terms = loss([model.preprocess(column) for column in texts])
+    columns = [model(model.preprocess(column))["sentence_embedding"] for column in texts]
+    expected = (MSTLength()(columns[0]) + MSTLength()(torch.cat(columns[1:]))) / 2
+    torch.testing.assert_close(terms["mst_length_loss"], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_recorder_returns_the_forward_it_found(model, sentences):
+    features = model.preprocess(sentences(4))
+    with pytest.raises(ValueError, match="exactly one of"), recorded_forward(model) as passes:
+        model(features)
+        model({"nothing": torch.zeros(4)})
+    assert [len(each.rows.embeddings) for each in passes] == [4]
+    assert "forward" not in vars(model)
+    replaced = model.forward = lambda features: {"sentence_embedding": torch.zeros(2, 3)}
+    with recorded_forward(model):
+        assert model.forward is not replaced
+    assert model.forward is replaced
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        {"input_ids": torch.ones(3, 7), "attention_mask": torch.ones(3, 7)},
+        {"input_ids": torch.ones(1, 9), "cu_seq_lens_q": torch.tensor([0, 2, 5, 9]), "max_length_q": 4},
+        {"input_ids": torch.ones(9), "offsets": torch.tensor([0, 2, 5])},
+        {"pixel_values": torch.ones(3, 3, 8, 8)},
+        {"input_ids": torch.ones(3, 7), "pixel_values": torch.ones(50, 12)},
+    ],
+    ids=["padded", "flattened", "bag", "images", "texts with images"],
+)
+def test_rows_are_counted_in_every_layout(features):
+    assert count_rows(features) == 3
+
+
+def test_the_innermost_loss_is_the_one_that_modifiers_act_on(model):
+    base = MultipleNegativesRankingLoss(model)
+    assert innermost_loss(base) is base
+    assert innermost_loss(RegularizedLoss(model, MatryoshkaLoss(model, base, [32, 8]), MSTLength())) is base
