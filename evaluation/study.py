@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from evaluation.files import read_json, write_json
 from evaluation.retrieval import ChosenIndex, choose_indexes, faiss_check
 from evaluation.scores import evaluate
 from evaluation.tasks import docstring_tasks
-from evaluation.training import Regime, Term, train, training_pairs
+from evaluation.training import Regime, Term, train, training_pairs, usual_learning_rate
 from st_isotropy.metrics import isotropy
 
 START, PLAIN, REGULARIZED = "start", "plain", "regularized"
@@ -61,7 +61,7 @@ class Study:
 
     @property
     def regime(self) -> Regime:
-        """How every variant is trained."""
+        """How every variant is trained, but for the learning rate, which the start model decides."""
         return Regime(objective=self.objective, steps=self.steps)
 
 
@@ -99,6 +99,7 @@ def run_cells(study: Study, corpus: Corpus, start: SentenceTransformer, folder: 
         What was measured, by the name of the cell.
     """
     pairs = training_pairs(corpus, study.objective)
+    regime = replace(study.regime, learning_rate=usual_learning_rate(start))
     results = {}
     for cell in track(list(cells(study)), "Training and measuring", transient=True):
         path = folder / "cells" / cell.name / MEASURED
@@ -106,7 +107,7 @@ def run_cells(study: Study, corpus: Corpus, start: SentenceTransformer, folder: 
             model = start
             if cell.seed is not None:
                 term = Term("persistent_entropy", study.weight) if cell.variant == REGULARIZED else None
-                model = train(start, pairs, study.regime, term, cell.seed, folder / "cells" / cell.name / "training")
+                model = train(start, pairs, regime, term, cell.seed, folder / "cells" / cell.name / "training")
             write_json(path, _measure(model, cell, corpus, folder))
         results[cell.name] = read_json(path)
     return results

@@ -16,6 +16,7 @@ from datasets import Dataset
 from rich.progress import Progress
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch import nn
 from transformers import PrinterCallback, ProgressCallback
 
@@ -38,6 +39,7 @@ from st_isotropy.regularizers import (
     Uniformity,
 )
 
+TRANSFORMER_LEARNING_RATE = 2e-5
 OBJECTIVES: dict[str, type[nn.Module]] = {
     "cosine": CosineSimilarityLoss,
     "contrastive": MultipleNegativesRankingLoss,
@@ -60,7 +62,7 @@ class Regime:
             (in-batch negatives).
         steps: Optimizer steps.
         batch_size: Pairs per step.
-        learning_rate: Peak learning rate of AdamW; it falls linearly to 0.
+        learning_rate: Peak learning rate of AdamW; it falls linearly to 0. The default is for static embeddings.
     """
 
     objective: str = "cosine"
@@ -87,6 +89,11 @@ class Term:
         _known("regularizer", self.regularizer, REGULARIZERS)
         if self.weight != "auto" and not math.isfinite(self.weight):
             raise UserError(f'The weight of {self.regularizer} is {self.weight} and must be a finite number or "auto".')
+
+
+def usual_learning_rate(start: SentenceTransformer) -> float:
+    """The peak learning rate for a kind of model: what moves a table of vectors makes a transformer collapse."""
+    return Regime.learning_rate if isinstance(start[0], StaticEmbedding) else TRANSFORMER_LEARNING_RATE
 
 
 def training_pairs(corpus: Corpus, objective: str) -> Dataset:

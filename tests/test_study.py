@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_corpus import small_corpus, static_model
+from small_corpus import small_corpus, static_model, transformer_model
 
 from evaluation.errors import UserError
 from evaluation.files import read_json
@@ -48,6 +48,18 @@ def test_the_term_changes_the_model_and_the_seed_changes_the_run(finished: Path)
         for cell in cells(STUDY)
     }
     assert len(set(values.values())) == 5
+
+
+def test_a_transformer_is_trained_at_a_hundredth_of_the_learning_rate_of_static_embeddings(
+    finished: Path, tmp_path: Path
+) -> None:
+    assert learning_rate(finished) == 2e-3
+    run_cells(Study(seeds=1, steps=1), small_corpus(), transformer_model(tmp_path / "start"), tmp_path / "study")
+    assert learning_rate(tmp_path / "study") == 2e-5
+
+
+def learning_rate(folder: Path) -> float:
+    return read_json(folder / "cells" / "plain-0" / "training" / "cell.json")["regime"]["learning_rate"]
 
 
 def test_a_finished_study_is_not_run_again(finished: Path) -> None:
