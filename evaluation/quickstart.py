@@ -40,11 +40,14 @@ def quickstart(study: Study, folder: Path) -> Summary:
     results = run_cells(study, corpus, start, folder)
     indexes = read_json(folder / "indexes.json")
     summary = Summary(
-        title=f"{study.model}, {study.objective} objective: {study.seeds} paired runs with persistent entropy "
-        f"(weight {study.weight:g}) and without",
+        title=f"{study.model}, {study.objective} objective: {study.seeds} paired run{'s' * (study.seeds > 1)} "
+        f"with persistent entropy (weight {study.weight:g}) and without",
         variants=[START, PLAIN, REGULARIZED],
         rows=tabulate(study, results, {index["name"]: index["status"] for index in indexes}),
-        notes=[f"Scores are in points of 100, on {len(corpus.test)} held-out docstrings."]
+        notes=[
+            f"Scores are in points of 100, on {len(corpus.test)} held-out docstrings; "
+            "isotropy is that of the documents, each the rest of a docstring after its first paragraph."
+        ]
         + [index["note"] for index in indexes if index["note"]],
         timing=timing.read(),
     )
