@@ -12,6 +12,8 @@ from evaluation.statistics import LEVEL, NEW_RUNS, Comparison, detectable_in_err
 
 Answer = Literal["yes", "no evidence", "the opposite", "undecided"]
 
+FEWEST_DOSES = 5  # with 4 the interval covered 92 %
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -24,46 +26,59 @@ class Transfer:
 def dose_response(isotropy: ArrayLike, scores: ArrayLike) -> Comparison:
     """Compute the mean over runs of Spearman's correlation between isotropy and score over the doses.
 
-    Each training seed is trained at every weight, so that it has a correlation of its own, and Student's t over the
-    seeds gives the interval. A rank correlation over few doses moves in steps: the spread between seeds is taken to be
-    at least that of rounding to the smallest step, so that seeds which happen to agree do not claim certainty.
+    Each training seed is trained at every weight, so that it has a correlation of its own. Student's t over the seeds
+    gives the interval, on the arcsine scale, where correlations near 1 spread as others do (untransformed it covered 91
+    to 92 %). A rank correlation over few doses moves in steps: the spread between seeds is taken to be at least that of
+    an error of one step either way, so that seeds which happen to agree do not claim certainty.
 
     Args:
-        isotropy: An isotropy measure per seed and weight, shape `(runs, doses)`, at least three doses; greater is more
-            isotropic. A constant per seed does not matter: values and differences from a baseline give the same.
+        isotropy: An isotropy measure per seed and weight, shape `(runs, doses)`, a weight of 0 being a dose; greater
+            is more isotropic. A constant per seed does not matter: differences from a baseline give the same.
         scores: The task scores in the same shape; greater is better.
 
     Returns:
-        The correlation with its interval, cut at -1 and 1; `n` counts the runs.
+        The correlation, averaged on that scale, with its interval; `n` counts the runs. There is no interval for one
+        run, nor for fewer than 5 doses.
 
     Raises:
         ValueError: The shapes differ, or there are fewer than three doses.
 
     Example:
-        >>> isotropy = np.tile([0.1, 0.2, 0.3, 0.4], (5, 1))
+        >>> isotropy = np.tile([0.0, 0.1, 0.2, 0.3, 0.4], (5, 1))
         >>> comparison = dose_response(isotropy, isotropy + 0.01)
-        >>> comparison.estimate, round(comparison.low, 2), comparison.high
+        >>> round(comparison.estimate, 2), round(comparison.low, 2), comparison.high
         (1.0, 0.93, 1.0)
     """
     x, y = np.asarray(isotropy, dtype=float), np.asarray(scores, dtype=float)
     if x.shape != y.shape or x.ndim != 2 or x.shape[1] < 3:
         raise ValueError(f"Isotropy {x.shape} and scores {y.shape} must be alike: (runs, doses), three doses or more.")
     runs, doses = x.shape
-    correlations = np.array([_spearman(x[run], y[run]) for run in range(runs)])
-    mean = float(correlations.mean())
+    # Shrunk a little, so that the scale is not infinitely steep at 1.
+    shrinkage = 1 - 1 / doses**2
+    angles = np.arcsin([shrinkage * _spearman(x[run], y[run]) for run in range(runs)])
+
+    def correlation(angle: float) -> float:
+        return math.sin(min(max(angle, -math.pi / 2), math.pi / 2)) / shrinkage
+
+    mean = float(angles.mean())
+    reason = ""
     if runs == 1:
-        return Comparison(mean, None, None, "no interval: one alone has no spread", NEW_RUNS, runs, None)
-    step = 12 / (doses * (doses**2 - 1))  # two neighbors trade places
-    error = max(float(correlations.std(ddof=1)), step / math.sqrt(12)) / math.sqrt(runs)
+        reason = "no interval: one alone has no spread"
+    elif doses < FEWEST_DOSES:
+        reason = f"no interval: there are {doses} doses, and it takes {FEWEST_DOSES}"
+    if reason:
+        return Comparison(correlation(mean), None, None, reason, NEW_RUNS, runs, None)
+    step = math.asin(shrinkage) - math.asin(shrinkage * (1 - 12 / (doses * (doses**2 - 1))))
+    error = max(float(angles.std(ddof=1)), step / math.sqrt(3)) / math.sqrt(runs)
     half = float(stats.t.ppf((1 + LEVEL) / 2, runs - 1)) * error
     return Comparison(
-        mean,
-        max(-1.0, mean - half),
-        min(1.0, mean + half),
+        correlation(mean),
+        max(-1.0, correlation(mean - half)),
+        min(1.0, correlation(mean + half)),
         f"Student t over the rank correlations of {runs} runs at {doses} doses",
         NEW_RUNS,
         runs,
-        detectable_in_errors(runs - 1) * error,
+        correlation(detectable_in_errors(runs - 1) * error),
         2 * float(stats.t.sf(abs(mean) / error, runs - 1)),
     )
 

@@ -24,7 +24,7 @@ def test_with_queries_alike_only_the_runs_vary():
 
 def test_it_is_wider_than_either_source_alone():
     rng = np.random.default_rng(2)
-    table = rng.normal(size=(1, 200)) + 0.1 * rng.normal(size=(4, 1)) + 0.2 * rng.normal(size=(4, 200))
+    table = rng.normal(size=(1, 200)) + 0.1 * rng.normal(size=(5, 1)) + 0.2 * rng.normal(size=(5, 200))
     comparison = crossed_interval(table)
     queries = stats.ttest_1samp(table.mean(axis=0), 0.0).confidence_interval(0.95)
     assert comparison.low is not None and comparison.low < queries.low
@@ -33,9 +33,13 @@ def test_it_is_wider_than_either_source_alone():
 
 
 def test_too_few_differing_queries_give_no_interval():
-    table = np.zeros((3, 100))
+    table = np.zeros((5, 100))
     table[:, :19] = 0.5
     assert crossed_interval(table).method == "no interval: 19 of 100 differ, and it takes 20"
+
+
+def test_too_few_runs_give_no_interval():
+    assert crossed_interval(np.eye(4, 100)).method == "no interval: there are 4 runs, and it takes 5"
 
 
 @pytest.mark.parametrize("bad", [np.zeros(5), np.zeros((1, 5)), np.full((2, 5), np.nan)])
