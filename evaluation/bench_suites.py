@@ -37,7 +37,7 @@ def cloud(kind: str, n: int) -> Tensor:
     if kind == "cone":
         return normalize(1 + 0.3 * noise, dim=1)
     centers = normalize(torch.randn(16, DIMENSION, generator=generator), dim=1)
-    return normalize(centers[torch.arange(n) % 16] + 0.3 * normalize(noise, dim=1), dim=1)
+    return normalize(centers[torch.arange(n) % 16] + 0.05 * normalize(noise, dim=1), dim=1)
 
 
 def h0() -> Iterator[Figure]:

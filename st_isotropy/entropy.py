@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 
-def persistent_entropy(
-    lengths: Tensor, normalize: bool = False, among: Tensor | None = None
-) -> Tensor:
+def persistent_entropy(lengths: Tensor, normalize: bool = False, among: Tensor | None = None) -> Tensor:
     r"""Compute the persistent entropy $H = -\sum_i p_i \ln p_i$ with $p_i = \ell_i / \sum_j \ell_j$.
 
     The natural logarithm is used. Bars of length zero contribute nothing to the entropy and receive no gradient, but
@@ -31,9 +29,7 @@ def persistent_entropy(
         Atienza, Gonzalez-Diaz and Rucco 2017 (arXiv 1701.07857).
     """
     shares, bars, _ = _shares(lengths, among)
-    entropy = 0 - _times_log(shares).sum(
-        dim=-1
-    )  # a plain minus would print -0.0 for a single bar
+    entropy = 0 - _times_log(shares).sum(dim=-1)  # a plain minus would print -0.0 for a single bar
     return entropy / bars.clamp(min=2).log() if normalize else entropy
 
 
@@ -60,9 +56,7 @@ def entropy_deficit(lengths: Tensor, among: Tensor | None = None) -> Tensor:
     ratios = bars[..., None] * shares
     terms = torch.where(counted, _times_log(ratios) - ratios + 1, 0.0)
     most = bars.clamp(min=2)
-    deficit = torch.where(
-        shares.sum(dim=-1) > 0, terms.sum(dim=-1) / (most * most.log()), 1.0
-    )
+    deficit = torch.where(shares.sum(dim=-1) > 0, terms.sum(dim=-1) / (most * most.log()), 1.0)
     return deficit * (bars > 1)
 
 

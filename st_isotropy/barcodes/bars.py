@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from st_isotropy.barcodes.distances import at_least_float32, not_finite, pairwise_distances
+from st_isotropy.barcodes.distances import at_least_float32, pairwise_distances
 from st_isotropy.barcodes.mst import minimum_spanning_tree
 from st_isotropy.barcodes.rips import Engine, critical_edges
 
@@ -73,8 +73,6 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
     if dimension == 0:
         edges = minimum_spanning_tree(points)
         return Barcode(edge_lengths(points, edges), edges)
-    if not points.isfinite().all():
-        raise ValueError(not_finite(points))
-    births, deaths = critical_edges(pairwise_distances(points.detach()), dimension, engine).unbind(dim=1)
-    lengths = edge_lengths(points, deaths) - edge_lengths(points, births)
-    return Barcode(lengths.clamp(min=0), deaths, dimension, births)
+    critical = critical_edges(pairwise_distances(points.detach()), dimension, engine)
+    births, deaths = edge_lengths(points, critical.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(dim=1)
+    return Barcode((deaths - births).clamp(min=0), critical[:, 1], dimension, critical[:, 0])

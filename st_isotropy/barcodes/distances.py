@@ -31,9 +31,15 @@ def half_squared(cloud: Tensor, norms: Tensor) -> Tensor:
 
 
 def pairwise_distances(points: Tensor) -> Tensor:
-    """Compute the Euclidean distance matrix `(n, n)` of points `(n, d)`, exact for near-duplicates."""
+    """Compute the Euclidean distance matrix `(n, n)` of points `(n, d)`, exact for near-duplicates.
+
+    Raises:
+        ValueError: If points are not finite, or their squared distances overflow.
+    """
     cloud = centered(points)
     norms = cloud.square().sum(dim=1)
+    if not norms.sum().isfinite():
+        raise ValueError(not_finite(points))
     squared = half_squared(cloud, norms).add_(norms)
     return recompute_near(squared, points, norms).clamp_(min=0).fill_diagonal_(0).sqrt_()
 

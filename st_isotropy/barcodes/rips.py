@@ -1,6 +1,7 @@
 """Critical edges of the bars of H1 and above, from a homology engine."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from itertools import combinations
 from typing import Literal
@@ -43,7 +44,7 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
         Kapulkin and Kershaw 2026, "RedZeD" (arXiv 2606.06310).
     """
     edges_of = ENGINES[installed_engine(engine)]
-    if not distances.isfinite().all():
+    if not distances.sum().isfinite():
         raise ValueError(
             f"The {len(distances)} x {len(distances)} distance matrix has a NaN or infinite entry; a barcode needs "
             "finite points, so find out where the embeddings overflow."
@@ -66,12 +67,18 @@ def installed_engine(engine: Engine) -> InstalledEngine:
         raise ValueError(f"engine is {engine!r}, which is unknown; use 'auto', {', '.join(map(repr, ENGINES))}.")
     wanted: list[InstalledEngine] = list(MODULES) if engine == "auto" else [engine]
     for name in wanted:
-        if find_spec(MODULES[name]):
+        if is_installed(MODULES[name]):
             return name
     raise ImportError(
         f"Homology of dimension 1 and above needs {' or '.join(PACKAGES[name] for name in wanted)}, which is not "
         'installed; run `pip install "st-isotropy[homology]"`.'
     )
+
+
+@cache
+def is_installed(module: str) -> bool:
+    """Whether a module can be imported; looking takes as long as the loops of a small cloud, so it is done once."""
+    return find_spec(module) is not None
 
 
 def redzed_edges(distances: np.ndarray, dimension: int) -> np.ndarray:
