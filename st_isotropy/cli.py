@@ -54,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _diagnose(options: argparse.Namespace) -> None:
-    # Asked for before the encoding, which may take long.
-    write_page = None if options.html is None else load_page_writer()
+    if options.html is not None:
+        load_page_writer()  # fails before the encoding, which may take long
     similarity = options.similarity or "cosine"
     if options.model.endswith(".npy"):
         if options.texts is not None:
@@ -76,8 +76,8 @@ def _diagnose(options: argparse.Namespace) -> None:
     sys.stdout.write(format_table(diagnosis) + "\n")
     if options.json is not None:
         write_text(options.json, diagnosis.to_json())
-    if write_page is not None:
-        write_text(options.html, write_page(diagnosis, embeddings))
+    if options.html is not None:
+        write_text(options.html, load_page_writer()(diagnosis, embeddings))
 
 
 def load_page_writer() -> Callable[[Diagnosis, np.ndarray], str]:

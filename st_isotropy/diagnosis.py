@@ -142,9 +142,9 @@ def diagnose(
         ValueError: If there are fewer than 20 rows, all rows coincide, or a row is not finite.
 
     Example:
-        >>> cloud = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
-        >>> [defect.name for defect in diagnose(cloud + 3).defects]
-        ['cone']
+        >>> rows = np.random.default_rng(0).standard_normal((200, 8)) + 3
+        >>> diagnose(rows).defects[0].name
+        'cone'
     """
     cloud = as_cloud(embeddings, similarity, sample_size=sample_size, seed=seed)
     count, width = cloud.points.shape

@@ -212,12 +212,6 @@ def test_twonn_agrees_with_scikit_dimension():
         assert twonn_dimension(rows) == pytest.approx(estimator(discard_fraction=0.1).fit(rows).dimension_, rel=1e-3)
 
 
-def test_twonn_agrees_with_dadapy():
-    data = pytest.importorskip("dadapy", exc_type=ImportError).Data
-    rows = gaussian(1000, 6, seed=6).double().numpy()
-    assert twonn_dimension(rows) == pytest.approx(data(rows).compute_id_2NN(fraction=0.9)[0], rel=0.05)
-
-
 @pytest.mark.parametrize("sphere", [1, 2, 4])
 def test_intrinsic_dimensions_of_a_sphere_in_a_wide_space_are_found(sphere):
     frame = torch.linalg.qr(gaussian(50, sphere + 1, seed=9))[0]
