@@ -93,8 +93,10 @@ def retrieval_rows(measured: Measured, statuses: Mapping[str, str], pairs: Seque
             for old, new in pairs
         }
         rows.append(Row("retrieval", f"{name} nDCG@10{remark}", True, None, scores, comparisons))
-        if statuses[name] == "exact":
-            continue
+        if statuses[name] == "exact" or any(
+            run[place]["retention"] is None for runs in measured.values() for run in runs
+        ):
+            continue  # no share of exact search, where that is the index itself or finds nothing
         kept = {v: [100 * run[place]["retention"] for run in runs] for v, runs in measured.items()}
         comparisons = {
             label((old, new)): [

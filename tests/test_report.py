@@ -95,6 +95,14 @@ def test_retention_is_the_share_of_exact_search_and_only_indexes_in_range_are_av
     assert "hnsw nDCG@10 (no headroom)" in by_name
 
 
+def test_where_exact_search_finds_nothing_there_is_no_retention() -> None:
+    nothing = [0.0, 0.0, 0.0]
+    blind = [index("flat", nothing, [1.0]), {**index("pq", nothing, [1.0]), "retention": None}]
+    seeing = [index("flat", [1.0, 0.5, 0.0], [1.0]), index("pq", [0.5, 0.5, 0.0], [1.0])]
+    rows = retrieval_rows({"plain": [blind], "regularized": [seeing]}, {"flat": "exact", "pq": "in range"}, PAIRS)
+    assert [row.name for row in rows] == ["flat nDCG@10", "pq nDCG@10", "mean of the approximate indexes"]
+
+
 def test_the_report_has_a_line_for_every_row_and_names_both_estimands() -> None:
     generator = np.random.default_rng(0)
     units = {str(i): float(value) for i, value in enumerate(generator.uniform(size=40))}
