@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-_SCORES_PER_BLOCK = 2**25  # 128 MB of float32
+# A block of scores should stay in the cache, but a block of few rows would copy the corpus too often.
+_SCORES_PER_BLOCK = 2**23
+_FEWEST_ROWS = 256
 
 
 def k_occurrences(
@@ -43,7 +45,7 @@ def k_occurrences(
         offset = rows.square().sum(dim=1) / -2
     k = min(k, len(rows) - (queries is None))
     counts = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
-    step = max(1, _SCORES_PER_BLOCK // len(rows))
+    step = max(_FEWEST_ROWS, _SCORES_PER_BLOCK // len(rows))
     for start in range(0, len(asking), step):
         scores = torch.addmm(offset, asking[start : start + step], rows.T)
         if queries is None:
