@@ -18,11 +18,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _refuse(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refuse(f"{error.filename}: {error.strerror}; make room or rights, then repeat the command to go on.")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("evaluation", "st_isotropy"):
+            raise
+        return _refuse(f"{error.name} is not installed: pip install -c constraints.txt -e '.[eval,demo]'.")
     except KeyboardInterrupt:
         print(f"interrupted: {options.interrupted}", file=sys.stderr)  # noqa: T201
         return 130
+
+
+def _refuse(reason: str) -> int:
+    print(f"error: {reason}", file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,9 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         help="train with and without the persistent-entropy term and say what changed",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    quickstart.add_argument(
-        "--model", default="static", help="static, minilm, glove, or any sentence-transformers name"
-    )
+    quickstart.add_argument("--model", default="static", help="static, minilm, glove, smollm2, a folder or a hub name")
     quickstart.add_argument("--seeds", type=int, default=3, help="paired training runs")
     quickstart.add_argument("--objective", default="cosine", help="cosine (pairs labelled 1/0) or contrastive")
     quickstart.add_argument("--weight", type=float, default=30.0, help="weight of the term; negative minimizes entropy")

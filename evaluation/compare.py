@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from evaluation.files import write_json, write_text
 from evaluation.models import fingerprint, load_model
 from evaluation.report import markdown_report, print_report, wide_console
 from evaluation.rows import task_rows
-from evaluation.run_directory import open_run
+from evaluation.run_directory import check_folder, open_run
 from evaluation.scores import evaluate
 from evaluation.summary import Summary
 from evaluation.tasks import named_tasks
@@ -36,6 +37,8 @@ def compare(names: Sequence[str], tasks: Sequence[str], mirror: Path | None, fol
     """
     if len(set(names)) < len(names):
         raise UserError(f"--model names a model twice ({', '.join(names)}): name each once.")
+    check_folder(folder)
+    timing = Timing(folder)
     sources = named_tasks(list(dict.fromkeys(tasks)), mirror)
     models = {name: load_model(name) for name in names}
     configuration = {
@@ -45,12 +48,13 @@ def compare(names: Sequence[str], tasks: Sequence[str], mirror: Path | None, fol
     }
     open_run(folder, configuration)
     cells = {name: folder / "models" / _folder_name(name, configuration["models"][name]) for name in names}
-    done = sum((cell / f"{source.name}.json").exists() for cell in cells.values() for source in sources)
-    timing = Timing(finished_before=done)
-    measured = {
-        name: [[asdict(scores) for scores in evaluate(model, _folder_name(name, ""), sources, cells[name])]]
-        for name, model in models.items()
-    }
+    measured: dict[str, list[list[dict[str, Any]]]] = {}
+    for name, model in models.items():
+        unfinished = any(not (cells[name] / f"{source.name}.json").exists() for source in sources)
+        scores = evaluate(model, _folder_name(name, ""), sources, cells[name])
+        measured[name] = [[asdict(task) for task in scores]]
+        if unfinished:
+            timing.record()
     summary = Summary(
         title=" and ".join(names) + " on " + ", ".join(configuration["tasks"]),
         variants=list(names),

@@ -1,6 +1,5 @@
 """Embeddings of one retrieval corpus under one variant, saved once and used by every index."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.errors import UserError
+from evaluation.files import new_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,7 @@ class RetrievalEmbeddings:
 
     def save(self, path: Path) -> None:
         """Save everything in one `.npz` file, written under a temporary name and then renamed."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        with temporary.open("wb") as file:
+        with new_file(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 queries=self.queries,
@@ -62,7 +60,6 @@ class RetrievalEmbeddings:
                 query_ids=np.array(self.query_ids, dtype=str),
                 corpus_ids=np.array(self.corpus_ids, dtype=str),
             )
-        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "RetrievalEmbeddings":

@@ -10,12 +10,22 @@ from typing import Any
 from uuid import uuid4
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` under a temporary name, then rename: a reader never sees half a file."""
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its name when the block ends well, and goes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -36,7 +46,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError:
+            if not path.is_dir():  # else another process has just made the same folder
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

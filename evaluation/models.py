@@ -47,13 +47,19 @@ def load_model(name: str) -> SentenceTransformer:
 
 
 def fingerprint(model: SentenceTransformer) -> str:
-    """Hash of a model's modules and weights: equal for equal models only, whatever they are called."""
-    digest = hashlib.sha256(str(model).encode())
+    """Hash of a model's modules, prompts, tokenizer and weights: equal for equal models only, whatever their names."""
+    digest = hashlib.sha256(f"{model} {model.prompts} {model.default_prompt_name} {_tokenizer(model)}".encode())
     for key, tensor in sorted(model.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
         digest.update(f"{key} {array.dtype} {tuple(array.shape)}".encode())
         digest.update(array.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
+
+
+def _tokenizer(model: SentenceTransformer) -> str:
+    """A tokenizer's whole configuration as JSON; its vocabulary where it is not one of the tokenizers library."""
+    tokenizer = getattr(model.tokenizer, "backend_tokenizer", model.tokenizer)
+    return tokenizer.to_str() if hasattr(tokenizer, "to_str") else str(sorted(tokenizer.get_vocab().items()))
 
 
 def _static() -> SentenceTransformer:

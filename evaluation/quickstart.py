@@ -11,8 +11,8 @@ from evaluation.files import cache_root, read_json, write_json, write_text
 from evaluation.models import fingerprint, load_model
 from evaluation.report import markdown_report, print_report, wide_console
 from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
-from evaluation.run_directory import open_run
-from evaluation.study import MEASURED, PLAIN, REGULARIZED, START, Study, cells, run_cells
+from evaluation.run_directory import check_folder, open_run
+from evaluation.study import PLAIN, REGULARIZED, START, Study, cells, run_cells
 from evaluation.summary import Row, Summary
 from evaluation.timing import Timing
 
@@ -30,14 +30,15 @@ def quickstart(study: Study, folder: Path) -> Summary:
     Raises:
         UserError: For an unknown model, or a directory that holds something else.
     """
-    timing = Timing(finished_before=len(list(folder.glob(f"cells/*/{MEASURED}"))))
+    check_folder(folder)
+    timing = Timing(folder)
     console = wide_console()
     with console.status(f"Loading {study.model} (the static model is distilled once)"):
         start = load_model(study.model)
     corpus = docstring_corpus(cache_root())
     given = {"start": fingerprint(start), "corpus": corpus.sha256, "corpus_versions": corpus.versions}
     open_run(folder, {**asdict(study), **given})
-    results = run_cells(study, corpus, start, folder)
+    results = run_cells(study, corpus, start, folder, timing)
     indexes = read_json(folder / "indexes.json")
     summary = Summary(
         title=f"{study.model}, {study.objective} objective: {study.seeds} paired run{'s' * (study.seeds > 1)} "

@@ -137,9 +137,7 @@ def _notes(summary: Summary) -> list[str]:
 
 def _cost(summary: Summary) -> str:
     minutes, seconds = divmod(round(summary.timing["seconds"]), 60)
-    before = summary.timing["finished_before"]
-    resumed = f" ({before} parts were finished before)" if before else ""
-    return f"Took {minutes} min {seconds:02d} s{resumed}; peak memory {summary.timing['peak_memory_gib']:.2f} GiB."
+    return f"Took {minutes} min {seconds:02d} s; peak memory {summary.timing['peak_memory_gib']:.2f} GiB."
 
 
 def _escape(cell: str) -> str:

@@ -9,7 +9,15 @@ from typing import Any
 from evaluation.errors import UserError
 from evaluation.files import read_json, write_json
 
+CONFIGURATION = "configuration.json"
 PACKAGES = ("torch", "sentence-transformers", "transformers", "mteb", "faiss-cpu", "numpy", "scipy", "scikit-learn")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that can be no run directory, before any work is done; see `open_run`."""
+    taken = folder.exists() and not (folder / CONFIGURATION).exists()
+    if taken and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not a run directory: name another one with --out.")
 
 
 def open_run(folder: Path, configuration: dict[str, Any]) -> None:
@@ -23,10 +31,9 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
         UserError: The folder holds something else, or a run made with another configuration or other versions of
             Python and the packages. Nothing is touched then.
     """
-    recorded, described = folder / "configuration.json", folder / "environment.json"
+    check_folder(folder)
+    recorded, described = folder / CONFIGURATION, folder / "environment.json"
     if not recorded.exists():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} exists and is not a run directory: name another one with --out.")
         try:
             write_json(described, environment())
             write_json(recorded, configuration)

@@ -16,11 +16,11 @@ from evaluation.files import read_json, write_json
 from evaluation.retrieval import ChosenIndex, choose_indexes, faiss_check
 from evaluation.scores import evaluate
 from evaluation.tasks import docstring_tasks
+from evaluation.timing import Timing
 from evaluation.training import Regime, Term, train, training_pairs, usual_learning_rate
 from st_isotropy.metrics import isotropy
 
 START, PLAIN, REGULARIZED = "start", "plain", "regularized"
-MEASURED = "measured.json"  # a cell that has this file is finished
 MEASURES = (
     "isoscore",
     "average_cosine",
@@ -86,7 +86,9 @@ def cells(study: Study) -> Iterator[Cell]:
         yield Cell(REGULARIZED, seed)
 
 
-def run_cells(study: Study, corpus: Corpus, start: SentenceTransformer, folder: Path) -> dict[str, dict[str, Any]]:
+def run_cells(
+    study: Study, corpus: Corpus, start: SentenceTransformer, folder: Path, timing: Timing
+) -> dict[str, dict[str, Any]]:
     """Train and measure every cell that is not finished yet.
 
     Args:
@@ -94,6 +96,7 @@ def run_cells(study: Study, corpus: Corpus, start: SentenceTransformer, folder: 
         corpus: Training pairs and held-out text.
         start: The start model.
         folder: The run directory.
+        timing: Its clock, read when a cell is finished.
 
     Returns:
         What was measured, by the name of the cell.
@@ -102,13 +105,14 @@ def run_cells(study: Study, corpus: Corpus, start: SentenceTransformer, folder: 
     regime = replace(study.regime, learning_rate=usual_learning_rate(start))
     results = {}
     for cell in track(list(cells(study)), "Training and measuring", transient=True):
-        path = folder / "cells" / cell.name / MEASURED
+        path = folder / "cells" / cell.name / "measured.json"  # a cell that has this file is finished
         if not path.exists():
             model = start
             if cell.seed is not None:
                 term = Term("persistent_entropy", study.weight) if cell.variant == REGULARIZED else None
                 model = train(start, pairs, regime, term, cell.seed, folder / "cells" / cell.name / "training")
             write_json(path, _measure(model, cell, corpus, folder))
+            timing.record()
         results[cell.name] = read_json(path)
     return results
 

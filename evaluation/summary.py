@@ -67,14 +67,14 @@ class Summary:
         variants: Names of the variants, in the order of the table.
         rows: All measures.
         notes: What a reader must know beside the table.
-        timing: Seconds and peak memory.
+        timing: `seconds` and `peak_memory_gib`.
     """
 
     title: str
     variants: list[str]
     rows: list[Row]
     notes: list[str]
-    timing: dict[str, Any]
+    timing: dict[str, float]
 
     def findings(self) -> list[Finding]:
         """One finding a group and compared pair, on the measure named beforehand.

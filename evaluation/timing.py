@@ -1,32 +1,37 @@
-"""What a run costs: seconds and peak memory of this process."""
+"""What a run costs: seconds and peak memory, added up over interruptions."""
 
 import resource
 import sys
 import time
-from typing import Any
+from pathlib import Path
+
+from evaluation.files import read_json, write_json
 
 
 class Timing:
-    """A clock that starts when it is made, in a run of which some parts may be finished already.
+    """A clock that goes on where an interrupted run left it.
 
     Args:
-        finished_before: Number of parts that were finished when this process started.
+        folder: The run directory, which keeps the reading in `timing.json`.
     """
 
-    def __init__(self, finished_before: int) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "timing.json"
         self._began = time.perf_counter()
-        self._finished_before = finished_before
 
-    def read(self) -> dict[str, Any]:
-        """Give `seconds`, `peak_memory_gib` and `finished_before`."""
-        return {
-            "seconds": time.perf_counter() - self._began,
-            "peak_memory_gib": _peak_memory(),
-            "finished_before": self._finished_before,
-        }
+    def record(self) -> None:
+        """Add the seconds since the last reading; called when a part is finished, so rereading parts costs nothing."""
+        now, before = time.perf_counter(), self.read()
+        peak = max(before["peak_memory_gib"], _peak_memory())
+        write_json(self._path, {"seconds": before["seconds"] + now - self._began, "peak_memory_gib": peak})
+        self._began = now
+
+    def read(self) -> dict[str, float]:
+        """Give `seconds` and `peak_memory_gib` up to the last part that was finished."""
+        return read_json(self._path) if self._path.exists() else {"seconds": 0.0, "peak_memory_gib": 0.0}
 
 
 def _peak_memory() -> float:
-    """Peak resident memory in GiB; Linux counts it in KiB, macOS in bytes."""
+    """Peak resident memory of this process in GiB; Linux counts it in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**30 if sys.platform == "darwin" else peak / 2**20

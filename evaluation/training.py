@@ -22,7 +22,7 @@ from transformers import PrinterCallback, ProgressCallback
 
 from evaluation.data import Corpus, positive_pairs, scored_pairs
 from evaluation.errors import UserError
-from evaluation.files import new_folder
+from evaluation.files import new_folder, read_json, write_json
 from evaluation.models import fingerprint
 from evaluation.progress import TrainingBar
 from st_isotropy import RegularizedLoss
@@ -132,8 +132,8 @@ def train(
         model, log = _fit(copy.deepcopy(start), pairs, regime, term, seed)
         seconds = time.perf_counter() - began
         model.save_pretrained(str(temporary / "model"), create_model_card=False)
-        _dump(temporary / "cell.json", cell)
-        _dump(temporary / "log.json", {"seconds": seconds, "steps": log})
+        write_json(temporary / "cell.json", cell)
+        write_json(temporary / "log.json", {"seconds": seconds, "steps": log})
     return model
 
 
@@ -189,16 +189,12 @@ def _describe(
 
 
 def _check_same(folder: Path, cell: dict[str, Any]) -> None:
-    found = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+    found = read_json(folder / "cell.json")
     differing = [
         f"{key} {found.get(key)!r} instead of {value!r}" for key, value in cell.items() if found.get(key) != value
     ]
     if differing:
         raise UserError(f"The cell {folder} was trained with {', '.join(differing)}; choose another run directory.")
-
-
-def _dump(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def _known(kind: str, name: str, names: dict[str, Any]) -> None:

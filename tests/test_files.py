@@ -26,6 +26,15 @@ def test_a_new_folder_appears_only_when_its_block_ends_well(tmp_path):
     assert list(folder.parent.iterdir()) == [folder]
 
 
+def test_a_folder_that_another_process_made_meanwhile_is_kept(tmp_path):
+    with new_folder(tmp_path / "model") as temporary:
+        (temporary / "weights").write_text("same")
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "weights").write_text("same")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "weights").read_text() == "same"
+
+
 def test_the_cache_follows_the_environment(monkeypatch):
     monkeypatch.setenv("ST_ISOTROPY_CACHE", "~/mine")
     assert cache_root() == Path.home() / "mine"

