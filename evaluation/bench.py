@@ -1,9 +1,7 @@
 """The bench: speed and memory of this package beside its peers, against stated targets."""
 
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from rich.table import Table
 from evaluation.bench_suites import SUITES
 from evaluation.errors import UserError
 from evaluation.files import write_json
+from evaluation.run_directory import environment
 from evaluation.stopwatch import Figure, one_thread
 
 PACKAGES = ("torch", "numpy", "numba", "torch-topological", "giotto-ph", "redzed-tda", "faiss-cpu")
@@ -44,7 +43,9 @@ def run(suites: Sequence[str], out: Path) -> bool:
             results[name] = list(SUITES[name]())
             console.print(table(name, results[name]))
     missed = [figure for figures in results.values() for figure in figures if figure.missed]
-    write_json(out / "bench.json", {"environment": environment(), "suites": {k: rows(v) for k, v in results.items()}})
+    write_json(
+        out / "bench.json", {"environment": environment(PACKAGES), "suites": {k: rows(v) for k, v in results.items()}}
+    )
     console.print(f"{len(missed)} targets missed; figures in {out / 'bench.json'}")
     return not missed
 
@@ -70,19 +71,3 @@ def target(figure: Figure) -> str:
 def rows(figures: Sequence[Figure]) -> list[dict[str, Any]]:
     """Turn figures into JSON."""
     return [{**asdict(figure), "missed": figure.missed} for figure in figures]
-
-
-def environment() -> dict[str, Any]:
-    """Say what was measured with."""
-    return {
-        "python": platform.python_version(),
-        "processor": platform.processor() or platform.machine(),
-        "packages": {name: installed for name in PACKAGES if (installed := _version(name))},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -67,13 +68,13 @@ def _flat(configuration: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def environment() -> dict[str, Any]:
-    """Describe what the results were made with: Python, platform and package versions."""
+def environment(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
+    """Describe what results were made with: Python, platform and package versions, None for what is not installed."""
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "machine": platform.machine(),
-        "packages": {name: _version(name) for name in (*PACKAGES, "st-isotropy")},
+        "packages": {name: _version(name) for name in (*packages, "st-isotropy")},
     }
 
 
