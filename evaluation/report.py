@@ -14,7 +14,9 @@ READING = (
     "Student's t over queries or texts, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, for "
     "isotropy towards the isotropic cloud."
 )
-MIN_WIDTH = 124  # characters; narrower, the intervals would break over lines
+MIN_WIDTH = 128  # characters; narrower, the intervals would break over lines
+INTERVAL_WIDTH = 17
+VALUE_WIDTH = 14
 
 GROUP_TITLES = {"isotropy": "Isotropy", "tasks": "MTEB tasks", "retrieval": "FAISS retrieval"}
 
@@ -28,11 +30,12 @@ def wide_console() -> Console:
 def print_report(summary: Summary, console: Console) -> None:
     """Print the table, the verdicts and the cost of the run."""
     console.print(f"\n[bold]{summary.title}[/bold]")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     headers = _headers(summary)
     table.add_column(headers[0], no_wrap=True)
     for header in headers[1:]:
-        table.add_column(header, justify="right")
+        width = INTERVAL_WIDTH if header in (OVER_RUNS, OVER_ITEMS) else None
+        table.add_column(header, justify="right", width=width, max_width=VALUE_WIDTH)
     for group in _groups(summary):
         table.add_row(f"[bold]{GROUP_TITLES[group]}[/bold]")
         for row in summary.rows:

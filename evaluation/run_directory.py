@@ -72,7 +72,7 @@ def environment(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
     """Describe what results were made with: Python, platform and package versions, None for what is not installed."""
     return {
         "python": sys.version.split()[0],
-        "platform": platform.platform(),
+        "system": platform.system(),
         "machine": platform.machine(),
         "packages": {name: _version(name) for name in (*packages, "st-isotropy")},
     }

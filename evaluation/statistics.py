@@ -212,12 +212,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def verdict(comparison: Comparison, greater_is_better: bool = True) -> Verdict:
+def verdict(comparison: Comparison, greater_is_better: bool = True, measure: str = "") -> Verdict:
     """Say whether the new variant is better, worse, or not found to differ.
 
     Args:
         comparison: The paired difference, new minus old.
         greater_is_better: Whether a greater score is the better one.
+        measure: What was measured, for the sentence.
 
     Returns:
         "better" or "worse" where the interval excludes zero; otherwise "no difference found", together with the
@@ -225,9 +226,10 @@ def verdict(comparison: Comparison, greater_is_better: bool = True) -> Verdict:
         there is no interval.
     """
     c = comparison
+    name = f"{measure} " if measure else ""
     if c.low is None or c.high is None:
-        return Verdict("undecided", f"undecided: {c.estimate:+.3g}, {c.method}")
-    found = f"{c.estimate:+.3g} [{c.low:+.3g}, {c.high:+.3g}] for {c.estimand} ({c.method})"
+        return Verdict("undecided", f"undecided: {name}{c.estimate:+.3g}, {c.method}")
+    found = f"{name}{c.estimate:+.3g} [{c.low:+.3g}, {c.high:+.3g}] for {c.estimand} ({c.method})"
     if c.low <= 0 <= c.high:
         unseen = f"a true difference under {c.detectable:.2g} would often go unseen"
         return Verdict("no difference found", f"no difference found: {found}; {unseen}")

@@ -113,5 +113,5 @@ def _finding(row: Row, pair: str) -> Finding:
     comparisons = row.comparisons[pair]
     with_interval = [c for c in comparisons if c.low is not None] or comparisons
     comparison = next((c for c in with_interval if c.estimand == NEW_RUNS), with_interval[0])
-    found = verdict(comparison, row.greater_is_better)
-    return Finding(pair, row.group, row.name, found.outcome, f"{row.name} {found.sentence}")
+    found = verdict(comparison, row.greater_is_better, row.name)
+    return Finding(pair, row.group, row.name, found.outcome, found.sentence)

@@ -47,6 +47,22 @@ def test_pages_with_python_were_found() -> None:
     }
 
 
+def test_the_readme_shows_the_committed_quickstart() -> None:
+    report = (ROOT / "evaluation" / "results" / "quickstart" / "report.md").read_text("utf-8")
+    shown = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert shown is not None
+    printed = [line.split() for line in shown[1].splitlines()]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in report.splitlines() if line.startswith("| ")
+    ]
+    measures = [row for row in rows if row[0].endswith(("↑", "↓"))]
+    assert len(measures) > 15
+    for row in measures:
+        assert " ".join(row).split() in printed
+    text = " ".join(shown[1].split())
+    assert all(line.removeprefix("- ") in text for line in report.splitlines() if line.startswith("- "))
+
+
 def _batch(model):
     import torch
 
