@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 from st_isotropy.barcodes import barcode
 from st_isotropy.barcodes.distances import at_least_float32
+from st_isotropy.regularizers import citations
 from st_isotropy.regularizers.base import Regularizer
 
 
@@ -55,13 +56,7 @@ class MSTLength(Regularizer):
     @property
     def citation(self) -> str:
         """BibTeX of the method."""
-        return _bibtex(
-            "mordacq2025tregs",
-            "T-REGS: Minimum Spanning Tree Regularization for Self-Supervised Learning",
-            "Mordacq, Julie and Loiseaux, David and Kalogeiton, Vicky and Oudot, Steve",
-            2025,
-            "2510.23484",
-        )
+        return citations.MORDACQ_2025
 
 
 @dataclass(frozen=True)
@@ -98,13 +93,7 @@ class KoLeo(Regularizer):
     @property
     def citation(self) -> str:
         """BibTeX of the method."""
-        return _bibtex(
-            "sablayrolles2018spreading",
-            "Spreading vectors for similarity search",
-            "Sablayrolles, Alexandre and Douze, Matthijs and Schmid, Cordelia and Jégou, Hervé",
-            2018,
-            "1806.03198",
-        )
+        return citations.SABLAYROLLES_2018
 
 
 @dataclass(frozen=True)
@@ -137,13 +126,7 @@ class Uniformity(Regularizer):
     @property
     def citation(self) -> str:
         """BibTeX of the method."""
-        return _bibtex(
-            "wang2020understanding",
-            "Understanding Contrastive Representation Learning through Alignment and Uniformity on the Hypersphere",
-            "Wang, Tongzhou and Isola, Phillip",
-            2020,
-            "2005.10242",
-        )
+        return citations.WANG_2020
 
 
 @dataclass(frozen=True)
@@ -207,13 +190,7 @@ class MeanCosine(Regularizer):
     @property
     def citation(self) -> str:
         """BibTeX of the method."""
-        return _bibtex(
-            "gao2019representation",
-            "Representation Degeneration Problem in Training Natural Language Generation Models",
-            "Gao, Jun and He, Di and Tan, Xu and Qin, Tao and Wang, Liwei and Liu, Tie-Yan",
-            2019,
-            "1907.12009",
-        )
+        return citations.GAO_2019
 
 
 @dataclass(frozen=True)
@@ -256,13 +233,7 @@ class Covariance(Regularizer):
     @property
     def citation(self) -> str:
         """BibTeX of the method."""
-        return _bibtex(
-            "bardes2022vicreg",
-            "VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised Learning",
-            "Bardes, Adrien and Ponce, Jean and LeCun, Yann",
-            2022,
-            "2105.04906",
-        )
+        return citations.BARDES_2022
 
 
 @dataclass(frozen=True)
@@ -270,8 +241,7 @@ class IsoScoreStar(Regularizer):
     r"""One minus IsoScore* of L2-normalized rows: $1 - (PR(S) - 1)/(d - 1)$ with a shrunk covariance `S`.
 
     $S = (1 - \zeta) C + \zeta \frac{\mathrm{tr}\,C}{d} I$; its participation ratio needs traces only, no decomposition.
-    The paper shrinks toward the covariance of a larger sample instead, which would be a state. A negative weight makes
-    the cloud less isotropic, which is what the paper found to help most tasks.
+    The paper shrinks toward a larger sample's covariance, a state, and finds that negative weights help most tasks.
 
     Attributes:
         shrinkage: The factor ζ in [0, 1]. Without it a batch smaller than `d` looks anisotropic whatever its geometry.
@@ -295,8 +265,7 @@ class IsoScoreStar(Regularizer):
             return rows.sum() * 0
         centered = rows - rows.mean(dim=0)
         trace = centered.square().sum()
-        # The smaller of the two Gram matrices has the same sum of squares.
-        gram = centered @ centered.T if count < width else centered.T @ centered
+        gram = centered @ centered.T if count < width else centered.T @ centered  # the smaller has the same squares
         kept = (1 - self.shrinkage) ** 2
         squares = kept * gram.square().sum() + (1 - kept) * trace.square() / width
         # Rows closer than rounding are one point, whose noise must not be given a shape.
@@ -307,13 +276,7 @@ class IsoScoreStar(Regularizer):
     @property
     def citation(self) -> str:
         """BibTeX of the method."""
-        return _bibtex(
-            "rudman2024stable",
-            "Stable Anisotropic Regularization",
-            "Rudman, William and Eickhoff, Carsten",
-            2024,
-            "2305.19358",
-        )
+        return citations.RUDMAN_2024
 
 
 @dataclass(frozen=True)
@@ -321,11 +284,10 @@ class SIGReg(Regularizer):
     r"""The Epps–Pulley statistic against a standard normal, averaged over random projections.
 
     $n \int |\hat\varphi(t) - e^{-t^2/2}|^2 e^{-t^2/2} dt$ by the trapezoidal rule, with $\hat\varphi$ the empirical
-    characteristic function of the projected rows. Rows are L2-normalized and scaled by $\sqrt{d}$, because a projection
-    of isotropic unit rows has variance 1/d. New directions are drawn from torch's generator at every call.
+    characteristic function of projected rows of norm $\sqrt{d}$, at which isotropic projections have variance 1.
 
     Attributes:
-        slices: Number of random projections.
+        slices: Number of random projections, drawn from torch's generator anew in every call.
         knots: Number of nodes of the integral on [0, limit]; the integrand is even.
         limit: Largest frequency.
 
@@ -345,36 +307,16 @@ class SIGReg(Regularizer):
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 for fewer than two rows."""
         rows = unit_rows(embeddings)
-        count, width = rows.shape
-        if count < 2:
+        if len(rows) < 2:
             return rows.sum() * 0
-        directions = normalize(torch.randn(width, self.slices, dtype=rows.dtype, device=rows.device), dim=0)
+        directions = normalize(torch.randn(rows.shape[1], self.slices, dtype=rows.dtype, device=rows.device), dim=0)
         frequencies = torch.linspace(0, self.limit, self.knots, dtype=rows.dtype, device=rows.device)
-        normal = torch.exp(-frequencies.square() / 2)
-        phases = (math.sqrt(width) * rows @ directions)[:, :, None] * frequencies
+        normal = torch.exp(-(frequencies**2) / 2)
+        phases = (math.sqrt(rows.shape[1]) * rows @ directions)[:, :, None] * frequencies
         gap = (phases.cos().mean(dim=0) - normal).square() + phases.sin().mean(dim=0).square()
-        return 2 * count * torch.trapezoid(gap * normal, frequencies, dim=1).mean()
+        return 2 * len(rows) * torch.trapezoid(gap * normal, frequencies, dim=1).mean()
 
     @property
     def citation(self) -> str:
         """BibTeX of the method."""
-        return _bibtex(
-            "balestriero2025lejepa",
-            "LeJEPA: Provable and Scalable Self-Supervised Learning Without the Heuristics",
-            "Balestriero, Randall and LeCun, Yann",
-            2025,
-            "2511.08544",
-        )
-
-
-def _bibtex(key: str, title: str, authors: str, year: int, arxiv: str) -> str:
-    return f"""
-@misc{{{key},
-    title={{{title}}},
-    author={{{authors}}},
-    year={{{year}}},
-    eprint={{{arxiv}}},
-    archivePrefix={{arXiv}},
-    url={{https://arxiv.org/abs/{arxiv}}},
-}}
-"""
+        return citations.BALESTRIERO_2025
