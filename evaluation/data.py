@@ -24,7 +24,7 @@ from datasets import Dataset
 from rich.progress import track
 
 from evaluation.errors import UserError
-from evaluation.files import write_json
+from evaluation.files import read_json, write_json
 
 # Import name -> distribution name. The standard library goes by "python" and takes Python's own version.
 LIBRARIES = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "torch": "torch", "pandas": "pandas"}
@@ -93,7 +93,7 @@ def docstring_corpus(cache: Path, packages: tuple[str, ...] = PACKAGES) -> Corpu
     key = hashlib.sha256(json.dumps([_FORMAT, platform.python_version(), versions]).encode()).hexdigest()[:16]
     path = cache / f"docstrings-{key}.json"
     if path.exists():
-        pairs = tuple(DocPair(**row) for row in json.loads(path.read_text(encoding="utf-8")))
+        pairs = tuple(DocPair(**row) for row in read_json(path))
     else:
         pairs = tuple(distinct(_read(packages)))
         write_json(path, [asdict(pair) for pair in pairs])

@@ -1,6 +1,5 @@
 """A model and tasks to scores: mteb evaluates, and what an interval needs (queries, pairs, texts) is kept with them."""
 
-import json
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ from sentence_transformers import SentenceTransformer
 from sklearn.exceptions import ConvergenceWarning
 
 from evaluation.errors import UserError
-from evaluation.files import write_json
+from evaluation.files import read_json, write_json
 from evaluation.models import fingerprint
 from evaluation.noise import errors_only, no_dataset_bars
 from evaluation.tasks import TaskSource
@@ -106,7 +105,7 @@ def _wrapped(model: SentenceTransformer, variant: str, revision: str) -> Sentenc
 def _finished(path: Path, revision: str) -> TaskScores | None:
     if not path.exists():
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path)
     if content["revision"] != revision:
         raise UserError(
             f"{path} holds the scores of the model {content['revision']} instead of {revision}; "
@@ -140,7 +139,7 @@ def _evaluated(
             f"{source.name} has no score for {wrapped.mteb_model_meta.name}: {task.metadata.main_score} is {score}, "
             "as when a model gives every text the same embedding; leave out the task or the model."
         )
-    predicted = json.loads((predictions / task.prediction_file_name).read_text(encoding="utf-8"))
+    predicted = read_json(predictions / task.prediction_file_name)
     scores = TaskScores(
         task=source.name,
         type=task.metadata.type,
