@@ -51,6 +51,8 @@ class Finding:
         measure: Name of the row it rests on.
         outcome: "better", "worse", "no difference found" or "undecided".
         sentence: The outcome with its numbers.
+        comparison: The difference it rests on.
+        greater_is_better: The direction in which the measure improves.
         adjusted_p: Holm's p-value over the pairs that are compared on this measure; None without an interval.
     """
 
@@ -59,6 +61,8 @@ class Finding:
     measure: str
     outcome: str
     sentence: str
+    comparison: Comparison
+    greater_is_better: bool
     adjusted_p: float | None = None
 
 
@@ -113,6 +117,8 @@ class Section:
         tuning: Every setting that was tried on the validation tasks.
         transfer: Whether isotropy transfers, per regularizer and measure.
         curves: Per variant and retrieval task, points of search effort against recall and nDCG@10, averaged over runs.
+        indexes: Per variant and retrieval task, what each index gives (`evaluation.retrieval.IndexScore` without the
+            scores per query and the seconds), averaged over runs.
         distributions: Per variant, of its first run: `cosines` (`edges`, `counts`) and `bars` (quantiles of lengths).
         training: Per variant, of its first run: the logged terms of the loss, each a list of `[step, value]`.
     """
@@ -123,6 +129,7 @@ class Section:
     tuning: list[Candidate] = field(default_factory=list)
     transfer: list[TransferAnswer] = field(default_factory=list)
     curves: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    indexes: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
     distributions: dict[str, dict[str, Any]] = field(default_factory=dict)
     training: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
 
@@ -197,7 +204,9 @@ def _finding(row: Row, pair: str) -> Finding:
     with_interval = [c for c in comparisons if c.low is not None] or comparisons
     comparison = next((c for c in with_interval if c.estimand == NEW_RUNS), with_interval[0])
     found = verdict(comparison, row.greater_is_better, row.name)
-    return Finding(pair, row.group, row.name, found.outcome, found.sentence, comparison.p)
+    return Finding(
+        pair, row.group, row.name, found.outcome, found.sentence, comparison, row.greater_is_better, comparison.p
+    )
 
 
 def _adjusted(finding: Finding, p: float, family: int) -> Finding:
@@ -205,8 +214,9 @@ def _adjusted(finding: Finding, p: float, family: int) -> Finding:
         return finding
     outcome, sentence = finding.outcome, f"{finding.sentence}; Holm's p {p:.2g} among {family} comparisons"
     if outcome in ("better", "worse") and p > 1 - LEVEL:
-        sentence = f"no difference found among {family} comparisons, {outcome} if it were the only one: " + (
-            sentence.partition(": ")[2]
+        sentence = (
+            f"no difference found among {family} comparisons, {outcome} if it were the only one: "
+            + (sentence.partition(": ")[2])
         )
         outcome = "no difference found"
     return replace(finding, outcome=outcome, sentence=sentence, adjusted_p=p)
