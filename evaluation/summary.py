@@ -51,6 +51,8 @@ class Finding:
         measure: Name of the row it rests on.
         outcome: "better", "worse", "no difference found" or "undecided".
         sentence: The outcome with its numbers.
+        comparison: The difference it rests on.
+        greater_is_better: The direction in which the measure improves.
         adjusted_p: Holm's p-value over the pairs that are compared on this measure; None without an interval.
     """
 
@@ -59,6 +61,8 @@ class Finding:
     measure: str
     outcome: str
     sentence: str
+    comparison: Comparison
+    greater_is_better: bool
     adjusted_p: float | None = None
 
 
@@ -200,7 +204,9 @@ def _finding(row: Row, pair: str) -> Finding:
     with_interval = [c for c in comparisons if c.low is not None] or comparisons
     comparison = next((c for c in with_interval if c.estimand == NEW_RUNS), with_interval[0])
     found = verdict(comparison, row.greater_is_better, row.name)
-    return Finding(pair, row.group, row.name, found.outcome, found.sentence, comparison.p)
+    return Finding(
+        pair, row.group, row.name, found.outcome, found.sentence, comparison, row.greater_is_better, comparison.p
+    )
 
 
 def _adjusted(finding: Finding, p: float, family: int) -> Finding:
@@ -208,8 +214,9 @@ def _adjusted(finding: Finding, p: float, family: int) -> Finding:
         return finding
     outcome, sentence = finding.outcome, f"{finding.sentence}; Holm's p {p:.2g} among {family} comparisons"
     if outcome in ("better", "worse") and p > 1 - LEVEL:
-        sentence = f"no difference found among {family} comparisons, {outcome} if it were the only one: " + (
-            sentence.partition(": ")[2]
+        sentence = (
+            f"no difference found among {family} comparisons, {outcome} if it were the only one: "
+            + (sentence.partition(": ")[2])
         )
         outcome = "no difference found"
     return replace(finding, outcome=outcome, sentence=sentence, adjusted_p=p)
