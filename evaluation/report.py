@@ -1,24 +1,36 @@
-"""A summary as a table: printed to the terminal and written to `report.md`."""
+"""A summary for its readers: printed to the terminal, and written to `summary.json`, `report.md` and `report.html`."""
 
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Table as RichTable
 
-from evaluation.statistics import NEW_RUNS, Comparison
-from evaluation.summary import GROUPS, Row, Summary
-
-OVER_RUNS = "95 %: new training runs"
-OVER_ITEMS = "95 %: new queries or texts"
-READING = (
-    "Intervals: “new training runs” is Student's t over paired seeds; “new queries or texts” holds these runs fixed: "
-    "Student's t over queries or texts, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, for "
-    "isotropy towards the isotropic cloud."
+from evaluation.answer import answer
+from evaluation.errors import UserError
+from evaluation.files import write_json, write_text
+from evaluation.markdown import cost, markdown_report, notes, verdict_lines
+from evaluation.pairs import compared_pairs
+from evaluation.summary import Section, Summary
+from evaluation.tables import (
+    MARKS_READING,
+    OVER_ITEMS,
+    OVER_RUNS,
+    TRANSFER_READING,
+    Table,
+    is_small,
+    measure_table,
+    transfer_table,
+    verdict_table,
 )
-MIN_WIDTH = 128  # characters; narrower, the intervals would break over lines
+
+MIN_WIDTH = 136  # characters; narrower, the intervals would break over lines
 INTERVAL_WIDTH = 17
 VALUE_WIDTH = 14
-
-GROUP_TITLES = {"isotropy": "Isotropy", "tasks": "MTEB tasks", "retrieval": "FAISS retrieval"}
+NAME_WIDTH = 44
+STYLES = {"▲": "green", "▼": "red", "○": "dim", "?": "dim"}
 
 
 def wide_console() -> Console:
@@ -27,121 +39,108 @@ def wide_console() -> Console:
     return console if console.width >= MIN_WIDTH else Console(width=MIN_WIDTH, highlight=False)
 
 
+def write_report(summary: Summary, folder: Path) -> None:
+    """Write `summary.json`, `report.md` and `report.html`, each whole or not at all.
+
+    Args:
+        summary: The result of a run.
+        folder: The run directory.
+    """
+    write_json(folder / "summary.json", summary.to_dict())
+    write_pages(summary, folder)
+
+
+def write_pages(summary: Summary, folder: Path) -> None:
+    """Write `report.md` and `report.html`, for a summary that is already in its folder."""
+    from evaluation.page import html_report  # matplotlib takes a second to import
+
+    write_text(folder / "report.md", markdown_report(summary))
+    write_text(folder / "report.html", html_report(summary))
+
+
+def read_summary(path: Path) -> Summary:
+    """Read a summary back.
+
+    Args:
+        path: A `summary.json`, or the run directory that holds one.
+
+    Returns:
+        The summary that was written.
+
+    Raises:
+        UserError: There is none, or it is broken, of an older format, or something else.
+    """
+    file = path / "summary.json" if path.is_dir() else path
+    if not file.is_file():
+        what = f"{path} has no summary.json" if path.is_dir() else f"{path} does not exist"
+        raise UserError(f"{what}: name the directory of a finished run.")
+    try:
+        return TypeAdapter(Summary).validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"{place}: {first['msg']}" if place else first["msg"]
+        raise UserError(
+            f"{file} is broken or of another version of the evaluation ({reason[:200]}): "
+            "repeat the run in a new directory."
+        ) from error
+
+
 def print_report(summary: Summary, console: Console) -> None:
-    """Print the table, the verdicts and the cost of the run."""
-    console.print(f"\n[bold]{summary.title}[/bold]")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    headers = _headers(summary)
-    table.add_column(headers[0], no_wrap=True)
-    for header in headers[1:]:
-        width = INTERVAL_WIDTH if header in (OVER_RUNS, OVER_ITEMS) else None
-        table.add_column(header, justify="right", width=width, max_width=VALUE_WIDTH)
-    for group in _groups(summary):
-        table.add_row(f"[bold]{GROUP_TITLES[group]}[/bold]")
-        for row in summary.rows:
-            if row.group == group:
-                table.add_row(*_cells(summary, row))
-    console.print(table)
-    for line in _verdict_lines(summary):
-        console.print(line)
-    for note in _notes(summary):
-        console.print(note, style="dim")
-    console.print(_cost(summary))
+    """Print the answer, a table for each section, what is missing, and the cost of the run."""
+    console.print(f"\n[bold]{escape(summary.title)}[/bold]")
+    for section in summary.sections:
+        if len(summary.sections) > 1:
+            console.print(f"\n[bold]{escape(section.title)}[/bold]")
+        _print_section(section, console)
+    for line in answer(summary):
+        title, _, said = line.partition(": ")
+        console.print(f"[bold]{title}:[/bold] {escape(said)}")
+    for each in summary.missing:
+        console.print(f"[yellow]Missing:[/yellow] {escape(each)}")
+    for note in _terminal_notes(summary):
+        console.print(note, style="dim", markup=False)
+    console.print(cost(summary))
 
 
-def markdown_report(summary: Summary) -> str:
-    """Write the same table, verdicts and cost as Markdown."""
-    headers = _headers(summary)
-    lines = [f"# {summary.title}", ""]
-    lines += [f"- {line}" for line in _verdict_lines(summary)] + [""]
-    lines += ["| " + " | ".join(headers) + " |", "|---|" + "---:|" * (len(headers) - 1)]
-    for group in _groups(summary):
-        lines.append(f"| **{GROUP_TITLES[group]}** |" + " |" * (len(headers) - 1))
-        lines += [
-            "| " + " | ".join(_escape(cell) for cell in _cells(summary, row)) + " |"
-            for row in summary.rows
-            if row.group == group
-        ]
-    lines += ["", *[f"{note}\n" for note in _notes(summary)], _cost(summary), ""]
-    return "\n".join(lines)
+def _print_section(section: Section, console: Console) -> None:
+    if is_small(section):
+        _print_table(measure_table(section), console)
+        if len(compared_pairs(section)) > 1:
+            for line in verdict_lines(section):
+                console.print(line, markup=False)
+            console.print()
+    else:
+        _print_table(verdict_table(section), console)
+    if section.transfer:
+        _print_table(transfer_table(section), console)
 
 
-def _groups(summary: Summary) -> list[str]:
-    return [group for group in GROUPS if any(row.group == group for row in summary.rows)]
+def _terminal_notes(summary: Summary) -> list[str]:
+    few = any(is_small(section) for section in summary.sections)
+    marks = [MARKS_READING] if any(not is_small(section) for section in summary.sections) else []
+    transfers = [TRANSFER_READING] if any(section.transfer for section in summary.sections) else []
+    return [*(notes(summary) if few else summary.notes), *marks, *transfers]
 
 
-def _columns(summary: Summary) -> list[tuple[str, str, bool]]:
-    """The columns of differences: each compared pair with its estimate, then the kinds of interval that occur."""
-    columns = []
-    for pair in dict.fromkeys(pair for row in summary.rows for pair in row.comparisons):
-        columns.append((pair, pair, False))
-        found = [c for row in summary.rows for c in row.comparisons.get(pair, []) if c.low is not None]
-        if any(c.estimand == NEW_RUNS for c in found):
-            columns.append((pair, OVER_RUNS, True))
-        if any(c.estimand != NEW_RUNS for c in found):
-            columns.append((pair, OVER_ITEMS, True))
-    return columns
-
-
-def _headers(summary: Summary) -> list[str]:
-    headers = ["measure", *summary.variants, *[header for _, header, _ in _columns(summary)]]
-    return [*headers[:1], "isotropic", *headers[1:]] if _has_isotropic(summary) else headers
-
-
-def _cells(summary: Summary, row: Row) -> list[str]:
-    digits = _decimals(row)
-    values = ["" if row.isotropic is None else _number(row.isotropic, digits)] if _has_isotropic(summary) else []
-    values += [_number(row.mean(variant), digits) for variant in summary.variants]
-    digits += row.group != "isotropy"  # differences of points are small beside the points
-    for pair, header, is_interval in _columns(summary):
-        comparisons = row.comparisons[pair]
-        if is_interval:
-            kind = [c for c in comparisons if (c.estimand == NEW_RUNS) == (header == OVER_RUNS)]
-            values.append(_interval(kind[0], digits) if kind else "")
+def _print_table(table: Table, console: Console) -> None:
+    printed = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    columns = list(zip(*[cells for rows in table.groups.values() for cells in rows], strict=True))
+    printed.add_column(escape(table.headers[0]), no_wrap=True, max_width=NAME_WIDTH)
+    for header, cells in zip(table.headers[1:], columns[1:], strict=True):
+        if any(cell[:1] in STYLES for cell in cells):  # a verdict stays on one line; its header may take several
+            printed.add_column(escape(header), justify="right", width=max(map(len, cells)))
         else:
-            values.append(_number(comparisons[0].estimate, digits, sign=True))
-    return [f"{row.name} {'↑' if row.greater_is_better else '↓'}", *values]
+            width = INTERVAL_WIDTH if header in (OVER_RUNS, OVER_ITEMS) else None
+            printed.add_column(escape(header), justify="right", width=width, max_width=VALUE_WIDTH)
+    for title, rows in table.groups.items():
+        if title:
+            printed.add_row(f"[bold]{title}[/bold]")
+        for cells in rows:
+            printed.add_row(*[_styled(cell) for cell in cells])
+    console.print(printed)
 
 
-def _has_isotropic(summary: Summary) -> bool:
-    return any(row.isotropic is not None for row in summary.rows)
-
-
-def _interval(comparison: Comparison, digits: int) -> str:
-    if comparison.low is None or comparison.high is None:
-        return ""
-    return f"{_number(comparison.low, digits, sign=True)} … {_number(comparison.high, digits, sign=True)}"
-
-
-def _decimals(row: Row) -> int:
-    """Decimals for the values of a row: one for scores in points, about four digits for isotropy measures."""
-    if row.group != "isotropy":
-        return 1
-    largest = max(abs(value) for values in row.values.values() for value in values)
-    return 4 if largest <= 1 else 3 if largest < 10 else 1
-
-
-def _number(value: float, digits: int, sign: bool = False) -> str:
-    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-
-
-def _verdict_lines(summary: Summary) -> list[str]:
-    findings = summary.findings()
-    several = len({finding.pair for finding in findings}) > 1
-    return [
-        f"{f'{finding.pair}, ' if several else ''}{GROUP_TITLES[finding.group]}: {finding.sentence}"
-        for finding in findings
-    ]
-
-
-def _notes(summary: Summary) -> list[str]:
-    return [*([READING] if _columns(summary) else []), *summary.notes]
-
-
-def _cost(summary: Summary) -> str:
-    minutes, seconds = divmod(round(summary.timing["seconds"]), 60)
-    return f"Took {minutes} min {seconds:02d} s; peak memory {summary.timing['peak_memory_gib']:.2f} GiB."
-
-
-def _escape(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def _styled(cell: str) -> str:
+    style = STYLES.get(cell[:1])
+    return f"[{style}]{escape(cell)}[/{style}]" if style else escape(cell)

@@ -1,15 +1,17 @@
-"""What a run found: one row a measure, with paired comparisons, and a verdict for each group of measures."""
+"""What a run found, as it stands in `summary.json`: sections of rows with paired comparisons, verdicts, and curves."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from evaluation.statistics import NEW_RUNS, Comparison, verdict
+from evaluation.statistics import LEVEL, NEW_RUNS, Comparison, holm, verdict
 
-GROUPS = ("isotropy", "tasks", "retrieval")
+# Tasks on similarities and tasks on labels answer to isotropy in different ways, so they are never averaged.
+GROUPS = ("isotropy", "similarity", "labels", "retrieval")
 # Named before anything is run: the one measure of each group on which its verdict rests, or the next one that is there.
 DECIDING = {
     "isotropy": ("IsoScore",),
-    "tasks": ("mean of the tasks",),
+    "similarity": ("mean of STS and retrieval",),
+    "labels": ("mean of classification and clustering",),
     "retrieval": ("mean of the approximate indexes", "flat nDCG@10"),
 }
 
@@ -49,6 +51,9 @@ class Finding:
         measure: Name of the row it rests on.
         outcome: "better", "worse", "no difference found" or "undecided".
         sentence: The outcome with its numbers.
+        comparison: The difference it rests on.
+        greater_is_better: The direction in which the measure improves.
+        adjusted_p: Holm's p-value over the pairs that are compared on this measure; None without an interval.
     """
 
     pair: str
@@ -56,6 +61,105 @@ class Finding:
     measure: str
     outcome: str
     sentence: str
+    comparison: Comparison
+    greater_is_better: bool
+    adjusted_p: float | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One setting of a regularizer that was tried on the validation tasks.
+
+    Attributes:
+        variant: Name of the regularizer, or "none".
+        weight: Its weight; 0 for "none".
+        learning_rate: Peak learning rate.
+        scores: Mean validation score in points, per tuning seed.
+        isotropy: Per isotropy measure, its value per tuning seed.
+        chosen: Whether the test tasks were run with this setting.
+    """
+
+    variant: str
+    weight: float | str
+    learning_rate: float
+    scores: list[float]
+    isotropy: dict[str, list[float]]
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class TransferAnswer:
+    """Whether more isotropy goes with a better validation score, over the weights of one regularizer.
+
+    Attributes:
+        variant: Name of the regularizer.
+        measure: The isotropy measure.
+        answer: "yes", "no evidence", "the opposite" or "undecided".
+        sentence: The answer with its numbers.
+        comparison: The rank correlation with its interval.
+    """
+
+    variant: str
+    measure: str
+    answer: str
+    sentence: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one start model gave under one training regime, or one comparison of given models.
+
+    Attributes:
+        title: The model and the regime.
+        variants: Names of the variants, in the order of the table.
+        rows: All measures.
+        tuning: Every setting that was tried on the validation tasks.
+        transfer: Whether isotropy transfers, per regularizer and measure.
+        curves: Per variant and retrieval task, points of search effort against recall and nDCG@10, averaged over runs.
+        indexes: Per variant and retrieval task, what each index gives (`evaluation.retrieval.IndexScore` without the
+            scores per query and the seconds), averaged over runs.
+        distributions: Per variant, of its first run: `cosines` (`edges`, `counts`) and `bars` (quantiles of lengths).
+        training: Per variant, of its first run: the logged terms of the loss, each a list of `[step, value]`.
+    """
+
+    title: str
+    variants: list[str]
+    rows: list[Row]
+    tuning: list[Candidate] = field(default_factory=list)
+    transfer: list[TransferAnswer] = field(default_factory=list)
+    curves: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    indexes: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    distributions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    training: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
+
+    def findings(self) -> list[Finding]:
+        """One finding a group and compared pair, on the measure named beforehand.
+
+        Where that measure has no interval, because there is one run only, each measure of the group that has one speaks
+        for itself; where none has, the group is undecided. Where several pairs are compared on one measure, their
+        p-values are adjusted after Holm, and a difference that does not survive it counts as none found.
+        """
+        pairs = dict.fromkeys(pair for row in self.rows for pair in row.comparisons)
+        found = [
+            _finding(row, pair)
+            for pair in pairs
+            for group in GROUPS
+            for row in _speaking([row for row in self.rows if row.group == group and pair in row.comparisons], pair)
+        ]
+        for measure in dict.fromkeys((finding.group, finding.measure) for finding in found):
+            places = [
+                place
+                for place, each in enumerate(found)
+                if (each.group, each.measure) == measure and each.adjusted_p is not None
+            ]
+            for place, p in zip(places, holm([found[each].adjusted_p or 0.0 for each in places]), strict=True):
+                found[place] = _adjusted(found[place], p, len(places))
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings()]}
 
 
 @dataclass(frozen=True)
@@ -64,35 +168,21 @@ class Summary:
 
     Attributes:
         title: What was done, in a sentence.
-        variants: Names of the variants, in the order of the table.
-        rows: All measures.
-        notes: What a reader must know beside the table.
+        sections: One per start model and regime.
+        notes: What a reader must know beside the tables.
         timing: `seconds` and `peak_memory_gib`.
+        missing: A sentence for each part that could not be measured.
     """
 
     title: str
-    variants: list[str]
-    rows: list[Row]
+    sections: list[Section]
     notes: list[str]
     timing: dict[str, float]
-
-    def findings(self) -> list[Finding]:
-        """One finding a group and compared pair, on the measure named beforehand.
-
-        Where that measure has no interval, because there is one run only, each measure of the group that has one speaks
-        for itself; where none has, the group is undecided.
-        """
-        pairs = dict.fromkeys(pair for row in self.rows for pair in row.comparisons)
-        return [
-            _finding(row, pair)
-            for pair in pairs
-            for group in GROUPS
-            for row in _speaking([row for row in self.rows if row.group == group], pair)
-        ]
+    missing: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings()]}
+        return {**asdict(self), "sections": [section.to_dict() for section in self.sections]}
 
 
 def _speaking(rows: list[Row], pair: str) -> list[Row]:
@@ -114,4 +204,19 @@ def _finding(row: Row, pair: str) -> Finding:
     with_interval = [c for c in comparisons if c.low is not None] or comparisons
     comparison = next((c for c in with_interval if c.estimand == NEW_RUNS), with_interval[0])
     found = verdict(comparison, row.greater_is_better, row.name)
-    return Finding(pair, row.group, row.name, found.outcome, found.sentence)
+    return Finding(
+        pair, row.group, row.name, found.outcome, found.sentence, comparison, row.greater_is_better, comparison.p
+    )
+
+
+def _adjusted(finding: Finding, p: float, family: int) -> Finding:
+    if family == 1:
+        return finding
+    outcome, sentence = finding.outcome, f"{finding.sentence}; Holm's p {p:.2g} among {family} comparisons"
+    if outcome in ("better", "worse") and p > 1 - LEVEL:
+        sentence = (
+            f"no difference found among {family} comparisons, {outcome} if it were the only one: "
+            + (sentence.partition(": ")[2])
+        )
+        outcome = "no difference found"
+    return replace(finding, outcome=outcome, sentence=sentence, adjusted_p=p)

@@ -1,9 +1,7 @@
 """A diagnosis as one self-contained HTML page: no script, no foreign request, plots as inline SVG."""
 
-import io
-import re
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,35 +14,14 @@ from st_isotropy.metrics.cloud import Cloud, Points, as_cloud
 
 try:
     import jinja2
-    import matplotlib
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+    from st_isotropy.svg import OURS, REFERENCE, draw
 except ImportError as missing:
     raise ValueError(
         f"The page needs {missing.name}, which is not installed; run `pip install 'st-isotropy[diagnose]'`."
     ) from None
 
-# Stand-ins that are replaced by the page's custom properties, so that plots follow the light or dark theme.
-INK, MUTED, LINE, OURS, REFERENCE = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f"
-_PROPERTIES = {INK: "--ink", MUTED: "--muted", LINE: "--line", OURS: "--ours", REFERENCE: "--reference"}
-_STYLE: Any = {
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.use": True,
-    "font.family": "sans-serif",
-    "font.size": 10.5,
-    "legend.borderaxespad": 0.2,
-    "legend.frameon": False,
-    "legend.labelcolor": INK,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "xtick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "ytick.color": LINE,
-    "ytick.labelcolor": MUTED,
-}
 _MOST_DRAWN = 1500
 
 
@@ -63,8 +40,10 @@ def write_page(diagnosis: Diagnosis, embeddings: Points) -> str:
     """
     cloud = as_cloud(embeddings, diagnosis.similarity, sample_size=diagnosis.sample_size, seed=diagnosis.seed)
     isotropic = Cloud(simulate_isotropic(*cloud.points.shape, seed=diagnosis.seed), sample_size=diagnosis.sample_size)
-    with matplotlib.rc_context(_STYLE):
-        figures = [(title, caption, draw(plot, cloud, isotropic)) for title, caption, plot in PLOTS]
+    figures = [
+        (title, caption, draw(partial(plot, cloud=cloud, isotropic=isotropic), plot.__name__))
+        for title, caption, plot in PLOTS
+    ]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("st_isotropy"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -73,24 +52,6 @@ def write_page(diagnosis: Diagnosis, embeddings: Points) -> str:
     return environment.get_template("diagnosis.html").render(
         diagnosis=diagnosis, figures=figures, version=__version__, remedy_measures=REMEDY_MEASURES
     )
-
-
-def draw(plot: Callable[[Axes, Cloud, Cloud], None], cloud: Cloud, isotropic: Cloud) -> str:
-    """Draw one plot as an inline SVG element that scales to its column."""
-    figure = Figure(figsize=(4.8, 3.2))
-    axes = figure.subplots()
-    plot(axes, cloud, isotropic)
-    buffer = io.StringIO()
-    # Ids are derived from the salt; equal ids in two inline SVGs would mix up their clip paths.
-    with matplotlib.rc_context({"svg.hashsalt": plot.__name__}):
-        figure.savefig(buffer, format="svg", transparent=True)
-    svg = buffer.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
-    svg = re.sub(r'<g id="[\w.]+"', "<g", svg)  # the same in every figure, and nothing refers to them
-    for color, name in _PROPERTIES.items():
-        svg = svg.replace(color, f"var({name})")
-    return svg
 
 
 def plot_spectrum(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
@@ -183,7 +144,7 @@ def _cosines(cloud: Cloud) -> np.ndarray:
     return (rows @ rows.T)[upper[0], upper[1]].cpu().numpy()
 
 
-PLOTS: tuple[tuple[str, str, Callable[[Axes, Cloud, Cloud], None]], ...] = (
+PLOTS: tuple[tuple[str, str, Callable[..., None]], ...] = (
     (
         "Cosines",
         "Two embeddings of an isotropic cloud are nearly orthogonal. A hill far to the right is a cone: every text "

@@ -1,0 +1,232 @@
+"""A section as tables of text, the same for the terminal, `report.md` and `report.html`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluation.answer import GROUP_TITLES, correlation
+from evaluation.numbers import difference, number, significant
+from evaluation.pairs import common_old, compared_pairs
+from evaluation.statistics import NEW_RUNS, Comparison
+from evaluation.summary import GROUPS, Candidate, Row, Section
+
+OVER_RUNS = "95 %: new training runs"
+OVER_ITEMS = "95 %: new queries or texts"
+READING = (
+    "Intervals: “new training runs” is Student's t over paired seeds; “new queries or texts” holds these runs fixed: "
+    "Student's t over queries or texts, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, for "
+    "isotropy towards the isotropic cloud."
+)
+MARKS = {
+    "better": "▲",
+    "yes": "▲",
+    "worse": "▼",
+    "the opposite": "▼",
+    "no difference found": "○",
+    "no evidence": "○",
+    "undecided": "?",
+}
+MARKS_READING = (
+    "▲ better, ▼ worse, ○ no difference found, ? undecided; brackets are 95 % intervals; after Holm's adjustment over "
+    "the pairs compared on a measure."
+)
+TRANSFER_READING = (
+    "Spearman's rank correlation of validation score and isotropy over the weights of one regularizer: ▲ scores rise "
+    "with isotropy, ▼ they fall, ○ no evidence, ? undecided; not adjusted for the number of curves."
+)
+FEW = 3  # variants that fit side by side with their differences
+
+INDEX_COLUMNS = {
+    "ndcg_at_10": ("nDCG@10", 100, 1),
+    "retention": ("retention %", 100, 1),
+    "recall_at_10": ("recall@10 %", 100, 1),
+    "recall_at_100": ("recall@100 %", 100, 1),
+    "distances_per_query": ("distances per query", 1, 0),
+    "bytes_per_vector": ("bytes per vector", 1, 0),
+    "hubness": ("hubness", 1, 2),
+    "list_imbalance": ("list imbalance", 1, 2),
+    "quantization_error": ("error ÷ variance", 1, 3),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text.
+
+    Attributes:
+        headers: One per column.
+        groups: Rows under a title each; a table without groups has one, titled "".
+        words: Columns that hold words; the others hold numbers.
+    """
+
+    headers: list[str]
+    groups: dict[str, list[list[str]]]
+    words: tuple[int, ...] = (0,)
+
+
+def is_small(section: Section) -> bool:
+    """Whether all variants fit side by side, with the differences of each compared pair."""
+    return len(section.variants) <= FEW
+
+
+def decimals(row: Row) -> int:
+    """Decimals for the values of a row: one for scores in points, about four digits for isotropy measures."""
+    if row.group != "isotropy":
+        return 1
+    largest = max(abs(value) for values in row.values.values() for value in values)
+    return 4 if largest <= 1 else 3 if largest < 10 else 1
+
+
+def measure_table(section: Section) -> Table:
+    """Every measure: its value for each variant and, where the variants are few, the differences beside them."""
+    isotropic = any(row.isotropic is not None for row in section.rows)
+    columns = _difference_columns(section) if is_small(section) else []
+    headers = ["measure", *["isotropic"] * isotropic, *section.variants, *[header for _, header, _ in columns]]
+
+    def cells(row: Row) -> list[str]:
+        digits = decimals(row)
+        values = ["" if row.isotropic is None else number(row.isotropic, digits)] if isotropic else []
+        values += [number(row.mean(variant), digits) for variant in section.variants]
+        digits += row.group != "isotropy"  # differences of points are small beside the points
+        return [_name(row), *values, *[_difference_cell(row, *column, digits) for column in columns]]
+
+    return Table(headers, {GROUP_TITLES[group]: [cells(row) for row in rows] for group, rows in _by_group(section)})
+
+
+def difference_table(section: Section) -> Table:
+    """Every difference of every compared pair, one a line, for more variants than fit side by side."""
+
+    def cells(row: Row, pair: str) -> list[str]:
+        comparisons = row.comparisons[pair]
+        over_runs = next((c for c in comparisons if c.estimand == NEW_RUNS and c.low is not None), None)
+        over_items = next((c for c in comparisons if c.estimand != NEW_RUNS and c.low is not None), None)
+        p = [significant(c.p, 2) if c is not None and c.p is not None else "" for c in (over_runs, over_items)]
+        estimate = difference(comparisons[0]).partition(" [")[0]
+        return [_name(row), pair, estimate, _brackets(over_runs), p[0], _brackets(over_items), p[1]]
+
+    headers = ["measure", "pair", "difference", OVER_RUNS, "p", OVER_ITEMS, "p"]
+    groups = {
+        GROUP_TITLES[group]: [cells(row, pair) for row in rows for pair in row.comparisons]
+        for group, rows in _by_group(section)
+    }
+    return Table(headers, {title: rows for title, rows in groups.items() if rows}, words=(0, 1))
+
+
+def verdict_table(section: Section) -> Table:
+    """The verdicts: a line for each compared pair, a column for each deciding measure."""
+    findings = section.findings()
+    columns = list(dict.fromkeys((finding.group, finding.measure) for finding in findings))
+    columns.sort(key=lambda column: GROUPS.index(column[0]))
+    cells = {(f.pair, f.group, f.measure): f"{MARKS[f.outcome]} {difference(f.comparison)}" for f in findings}
+    old = common_old(section)
+    rows = [
+        [pair if old is None else new, *[cells.get((pair, *column), "") for column in columns]]
+        for pair, (new, _) in compared_pairs(section).items()
+    ]
+    first = "compared" if old is None else f"compared with {old}"
+    return Table([first, *[f"{GROUP_TITLES[group]}: {measure}" for group, measure in columns]], {"": rows})
+
+
+def transfer_table(section: Section) -> Table:
+    """Whether scores rise with isotropy: a line for each regularizer, a column for each isotropy measure."""
+    measures = list(dict.fromkeys(each.measure for each in section.transfer))
+    cells = {(t.variant, t.measure): f"{MARKS[t.answer]} {correlation(t.comparison)}" for t in section.transfer}
+    variants = list(dict.fromkeys(each.variant for each in section.transfer))
+    rows = [[variant, *[cells.get((variant, measure), "") for measure in measures]] for variant in variants]
+    return Table(["regularizer", *measures], {"": rows})
+
+
+def tuning_table(section: Section) -> Table:
+    """Every setting that was tried on the validation tasks, and which one the test tasks were run with."""
+    measures = list(dict.fromkeys(measure for candidate in section.tuning for measure in candidate.isotropy))
+
+    def cells(candidate: Candidate) -> list[str]:
+        spread = f"{number(min(candidate.scores), 2)} … {number(max(candidate.scores), 2)}"
+        isotropy = [
+            significant(_mean(candidate.isotropy[measure]), 4) if measure in candidate.isotropy else ""
+            for measure in measures
+        ]
+        chosen = "chosen" if candidate.chosen else ""
+        return [
+            candidate.variant,
+            weight_text(candidate.weight),
+            f"{candidate.learning_rate:g}",
+            number(_mean(candidate.scores), 2),
+            spread if len(candidate.scores) > 1 else "",
+            *isotropy,
+            chosen,
+        ]
+
+    headers = ["regularizer", "weight", "learning rate", "validation score", "over seeds", *measures, "choice"]
+    return Table(headers, {"": [cells(candidate) for candidate in section.tuning]}, words=(0, len(headers) - 1))
+
+
+def index_table(section: Section, task: str) -> Table:
+    """What each index gives for each variant on one retrieval task."""
+    points = [(variant, point) for variant, tasks in section.indexes.items() for point in tasks.get(task, [])]
+    columns = {key: column for key, column in INDEX_COLUMNS.items() if any(point.get(key) for _, point in points)}
+    rows = [
+        [
+            point["name"],
+            variant,
+            *[
+                "" if point.get(key) is None else number(scale * point[key], digits)
+                for key, (_, scale, digits) in columns.items()
+            ],
+        ]
+        for variant, point in points
+    ]
+    return Table(["index", "variant", *[header for header, _, _ in columns.values()]], {"": rows}, words=(0, 1))
+
+
+def tasks_of(points: dict[str, dict[str, list[dict[str, object]]]]) -> list[str]:
+    """The retrieval tasks that curves or indexes were measured on."""
+    return list(dict.fromkeys(task for tasks in points.values() for task in tasks))
+
+
+def weight_text(weight: float | str) -> str:
+    """A weight as it is written in a study."""
+    return weight if isinstance(weight, str) else f"{weight:g}"
+
+
+def _by_group(section: Section) -> list[tuple[str, list[Row]]]:
+    grouped = [(group, [row for row in section.rows if row.group == group]) for group in GROUPS]
+    return [(group, rows) for group, rows in grouped if rows]
+
+
+def _difference_columns(section: Section) -> list[tuple[str, str, bool]]:
+    """Each compared pair with its estimate, then the kinds of interval that occur: pair, header, is it an interval."""
+    columns = []
+    for pair in compared_pairs(section):
+        columns.append((pair, pair, False))
+        found = [c for row in section.rows for c in row.comparisons.get(pair, []) if c.low is not None]
+        if any(c.estimand == NEW_RUNS for c in found):
+            columns.append((pair, OVER_RUNS, True))
+        if any(c.estimand != NEW_RUNS for c in found):
+            columns.append((pair, OVER_ITEMS, True))
+    return columns
+
+
+def _difference_cell(row: Row, pair: str, header: str, is_interval: bool, digits: int) -> str:
+    comparisons = row.comparisons.get(pair, [])
+    if not is_interval:
+        return number(comparisons[0].estimate, digits, sign=True) if comparisons else ""
+    kind = [c for c in comparisons if (c.estimand == NEW_RUNS) == (header == OVER_RUNS)]
+    return _interval(kind[0], digits) if kind else ""
+
+
+def _interval(comparison: Comparison, digits: int) -> str:
+    if comparison.low is None or comparison.high is None:
+        return ""
+    return f"{number(comparison.low, digits, sign=True)} … {number(comparison.high, digits, sign=True)}"
+
+
+def _brackets(comparison: Comparison | None) -> str:
+    return "" if comparison is None else difference(comparison).partition(" [")[2].rstrip("]").replace(", ", " … ")
+
+
+def _name(row: Row) -> str:
+    return f"{row.name} {'↑' if row.greater_is_better else '↓'}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

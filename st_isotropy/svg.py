@@ -1,0 +1,73 @@
+"""Plots as inline SVG whose colors follow the light or dark theme of the page around them."""
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Stand-ins that are replaced by the custom properties of `templates/style.css`.
+INK, MUTED, LINE, OURS, REFERENCE, FINE, STRONG = (f"#0102{number:02x}" for number in range(7))
+SERIES = tuple(f"#0103{number:02x}" for number in range(8))
+_PROPERTIES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    OURS: "--ours",
+    REFERENCE: "--reference",
+    FINE: "--fine",
+    STRONG: "--strong",
+    **{color: f"--series-{number}" for number, color in enumerate(SERIES)},
+}
+_STYLE: Any = {
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "font.family": "sans-serif",
+    "font.size": 10.5,
+    "legend.borderaxespad": 0.2,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "text.parse_math": False,  # a name may hold dollars
+    "xtick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.color": LINE,
+    "ytick.labelcolor": MUTED,
+}
+
+
+def draw(plot: Callable[[Axes], None], name: str, size: tuple[float, float] = (4.8, 3.2)) -> str:
+    """Draw a plot as an inline SVG element that scales to its column.
+
+    Args:
+        plot: Draws on the axes it is given.
+        name: Unique on its page: ids are derived from it, and equal ids would mix up the clip paths of two plots.
+        size: Width and height in inches.
+
+    Returns:
+        The `<svg>` element.
+    """
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=size)
+        plot(figure.subplots())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True)
+    svg = buffer.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = re.sub(r'<g id="[\w.]+"', "<g", svg)  # the same in every figure, and nothing refers to them
+    for color in _PROPERTIES:
+        svg = svg.replace(color, themed(color))
+    return svg
+
+
+def themed(color: str) -> str:
+    """Write a stand-in as CSS."""
+    return f"var({_PROPERTIES[color]})"
