@@ -229,7 +229,12 @@ def _searched(task: AbsTask) -> Any:
     return parts[0] if len(parts) == 1 and parts[0]["top_ranked"] is None else None
 
 
-def _load(task: AbsTask) -> None:
+def load(task: AbsTask) -> None:
+    """Load a task's data, so that it holds every split it is evaluated on.
+
+    Raises:
+        UserError: The data cannot be loaded, or a split is missing.
+    """
     try:
         task.load_data()
     except (OSError, ValueError, DatasetsError) as error:

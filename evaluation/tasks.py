@@ -5,10 +5,10 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from evaluation.data import Corpus
+from evaluation.data import Corpus, docstring_corpus
 from evaluation.docstring_tasks import DOCSTRING_TASKS
 from evaluation.errors import UserError
-from evaluation.files import file_name
+from evaluation.files import cache_root, file_name
 from evaluation.folder_tasks import OwnTask, folder_tasks
 from evaluation.mteb_tasks import check_data, find_tasks, known_names
 from evaluation.presets import PRESETS
@@ -20,13 +20,16 @@ def docstring_tasks(corpus: Corpus) -> list[TaskSource]:
     return [TaskSource(kind.metadata.name, kind.metadata.type, partial(kind, corpus)) for kind in DOCSTRING_TASKS]
 
 
+DOCSTRINGS = "docstrings"
+
+
 def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Sequence[Path] = ()) -> list[TaskSource]:
     """The tasks that the user asks for, each once, in the order asked for.
 
     Args:
         specs: Each the name of an mteb task ("STSBenchmark", or "STS17[en-en]" for some of its subsets), an mteb task
             type ("STS": its English text tasks), an mteb benchmark ("NanoBEIR"), a preset of `evaluation.presets`
-            ("quick", "nanobeir", "full") or a data set in one of the folders. ":validation" or another split can
+            ("quick", "nanobeir", "full"), a data set in one of the folders, or "docstrings". ":validation" or another split can
             follow, or ":tune" or ":report" for a third or the other two thirds of the test split. None for everything
             in the folders.
         mirror: Folder laid out as on the hub (`<mirror>/mteb/stsbenchmark-sts/...`); without it data come from the hub.
@@ -47,6 +50,9 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
     found: dict[str, TaskSource] = {}
     from_mteb: dict[str, TaskSource] = {}
     for spec in specs or own:
+        if spec == DOCSTRINGS:
+            found |= {source.name: source for source in docstring_tasks(docstring_corpus(cache_root()))}
+            continue
         mine = _from_folders(spec, own)
         for source in mine:
             source.make().load_data()  # so that broken data are told before anything runs
