@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from evaluation.answer import answer
-from evaluation.markdown import cost, notes, verdict_lines
+from evaluation.markdown import COMPARISON_READING, cost, notes, verdict_lines
 from evaluation.pairs import compared_pairs
 from evaluation.plots import (
     MARKERS,
@@ -24,6 +24,7 @@ from evaluation.plots import (
     training_plots,
     tuning_plots,
 )
+from evaluation.run_comparison import RunComparison
 from evaluation.summary import Section, Summary
 from evaluation.tables import (
     MARKS_READING,
@@ -82,12 +83,24 @@ def html_report(summary: Summary) -> str:
         environment()
         .get_template("report.html")
         .render(
-            summary=summary,
+            title=summary.title,
+            missing=summary.missing,
             answer=[line.partition(": ")[::2] for line in answer(summary)],
             sections=sections,
             notes=notes(summary),
             cost=cost(summary),
             version=__version__,
+        )
+    )
+
+
+def html_comparison(comparison: RunComparison) -> str:
+    """Render runs side by side as a page."""
+    return (
+        environment()
+        .get_template("comparison.html")
+        .render(
+            title=" and ".join(comparison.runs), comparison=comparison, reading=COMPARISON_READING, version=__version__
         )
     )
 
