@@ -1,6 +1,5 @@
 """Models as they are on mteb tasks, each compared with the first; no training."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from evaluation.errors import UserError
-from evaluation.files import write_json, write_text
+from evaluation.files import file_name, write_json, write_text
 from evaluation.models import fingerprint, load_model
 from evaluation.report import markdown_report, print_report, wide_console
 from evaluation.rows import task_rows
 from evaluation.run_directory import check_folder, open_run
-from evaluation.scores import evaluate
+from evaluation.scores import TaskFailure, evaluate
 from evaluation.summary import Summary
 from evaluation.tasks import named_tasks
 from evaluation.timing import Timing
@@ -47,12 +46,17 @@ def compare(names: Sequence[str], tasks: Sequence[str], mirror: Path | None, fol
         "mirror": None if mirror is None else str(mirror.resolve()),
     }
     open_run(folder, configuration)
-    cells = {name: folder / "models" / _folder_name(name, configuration["models"][name]) for name in names}
+    cells = {
+        name: folder / "models" / f"{file_name(name)}-{identity}" for name, identity in configuration["models"].items()
+    }
     measured: dict[str, list[list[dict[str, Any]]]] = {}
     for name, model in models.items():
-        unfinished = any(not (cells[name] / f"{source.name}.json").exists() for source in sources)
-        scores = evaluate(model, _folder_name(name, ""), sources, cells[name])
-        measured[name] = [[asdict(task) for task in scores]]
+        unfinished = any(not (cells[name] / f"{source.file}.json").exists() for source in sources)
+        results = evaluate(model, file_name(name), sources, cells[name])
+        for result in results:
+            if isinstance(result, TaskFailure):
+                raise UserError(result.reason)
+        measured[name] = [[asdict(task) for task in results]]
         if unfinished:
             timing.record()
     summary = Summary(
@@ -68,8 +72,3 @@ def compare(names: Sequence[str], tasks: Sequence[str], mirror: Path | None, fol
     print_report(summary, console)
     console.print(f"Everything is in {folder}: summary.json, report.md, and per-item scores under models/.")
     return summary
-
-
-def _folder_name(model: str, identity: str) -> str:
-    """A model's name as one harmless path component."""
-    return "-".join(part for part in (re.sub(r"[^A-Za-z0-9_.-]+", "-", model).strip("-.")[-60:], identity) if part)

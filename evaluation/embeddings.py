@@ -1,4 +1,4 @@
-"""Embeddings of one retrieval corpus under one variant, saved once and used by every index."""
+"""Embeddings of one task's texts under one variant, saved once and used by every index and isotropy measure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,15 +51,14 @@ class RetrievalEmbeddings:
             )
 
     def save(self, path: Path) -> None:
-        """Save everything in one `.npz` file, written under a temporary name and then renamed."""
-        with new_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                queries=self.queries,
-                corpus=self.corpus,
-                query_ids=np.array(self.query_ids, dtype=str),
-                corpus_ids=np.array(self.corpus_ids, dtype=str),
-            )
+        """Save everything in one `.npz` file, whole or not at all."""
+        _save(
+            path,
+            queries=self.queries,
+            corpus=self.corpus,
+            query_ids=np.array(self.query_ids, dtype=str),
+            corpus_ids=np.array(self.corpus_ids, dtype=str),
+        )
 
     @classmethod
     def load(cls, path: Path) -> "RetrievalEmbeddings":
@@ -67,6 +66,26 @@ class RetrievalEmbeddings:
         with np.load(path, allow_pickle=False) as saved:
             ids = (tuple(saved[name].tolist()) for name in ("query_ids", "corpus_ids"))
             return cls(saved["queries"], saved["corpus"], *ids)
+
+
+def save_texts(path: Path, rows: NDArray[np.floating]) -> None:
+    """Save the embeddings of a task that is no retrieval, as unit rows of shape `(n, d)`, where `load_texts` looks.
+
+    Raises:
+        UserError: A value is not finite.
+    """
+    _save(path, corpus=_unit_rows(rows, "texts", len(rows)))
+
+
+def load_texts(path: Path) -> NDArray[np.float32]:
+    """Load the unit rows, shape `(n, d)`, of a task's texts: the documents of a retrieval task, or all texts."""
+    with np.load(path, allow_pickle=False) as saved:
+        return saved["corpus"]
+
+
+def _save(path: Path, **arrays: NDArray[np.generic]) -> None:
+    with new_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
 
 
 def _unit_rows(rows: NDArray[np.floating], name: str, count: int) -> NDArray[np.float32]:

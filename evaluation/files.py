@@ -1,13 +1,18 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, under names that are harmless everywhere."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+_LONGEST_NAME = 60  # characters
+_RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}
 
 
 @contextmanager
@@ -53,6 +58,24 @@ def new_folder(path: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def file_name(name: str) -> str:
+    """Turn any name into one that is harmless as a file on every system; two names never give the same one.
+
+    A name of letters, digits, dots, dashes and underscores, 60 characters at most, stays as it is. From any other name
+    the end is taken, with dashes for what is not harmless, and a hash of the whole name is added.
+
+    Example:
+        >>> file_name("STSBenchmark"), file_name("STSBenchmark:tune")
+        ('STSBenchmark', 'STSBenchmark-tune-01a0f7ef')
+    """
+    harmless = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[-_LONGEST_NAME:]
+    if harmless.partition(".")[0].upper() in _RESERVED_NAMES:
+        harmless = harmless.replace(".", "-")
+    elif harmless and harmless == name:
+        return name
+    return f"{harmless}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".strip("-.")
 
 
 def cache_root() -> Path:

@@ -94,7 +94,8 @@ def _glove() -> SentenceTransformer:
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = Lowercase()
     tokenizer.pre_tokenizer = BertPreTokenizer()
-    weights = np.vstack([vectors, np.zeros((1, vectors.shape[1]), dtype=vectors.dtype)])
+    # The file is in column order, which safetensors does not save.
+    weights = np.ascontiguousarray(np.vstack([vectors, np.zeros((1, vectors.shape[1]), dtype=vectors.dtype)]))
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)])
 
 

@@ -1,45 +1,36 @@
-"""A model and tasks to scores: mteb evaluates, and what an interval needs (queries, pairs, texts) is kept with them."""
+"""A model and tasks to scores: mteb evaluates, and what an interval or another measurement needs is kept with them."""
 
+import errno
 import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 import mteb
-import pytrec_eval
+import torch
 from datasets.exceptions import DatasetsError
-from mteb.abstasks import (
-    AbsTask,
-    AbsTaskClassification,
-    AbsTaskMultilabelClassification,
-    AbsTaskRetrieval,
-    AbsTaskSTS,
-)
+from mteb.abstasks import AbsTask, AbsTaskRetrieval
 from mteb.models import MTEBModels
 from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 from rich.progress import track
 from sentence_transformers import SentenceTransformer
 from sklearn.exceptions import ConvergenceWarning
 
+from evaluation import items
+from evaluation.embeddings import save_texts
 from evaluation.errors import UserError
-from evaluation.files import read_json, write_json
+from evaluation.files import file_name, read_json, write_json
+from evaluation.items import Pairs
 from evaluation.models import fingerprint
 from evaluation.noise import errors_only, no_dataset_bars
+from evaluation.recorded import RecordingEncoder
 from evaluation.tasks import TaskSource
 
 BATCH_SIZE = 64
-_STS_SIMILARITY = {"cosine": "cosine_scores", "manhattan": "manhattan_distances", "euclidean": "euclidean_distances"}
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """An STS subset: the model's similarity and the gold score of each pair, in the data set's order."""
-
-    similarity: list[float]
-    gold: list[float]
+_NO_MORE_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 @dataclass(frozen=True)
@@ -55,6 +46,7 @@ class TaskScores:
         units: Score of each unit of which `score` is the mean, by id: nDCG@10 of a query, share of the classifiers
             that were right about a test text. Empty for other task types and main scores, and for several subsets.
         pairs: For STS, the pairs by split and subset; `metric` is the mean over the subsets of a correlation.
+        ndcg_at_10: For retrieval, nDCG@10 of every query, by "subset/split/query id", whatever the main score.
     """
 
     task: str
@@ -64,11 +56,25 @@ class TaskScores:
     seconds: float
     units: dict[str, float] = field(default_factory=dict)
     pairs: dict[str, Pairs] = field(default_factory=dict)
+    ndcg_at_10: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """A task on which one model has no score.
+
+    Attributes:
+        task: The task's name.
+        reason: Why, in one sentence that says how to mend it.
+    """
+
+    task: str
+    reason: str
 
 
 def evaluate(
     model: SentenceTransformer, variant: str, tasks: Sequence[TaskSource], folder: Path, batch_size: int = BATCH_SIZE
-) -> list[TaskScores]:
+) -> list[TaskScores | TaskFailure]:
     """Evaluate a model, as it is, on tasks; a task that is finished in `folder` is read, not run again.
 
     Embeddings are used as the model gives them: a model without a `Normalize` module is classified and clustered on
@@ -80,18 +86,37 @@ def evaluate(
             take one variant for another.
         tasks: What to evaluate on.
         folder: Folder of this variant alone: `<task>.json` for the scores, `mteb/` for mteb's own result files,
-            `predictions/` for its predictions.
+            `predictions/` for its predictions (for a part of a task, `mteb-<part>/` and `predictions-<part>/`), and
+            `embeddings/` for what was encoded: see `embeddings_file` and `qrels_file`.
         batch_size: Texts per forward pass.
 
+    Returns:
+        For each task its scores or, if it raised or has no finite score, why there are none. A task that failed is
+        tried again by the next call.
+
     Raises:
-        UserError: If `folder` holds scores of another model, a task's data cannot be loaded, or a score is NaN.
+        UserError: If `folder` holds scores of another model.
+        OSError: If nothing can be written to `folder`.
     """
     revision = fingerprint(model)
-    wrapped = _wrapped(model, variant, revision)
+    encoder = _wrapped(model, variant, revision)
     return [
-        _finished(folder / f"{source.name}.json", revision) or _evaluated(wrapped, source, folder, revision, batch_size)
+        _finished(folder / f"{source.file}.json", revision) or _tried(encoder, source, folder, revision, batch_size)
         for source in track(tasks, f"evaluating {variant}", transient=True)
     ]
+
+
+def embeddings_file(folder: Path, task: str) -> Path:
+    """Where `evaluate` saves what it encoded for a task: rows `corpus`, and for most retrieval tasks the queries.
+
+    `RetrievalEmbeddings.load` reads it if there is a `qrels_file` beside it, `load_texts` reads the rows in any case.
+    """
+    return folder / "embeddings" / f"{file_name(task)}.npz"
+
+
+def qrels_file(folder: Path, task: str) -> Path:
+    """Where `evaluate` saves `{query id: {document id: grade}}` for a retrieval task that searches one whole corpus."""
+    return folder / "embeddings" / f"{file_name(task)}.qrels.json"
 
 
 def _wrapped(model: SentenceTransformer, variant: str, revision: str) -> SentenceTransformerEncoderWrapper:
@@ -115,42 +140,87 @@ def _finished(path: Path, revision: str) -> TaskScores | None:
     return TaskScores(**{**scores, "pairs": {key: Pairs(**pairs) for key, pairs in scores["pairs"].items()}})
 
 
+def _tried(
+    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, revision: str, batch_size: int
+) -> TaskScores | TaskFailure:
+    """Evaluate one task, so that its failure is no other task's."""
+    try:
+        scores = _evaluated(encoder, source, folder, batch_size)
+    except UserError as error:
+        return TaskFailure(source.name, str(error))
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_MORE_FILES:
+            raise
+        first_line = str(error).strip().partition("\n")[0]
+        reason = f"{type(error).__name__}: {first_line}".rstrip(": .")
+        return TaskFailure(
+            source.name,
+            f"{source.name} cannot be evaluated on {encoder.mteb_model_meta.name} ({reason}); leave out the task, "
+            "or mend the cause and repeat the command.",
+        )
+    write_json(folder / f"{source.file}.json", {"revision": revision, "scores": asdict(scores)})
+    return scores
+
+
 def _evaluated(
-    wrapped: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, revision: str, batch_size: int
+    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int
 ) -> TaskScores:
     task = source.make()
-    predictions = folder / "predictions"
+    part = f"-{file_name(source.part)}" if source.part else ""  # mteb's files are named by its task alone
+    predictions = folder / f"predictions{part}"
     (predictions / task.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's file
+    recording = RecordingEncoder(encoder)
     with _without_noise():
         _load(task)  # by us, so that mteb leaves the data and we can read the gold labels
         result = mteb.evaluate(
-            cast(MTEBModels, wrapped),
+            cast(MTEBModels, recording),
             task,
-            cache=mteb.ResultCache(folder / "mteb"),
+            cache=mteb.ResultCache(folder / f"mteb{part}"),
             overwrite_strategy="always",
             co2_tracker=False,
             prediction_folder=predictions,
             encode_kwargs={"batch_size": batch_size, "show_progress_bar": False},
             show_progress_bar=False,
         ).task_results[0]
+    _save_embeddings(task, recording, source.name, folder)
     score = float(result.get_score())
     if not math.isfinite(score):
         raise UserError(
-            f"{source.name} has no score for {wrapped.mteb_model_meta.name}: {task.metadata.main_score} is {score}, "
+            f"{source.name} has no score for {encoder.mteb_model_meta.name}: {task.metadata.main_score} is {score}, "
             "as when a model gives every text the same embedding; leave out the task or the model."
         )
     predicted = read_json(predictions / task.prediction_file_name)
-    scores = TaskScores(
+    return TaskScores(
         task=source.name,
         type=task.metadata.type,
         metric=task.metadata.main_score,
         score=score,
         seconds=result.evaluation_time or 0.0,
-        units=_units(task, predicted),
-        pairs=_pairs(task, predicted),
+        units=items.units(task, predicted),
+        pairs=items.pairs(task, predicted),
+        ndcg_at_10=items.ndcg_at_10(task, predicted),
     )
-    write_json(folder / f"{source.name}.json", {"revision": revision, "scores": asdict(scores)})
-    return scores
+
+
+def _save_embeddings(task: AbsTask, recording: RecordingEncoder, name: str, folder: Path) -> None:
+    """Save what was encoded; queries and grades too, where retrieval from one corpus can be repeated elsewhere."""
+    data = _searched(task)
+    if data is None:
+        save_texts(embeddings_file(folder, name), recording.texts())
+    else:
+        recording.retrieval().save(embeddings_file(folder, name))
+        grades = {q: {d: int(grade) for d, grade in docs.items()} for q, docs in data["relevant_docs"].items()}
+        write_json(qrels_file(folder, name), grades)
+
+
+def _searched(task: AbsTask) -> Any:
+    """The data of a task that searches one whole corpus and counts every document found; None for other tasks."""
+    if not isinstance(task, AbsTaskRetrieval) or task.ignore_identical_ids or task.skip_first_result:
+        return None
+    parts = [task.dataset[subset][split] for subset in task.hf_subsets for split in task.eval_splits]
+    return parts[0] if len(parts) == 1 and parts[0]["top_ranked"] is None else None
 
 
 def _load(task: AbsTask) -> None:
@@ -159,6 +229,8 @@ def _load(task: AbsTask) -> None:
     except (OSError, ValueError, DatasetsError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise _no_data(task, reason) from error
+    if isinstance(task, AbsTaskRetrieval):
+        task.convert_v1_dataset_format_to_v2(num_proc=None)
     dataset = cast(dict[str, Any], task.dataset)
     for subset in task.hf_subsets:
         missing = set(task.eval_splits) - set(dataset.get(subset, dataset))
@@ -171,57 +243,6 @@ def _no_data(task: AbsTask, reason: str) -> UserError:
         f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
         "give a whole local copy, laid out as on the hub, with --mirror DIR."
     )
-
-
-def _units(task: AbsTask, predicted: dict[str, Any]) -> dict[str, float]:
-    parts = list(_parts(task, predicted))
-    if len(parts) > 1:  # the score is then a mean of means, not the mean over all units
-        return {}
-    ((key, part),) = parts
-    if isinstance(task, AbsTaskRetrieval) and task.metadata.main_score == "ndcg_at_10":
-        return {f"{key}/{unit}": value for unit, value in _ndcg(task, *part)}
-    if _has_one_label(task) and task.metadata.main_score == "accuracy":
-        return {f"{key}/{unit}": value for unit, value in _right(task, *part)}
-    return {}
-
-
-def _has_one_label(task: AbsTask) -> TypeGuard[AbsTaskClassification]:
-    return isinstance(task, AbsTaskClassification) and not isinstance(task, AbsTaskMultilabelClassification)
-
-
-def _pairs(task: AbsTask, predicted: dict[str, Any]) -> dict[str, Pairs]:
-    if not isinstance(task, AbsTaskSTS) or not task.metadata.main_score.endswith("spearman"):
-        return {}
-    similarity = _STS_SIMILARITY.get(task.metadata.main_score.split("_")[0], "similarity_scores")
-    return {
-        key: Pairs([float(value) for value in scores[similarity]], [float(value) for value in data["score"]])
-        for key, (data, scores) in _parts(task, predicted)
-    }
-
-
-def _parts(task: AbsTask, predicted: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Each evaluated split and subset with its data and predictions."""
-    dataset = cast(dict[str, Any], task.dataset)
-    for subset, splits in predicted.items():
-        if subset == "mteb_model_meta":
-            continue
-        for split, values in splits.items():
-            yield f"{subset}/{split}", (dataset.get(subset, dataset)[split], values)
-
-
-def _ndcg(task: AbsTaskRetrieval, data: Any, retrieved: dict[str, dict[str, float]]) -> Iterator[tuple[str, float]]:
-    if task.ignore_identical_ids:
-        retrieved = {q: {d: score for d, score in docs.items() if d != q} for q, docs in retrieved.items()}
-    if task.skip_first_result:
-        retrieved = {q: dict(sorted(docs.items(), key=lambda doc: -doc[1])[1:]) for q, docs in retrieved.items()}
-    scores = pytrec_eval.RelevanceEvaluator(data["relevant_docs"], {"ndcg_cut.10"}).evaluate(retrieved)
-    for query, values in scores.items():
-        yield query, values["ndcg_cut_10"]
-
-
-def _right(task: AbsTaskClassification, data: Any, experiments: list[list[int]]) -> Iterator[tuple[str, float]]:
-    for index, label in enumerate(data[task.label_column_name]):
-        yield str(index), sum(predictions[index] == label for predictions in experiments) / len(experiments)
 
 
 @contextmanager

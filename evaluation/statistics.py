@@ -42,6 +42,7 @@ class Comparison:
         detectable: The smallest true difference that this many would have found with a probability of 80 % at the
             two-sided 5 % level, given their spread; None where the spread cannot be estimated.
         p: Two-sided p-value of no difference, by the same method; None where there is no interval.
+        sign_flip_p: Two-sided p-value of the sign-flip test; None where there are too few differences for one.
     """
 
     estimate: float
@@ -52,6 +53,7 @@ class Comparison:
     n: int
     detectable: float | None
     p: float | None = None
+    sign_flip_p: float | None = None
 
 
 @dataclass(frozen=True)

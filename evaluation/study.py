@@ -1,151 +1,266 @@
-"""A study: one start model, trained with and without the term over paired seeds, and every variant measured alike."""
+"""What a study compares: start models, training regimes, regularizers with their weights, seeds, tasks and indexes."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-from sentence_transformers import SentenceTransformer
-
-from evaluation.data import Corpus
-from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.errors import UserError
-from evaluation.files import read_json, write_json
-from evaluation.retrieval import ChosenIndex, choose_indexes, faiss_check
-from evaluation.scores import evaluate
-from evaluation.tasks import docstring_tasks
-from evaluation.timing import Timing
-from evaluation.training import Regime, Term, train, training_pairs, usual_learning_rate
-from st_isotropy.metrics import isotropy
+from evaluation.names import check_name
+from evaluation.objectives import OBJECTIVES
+from evaluation.posthoc_controls import POSTHOC
+from evaluation.regularizers import REGULARIZERS
+from evaluation.retrieval import ALL_INDEXES
+from evaluation.training import Weight, check_weight
 
-START, PLAIN, REGULARIZED = "start", "plain", "regularized"
-MEASURES = (
-    "isoscore",
-    "average_cosine",
-    "effective_rank",
-    "persistent_entropy",
-    "mean_mst_length",
-    "hubness_skewness",
-)
+NONE = "none"  # the objective alone, which every study has
+START = "start"
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How start models are trained, regularizer and seed aside.
+
+    Attributes:
+        name: What the report calls it; the objective and the pairs by default.
+        objective: One of `evaluation.objectives.OBJECTIVES`.
+        pairs: Training pairs: "docstrings", `TASK:SPLIT` of an STS task, or the name of a file without its ending.
+        learning_rates: Peak learning rates that are tried with every regularizer.
+        steps: Optimizer steps.
+        batch_size: Rows per step.
+        teacher: Name of the model whose embeddings are learned; for the objective "distillation" only.
+    """
+
+    objective: str
+    pairs: str
+    learning_rates: tuple[float, ...]
+    steps: int = 150
+    batch_size: int = 64
+    teacher: str = ""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_name("objective", self.objective, OBJECTIVES)
+        object.__setattr__(self, "learning_rates", tuple(self.learning_rates))
+        object.__setattr__(self, "name", self.name or f"{self.objective} on {self.pairs}")
+        for field_name in ("steps", "batch_size"):
+            value = getattr(self, field_name)
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"The regime {self.name!r} has {field_name} = {value!r} and needs a whole number from 1.")
+        if not self.learning_rates or not all(_positive(rate) for rate in self.learning_rates):
+            raise UserError(
+                f"The regime {self.name!r} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers."
+            )
+        if len(set(self.learning_rates)) < len(self.learning_rates):
+            raise UserError(f"The regime {self.name!r} names a learning rate twice.")
+        if (self.objective == "distillation") != bool(self.teacher):
+            raise UserError(f"The regime {self.name!r}: a teacher goes with the objective distillation and no other.")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regularizer with the weights that are tried.
+
+    Attributes:
+        regularizer: One of `evaluation.regularizers.REGULARIZERS`.
+        weights: Numbers, `"auto"`, `"auto:FRACTION"`, or `"decay:NUMBER"`, a weight that falls to 0 over the training.
+        name: What the report calls it; the regularizer's name by default.
+    """
+
+    regularizer: str
+    weights: tuple[Weight, ...]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        check_name("regularizer", self.regularizer, REGULARIZERS)
+        object.__setattr__(self, "weights", tuple(self.weights))
+        object.__setattr__(self, "name", self.name or self.regularizer)
+        if not self.weights:
+            raise UserError(f"The regularizer {self.name!r} has no weights; give one at least.")
+        for weight in self.weights:
+            check_weight(self.name, weight)
+        if len(set(self.weights)) < len(self.weights):
+            raise UserError(f"The regularizer {self.name!r} names a weight twice.")
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is compared.
+    """What is compared. A TOML file has the same names, with `[[regimes]]` and `[[regularizers]]` as tables.
+
+    Every regularizer, and the objective alone, is tried with equally many settings on the validation tasks, and the
+    test tasks are run once, with the setting that did best. The objective alone has no weight, so it gets as many
+    settings in learning rates. With one setting each there is nothing to choose, and no validation tasks are needed.
 
     Attributes:
-        model: Name of the start model.
-        objective: Training objective, with and without the term.
-        weight: Weight of the persistent-entropy term; a negative one minimizes entropy, as a control.
-        seeds: Number of paired training runs.
-        steps: Optimizer steps of each.
+        title: What the study asks, in a sentence.
+        models: Start models, as `evaluation.models.load_model` takes them.
+        regimes: How they are trained.
+        regularizers: What is added to the objectives, beside nothing ("none").
+        test: Tasks that are reported, as `evaluation.tasks.resolve_tasks` takes them.
+        validation: Tasks on which settings are chosen.
+        posthoc: Transforms of the models trained with the objective alone, fitted on training texts.
+        seeds: Paired training runs of the chosen settings.
+        tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test.
+        isotropy_of: The task whose texts the isotropy is measured on; the first retrieval task, else the first task.
+        indexes: Indexes of the FAISS check; none for no check.
+        index_seeds: Index seeds to average over.
 
     Raises:
-        UserError: For an unknown objective, a weight that is not finite, or fewer than one run or step.
+        UserError: Something is unknown, impossible or missing.
     """
 
-    model: str = "static"
-    objective: str = "cosine"
-    weight: float = 30.0
-    seeds: int = 3
-    steps: int = 150
+    title: str
+    models: tuple[str, ...]
+    regimes: tuple[Regime, ...]
+    regularizers: tuple[Grid, ...]
+    test: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    posthoc: tuple[str, ...] = ()
+    seeds: int = 5
+    tuning_seeds: int = 2
+    isotropy_of: str = ""
+    indexes: tuple[str, ...] = ()
+    index_seeds: int = 5
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"--seeds is {self.seeds}, and at least 1 paired training run is needed.")
-        if not math.isfinite(self.weight):
-            raise UserError(f"--weight is {self.weight}; give a finite number, such as 30.")
-        _ = self.regime  # checks the objective and the steps
+        for name in ("models", "regimes", "regularizers", "test", "validation", "posthoc", "indexes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("models", "regimes", "test"):
+            if not getattr(self, name):
+                raise UserError(f"The study has no {name}; give one at least.")
+        for name in ("seeds", "tuning_seeds", "index_seeds"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"The study has {name} = {value!r} and needs a whole number from 1.")
+        _check_distinct("model", self.models)
+        _check_distinct("regime", [regime.name for regime in self.regimes])
+        _check_distinct("variant", [START, NONE, *[grid.name for grid in self.regularizers], *self.posthoc])
+        for name in self.posthoc:
+            check_name("post-hoc transform", name, POSTHOC)
+        for name in self.indexes:
+            check_name("index", name, ALL_INDEXES)
+        sizes = {grid.name: len(grid.weights) for grid in self.regularizers}
+        if len(set(sizes.values())) > 1:
+            listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+            raise UserError(f"Budgets must be equal, but the numbers of weights differ ({listed}).")
+        if self.is_tuned and not self.validation:
+            raise UserError("There is more than one setting to choose from, so the study needs validation tasks.")
 
     @property
-    def regime(self) -> Regime:
-        """How every variant is trained, but for the learning rate, which the start model decides."""
-        return Regime(objective=self.objective, steps=self.steps)
+    def weights_each(self) -> int:
+        """The number of weights that every regularizer is tried with."""
+        return len(self.regularizers[0].weights) if self.regularizers else 1
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether there is a setting to be chosen."""
+        return self.weights_each > 1 or any(len(regime.learning_rates) > 1 for regime in self.regimes)
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the trained variants: the objective alone, then each regularizer."""
+        return (NONE, *(grid.name for grid in self.regularizers))
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One model to be measured: the start model, or a training run of a variant with a seed."""
+class Setting:
+    """One setting of a variant: what is tuned.
+
+    Attributes:
+        variant: `NONE` or the name of a grid.
+        regularizer: Name of the regularizer; empty for `NONE`.
+        weight: Its weight; 0 for `NONE`.
+        learning_rate: Peak learning rate.
+    """
 
     variant: str
-    seed: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the cell's folder."""
-        return self.variant if self.seed is None else f"{self.variant}-{self.seed}"
+    regularizer: str
+    weight: Weight
+    learning_rate: float
 
 
-def cells(study: Study) -> Iterator[Cell]:
-    """The cells in the order in which they are run: pairs are finished together."""
-    yield Cell(START)
-    for seed in range(study.seeds):
-        yield Cell(PLAIN, seed)
-        yield Cell(REGULARIZED, seed)
+def settings(study: Study, regime: Regime) -> list[Setting]:
+    """All settings of a regime, equally many per variant, those of `NONE` first.
 
-
-def run_cells(
-    study: Study, corpus: Corpus, start: SentenceTransformer, folder: Path, timing: Timing
-) -> dict[str, dict[str, Any]]:
-    """Train and measure every cell that is not finished yet.
-
-    Args:
-        study: What is compared.
-        corpus: Training pairs and held-out text.
-        start: The start model.
-        folder: The run directory.
-        timing: Its clock, read when a cell is finished.
-
-    Returns:
-        What was measured, by the name of the cell.
+    Example:
+        >>> regime = Regime("cosine", "docstrings", (1e-3, 4e-3))
+        >>> study = Study("Does it?", ("static",), (regime,), (Grid("koleo", (1.0, 2.0)),), ("STS12",), ("STS13",))
+        >>> [(each.variant, each.weight, each.learning_rate) for each in settings(study, regime)][:4]
+        [('none', 0.0, 0.001), ('none', 0.0, 0.00142), ('none', 0.0, 0.002), ('none', 0.0, 0.004)]
     """
-    pairs = training_pairs(corpus, study.objective)
-    regime = replace(study.regime, learning_rate=usual_learning_rate(start))
-    results = {}
-    for cell in track(list(cells(study)), "Training and measuring", transient=True):
-        path = folder / "cells" / cell.name / "measured.json"  # a cell that has this file is finished
-        if not path.exists():
-            model = start
-            if cell.seed is not None:
-                term = Term("persistent_entropy", study.weight) if cell.variant == REGULARIZED else None
-                model = train(start, pairs, regime, term, cell.seed, folder / "cells" / cell.name / "training")
-            write_json(path, _measure(model, cell, corpus, folder))
-            timing.record()
-        results[cell.name] = read_json(path)
-    return results
+    rates = more_rates(regime.learning_rates, len(regime.learning_rates) * study.weights_each)
+    return [Setting(NONE, "", 0.0, rate) for rate in rates] + [
+        Setting(grid.name, grid.regularizer, weight, rate)
+        for grid in study.regularizers
+        for rate in regime.learning_rates
+        for weight in grid.weights
+    ]
 
 
-def _measure(model: SentenceTransformer, cell: Cell, corpus: Corpus, folder: Path) -> dict[str, Any]:
-    """Isotropy of the documents, mteb task scores, and every index."""
-    here = folder / "cells" / cell.name
-    embeddings = _embed(model, corpus)
-    embeddings.save(here / "embeddings.npz")
-    qrels = {query: {document: 1} for query, document in zip(embeddings.query_ids, embeddings.corpus_ids, strict=True)}
-    chosen = _chosen_indexes(embeddings, qrels, folder / "indexes.json")
-    return {
-        "isotropy": {
-            name: {"value": measure.value, "isotropic": measure.isotropic}
-            for name, measure in isotropy(embeddings.corpus, names=MEASURES).items()
-        },
-        "tasks": [asdict(scores) for scores in evaluate(model, cell.name, docstring_tasks(corpus), here / "tasks")],
-        "retrieval": [asdict(score) for score in faiss_check(embeddings, qrels, chosen)],
-    }
+def more_rates(rates: Sequence[float], count: int) -> list[float]:
+    """Add learning rates until there are so many: half and double a single one, then the middle of the widest gap.
+
+    Example:
+        >>> more_rates([1e-3, 1e-2], 4)
+        [0.001, 0.00178, 0.00316, 0.01]
+    """
+    found = sorted(rates)
+    if len(found) == 1 and count > 1:
+        found = [found[0] / 2, found[0], found[0] * 2] if count > 2 else [found[0], found[0] * 2]
+    while len(found) < count:
+        widest = max(range(len(found) - 1), key=lambda place: round(found[place + 1] / found[place], 6))
+        found.insert(widest + 1, float(f"{math.sqrt(found[widest] * found[widest + 1]):.3g}"))
+    return found
 
 
-def _chosen_indexes(start: RetrievalEmbeddings, qrels: dict[str, dict[str, int]], path: Path) -> list[ChosenIndex]:
-    """Index parameters, chosen on the first cell, which is the start model, and the same for all that follow."""
-    if not path.exists():
-        write_json(path, [asdict(index) for index in choose_indexes(start, qrels)])
-    return [ChosenIndex(**index) for index in read_json(path)]
+def read_study(path: Path) -> Study:
+    """Read a study from a TOML file.
+
+    Raises:
+        UserError: The file cannot be read, is no TOML, or does not describe a study; the text says what and where.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The study {path} cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"The study {path} is no TOML file: {error}.") from error
+    tables: dict[str, Any] = {}
+    for name, kind in (("regimes", Regime), ("regularizers", Grid)):
+        rows = content.get(name, [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise UserError(f"The study {path}: write {name} as tables, each under [[{name}]].")
+        tables[name] = [_build(kind, row, f"the study {path}, [[{name}]] number {i}") for i, row in enumerate(rows, 1)]
+    return _build(Study, {**content, **tables}, f"the study {path}")
 
 
-def _embed(model: SentenceTransformer, corpus: Corpus) -> RetrievalEmbeddings:
-    numbers = range(len(corpus.test))
-    return RetrievalEmbeddings(
-        queries=model.encode_query([pair.first for pair in corpus.test], show_progress_bar=False),
-        corpus=model.encode_document([pair.rest for pair in corpus.test], show_progress_bar=False),
-        query_ids=tuple(map(str, numbers)),
-        corpus_ids=tuple(map(str, numbers)),
-    )
+def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
+    known = [field.name for field in fields(kind)]
+    for key in row:
+        if key not in known:
+            check_name(f"key in {where},", key, known)
+    missing = [field.name for field in fields(kind) if field.default is MISSING and field.name not in row]
+    if missing:
+        raise UserError(f"There is no {', '.join(missing)} in {where}.")
+    for field in fields(kind):
+        wanted = str(field.type).partition("[")[0]
+        if field.name in row and not isinstance(row[field.name], _TOML_TYPES[wanted]):
+            value = row[field.name]
+            raise UserError(f"In {where}, {field.name} is {value!r} and must be a {_TOML_NAMES[wanted]}.")
+    return kind(**row)
+
+
+_TOML_TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "tuple": (list,)}
+_TOML_NAMES = {"str": "text", "int": "whole number", "tuple": "list"}
+
+
+def _check_distinct(kind: str, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise UserError(f"The study has more than one {kind} named {', '.join(twice)}; give each a name of its own.")
+
+
+def _positive(number: Any) -> bool:
+    return isinstance(number, int | float) and math.isfinite(number) and number > 0

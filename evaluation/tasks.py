@@ -13,6 +13,7 @@ from mteb.abstasks import AbsTask
 from evaluation.data import Corpus
 from evaluation.docstring_tasks import DOCSTRING_TASKS
 from evaluation.errors import UserError
+from evaluation.files import file_name
 from evaluation.hub import hub_reachable
 
 
@@ -22,15 +23,28 @@ class TaskSource:
 
     A second run of one instance draws other clusters and, after its data was unloaded, asks the hub; so nobody holds
     an instance for longer than one evaluation.
+
+    Attributes:
+        name: Name that is shown, such as "STSBenchmark:validation"; no other task of a run has it.
+        type: MTEB's task type, such as "STS".
+        make: Makes a fresh instance; can be pickled, for worker processes.
+        part: What of the task is taken, such as "validation"; empty for all of it, as mteb defines it.
     """
 
     name: str
+    type: str
     make: Callable[[], AbsTask]
+    part: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name as a harmless file name, without an ending."""
+        return file_name(self.name)
 
 
 def docstring_tasks(corpus: Corpus) -> list[TaskSource]:
     """The three tasks of the held-out docstrings."""
-    return [TaskSource(kind.metadata.name, partial(kind, corpus)) for kind in DOCSTRING_TASKS]
+    return [TaskSource(kind.metadata.name, kind.metadata.type, partial(kind, corpus)) for kind in DOCSTRING_TASKS]
 
 
 def named_tasks(names: Sequence[str], mirror: Path | None = None) -> list[TaskSource]:
@@ -46,10 +60,10 @@ def named_tasks(names: Sequence[str], mirror: Path | None = None) -> list[TaskSo
     kinds = [_task_class(name) for name in names]
     if mirror is None:
         _check_hub(names)
-        return [TaskSource(name, kind) for name, kind in zip(names, kinds, strict=True)]
+        return [TaskSource(kind.metadata.name, kind.metadata.type, kind) for kind in kinds]
     for kind in kinds:
         _check_mirrored(kind, mirror)
-    return [TaskSource(name, partial(_from_mirror, kind, mirror)) for name, kind in zip(names, kinds, strict=True)]
+    return [TaskSource(kind.metadata.name, kind.metadata.type, partial(_from_mirror, kind, mirror)) for kind in kinds]
 
 
 def _from_mirror(kind: type[AbsTask], mirror: Path) -> AbsTask:

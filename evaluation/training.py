@@ -1,67 +1,45 @@
-"""One cell of the study: a start model, a regime, a term and a seed, to a trained model on disk."""
+"""One cell of a study: a start model, a recipe, a term and a seed, to a trained model on disk."""
 
 import copy
-import hashlib
-import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 from datasets import Dataset
 from rich.progress import Progress
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch import nn
 from transformers import PrinterCallback, ProgressCallback
 
-from evaluation.data import Corpus, positive_pairs, scored_pairs
 from evaluation.errors import UserError
 from evaluation.files import new_folder, read_json, write_json
 from evaluation.models import fingerprint
+from evaluation.names import check_name
+from evaluation.objectives import OBJECTIVES
+from evaluation.training_pairs import content_hash
 from evaluation.progress import TrainingBar
-from st_isotropy import RegularizedLoss
-from st_isotropy.regularizers import (
-    Covariance,
-    GlobalOrthogonal,
-    IsoScoreStar,
-    KoLeo,
-    MeanCosine,
-    MSTLength,
-    PersistentEntropy,
-    Regularizer,
-    SIGReg,
-    Uniformity,
-)
+from evaluation.regularizers import REGULARIZERS
+from evaluation.vocabulary import occurring_rows
+from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 
+Weight = float | str
 TRANSFORMER_LEARNING_RATE = 2e-5
-OBJECTIVES: dict[str, type[nn.Module]] = {
-    "cosine": CosineSimilarityLoss,
-    "contrastive": MultipleNegativesRankingLoss,
-}
-REGULARIZERS: dict[str, Callable[[], Regularizer]] = {
-    make().name: make
-    for make in (
-        *(PersistentEntropy, MSTLength, KoLeo, GlobalOrthogonal, Uniformity),
-        *(MeanCosine, IsoScoreStar, Covariance, SIGReg),
-    )
-}
+DECAY = 0.999  # share of the steps; 1 would count as one step
 
 
 @dataclass(frozen=True)
-class Regime:
+class Recipe:
     """How a model is trained, regularizer and seed aside.
 
     Attributes:
-        objective: "cosine" (regression of the cosine to 1 for a pair and 0 for a mismatch) or "contrastive"
-            (in-batch negatives).
+        objective: One of `evaluation.objectives.OBJECTIVES`.
         steps: Optimizer steps.
-        batch_size: Pairs per step.
+        batch_size: Rows per step.
         learning_rate: Peak learning rate of AdamW; it falls linearly to 0. The default is for static embeddings.
     """
 
@@ -71,38 +49,73 @@ class Regime:
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
-        _known("objective", self.objective, OBJECTIVES)
+        check_name("objective", self.objective, OBJECTIVES)
         for name in ("steps", "batch_size", "learning_rate"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
-                raise UserError(f"The regime's {name} is {value} and must be a positive number.")
+                raise UserError(f"The recipe's {name} is {value} and must be a positive number.")
 
 
 @dataclass(frozen=True)
 class Term:
-    """A regularizer with its weight, added to the objective; a negative weight maximizes the penalty, as a control."""
+    """A regularizer with its weight, added to the objective.
+
+    Attributes:
+        regularizer: One of `evaluation.regularizers.REGULARIZERS`.
+        weight: A number, where a negative one maximizes the penalty, as a control; `"auto"` or `"auto:FRACTION"`, which
+            balances gradients; or `"decay:NUMBER"`, which falls linearly to 0 over the training.
+    """
 
     regularizer: str
-    weight: float | Literal["auto"]
+    weight: Weight
 
     def __post_init__(self) -> None:
-        _known("regularizer", self.regularizer, REGULARIZERS)
-        if self.weight != "auto" and not math.isfinite(self.weight):
-            raise UserError(f'The weight of {self.regularizer} is {self.weight} and must be a finite number or "auto".')
+        check_name("regularizer", self.regularizer, REGULARIZERS)
+        check_weight(self.regularizer, self.weight)
+
+    def around(self, model: SentenceTransformer, loss: nn.Module) -> RegularizedLoss:
+        """Add the regularizer to a loss."""
+        kind = REGULARIZERS[self.regularizer]()
+        weighted = [(penalty, _scaled(self.weight, share)) for penalty, share in kind.terms]
+        return RegularizedLoss(model, loss, weighted, **kind.options)
+
+
+def check_weight(name: str, weight: Weight) -> None:
+    """Refuse a weight that is neither a finite number nor one of the named kinds.
+
+    Raises:
+        UserError: The weight is something else.
+    """
+    try:
+        _scaled(weight, 1.0)
+    except ValueError:
+        raise UserError(
+            f'The weight of {name} is {weight!r} and must be a finite number, "auto", "auto:FRACTION" or "decay:NUMBER".'
+        ) from None
+
+
+def _scaled(weight: Weight, share: float) -> float | BalancedWeight | WeightSchedule:
+    """The weight of one of several terms; a balanced weight needs no scale."""
+    if isinstance(weight, str):
+        kind, _, number = weight.partition(":")
+        if kind == "auto":
+            return BalancedWeight(float(number)) if number else BalancedWeight()
+        if kind != "decay":
+            raise ValueError
+        return WeightSchedule(float(number) * share, decay=DECAY)
+    if not math.isfinite(weight):
+        raise ValueError
+    return weight * share
 
 
 def usual_learning_rate(start: SentenceTransformer) -> float:
     """The peak learning rate for a kind of model: what moves a table of vectors makes a transformer collapse."""
-    return Regime.learning_rate if isinstance(start[0], StaticEmbedding) else TRANSFORMER_LEARNING_RATE
-
-
-def training_pairs(corpus: Corpus, objective: str) -> Dataset:
-    """The columns that an objective trains on."""
-    return scored_pairs(corpus) if objective == "cosine" else positive_pairs(corpus)
+    return Recipe.learning_rate if isinstance(start[0], StaticEmbedding) else TRANSFORMER_LEARNING_RATE
 
 
 def train(
-    start: SentenceTransformer, pairs: Dataset, regime: Regime, term: Term | None, seed: int, folder: Path
+    start: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, seed: int, folder: Path,
+    show_progress: bool = True,
 ) -> SentenceTransformer:
     """Train a copy of `start` and save it in `folder`, or load it from there when it was trained before.
 
@@ -110,12 +123,13 @@ def train(
 
     Args:
         start: The start model; left as it is.
-        pairs: Columns that fit the regime's objective.
-        regime: How to train.
+        pairs: Columns that fit the objective.
+        recipe: How to train.
         term: The regularizer, or None for the objective alone.
         seed: Seed of batch order and dropout.
         folder: The cell's folder; it appears whole, with `model/`, `cell.json` (what was asked) and `log.json`
             (loss and its terms over the steps, seconds), or not at all.
+        show_progress: Whether to show a progress bar.
 
     Returns:
         The trained model.
@@ -123,13 +137,13 @@ def train(
     Raises:
         UserError: If `folder` holds a cell of another configuration.
     """
-    cell = _describe(start, pairs, regime, term, seed)
+    cell = _describe(start, pairs, recipe, term, seed)
     if folder.exists():
         _check_same(folder, cell)
         return SentenceTransformer(str(folder / "model"), device=str(start.device))
     with new_folder(folder) as temporary:
         began = time.perf_counter()
-        model, log = _fit(copy.deepcopy(start), pairs, regime, term, seed)
+        model, log = _fit(copy.deepcopy(start), pairs, recipe, term, seed, show_progress)
         seconds = time.perf_counter() - began
         model.save_pretrained(str(temporary / "model"), create_model_card=False)
         write_json(temporary / "cell.json", cell)
@@ -138,18 +152,22 @@ def train(
 
 
 def _fit(
-    model: SentenceTransformer, pairs: Dataset, regime: Regime, term: Term | None, seed: int
+    model: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, seed: int, show_progress: bool
 ) -> tuple[SentenceTransformer, list[dict[str, float]]]:
     model.model_card_data.widget = [{"text": "No card is written."}]  # else the trainer looks for some
-    loss = OBJECTIVES[regime.objective](model)
+    loss = OBJECTIVES[recipe.objective].loss(model)
     if term is not None:
-        loss = RegularizedLoss(model, loss, REGULARIZERS[term.regularizer](), term.weight)
-    with TemporaryDirectory() as scratch, Progress(transient=True) as progress:
+        loss = term.around(model, loss)
+    with (
+        TemporaryDirectory() as scratch,
+        Progress(transient=True, disable=not show_progress) as progress,
+        occurring_rows(model, _texts(pairs)),
+    ):
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
-            max_steps=regime.steps,
-            per_device_train_batch_size=regime.batch_size,
-            learning_rate=regime.learning_rate,
+            max_steps=recipe.steps,
+            per_device_train_batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
             seed=seed,
             data_seed=seed,
             full_determinism=False,
@@ -157,12 +175,14 @@ def _fit(
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
-            logging_steps=max(1, regime.steps // 30),
+            logging_steps=max(1, recipe.steps // 30),
             use_cpu=model.device.type == "cpu",
         )
         bar = TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
+        # It passes on the step, for weights that change with it, and logs the weights in force.
+        geometry = [GeometryCallback(loss)] if isinstance(loss, RegularizedLoss) else []
         trainer = SentenceTransformerTrainer(
-            model=model, args=arguments, train_dataset=pairs, loss=loss, callbacks=[bar]
+            model=model, args=arguments, train_dataset=pairs, loss=loss, callbacks=[bar, *geometry]
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
@@ -171,18 +191,18 @@ def _fit(
         except ValueError as error:  # of the loss or the trainer: a sentence that names the column, and often the step
             raise UserError(f"Training stopped: {error}") from error
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise UserError(f"Training gave NaN or infinite weights at learning rate {regime.learning_rate}; lower it.")
+        raise UserError(f"Training gave NaN or infinite weights at learning rate {recipe.learning_rate}; lower it.")
     return model, [entry for entry in trainer.state.log_history if "loss" in entry]
 
 
 def _describe(
-    start: SentenceTransformer, pairs: Dataset, regime: Regime, term: Term | None, seed: int
+    start: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, seed: int
 ) -> dict[str, Any]:
     """Everything that determines the trained model."""
     return {
         "start": fingerprint(start),
-        "pairs": hashlib.sha256(json.dumps(pairs.to_dict()).encode()).hexdigest()[:16],
-        "regime": asdict(regime),
+        "pairs": content_hash(pairs),
+        "recipe": asdict(recipe),
         "term": asdict(term) if term else None,
         "seed": seed,
     }
@@ -197,7 +217,7 @@ def _check_same(folder: Path, cell: dict[str, Any]) -> None:
         raise UserError(f"The cell {folder} was trained with {', '.join(differing)}; choose another run directory.")
 
 
-def _known(kind: str, name: str, names: dict[str, Any]) -> None:
-    if name not in names:
-        near = get_close_matches(name, names, n=3, cutoff=0.4) or list(names)
-        raise UserError(f"There is no {kind} {name!r}; near names are {', '.join(near)}.")
+def _texts(pairs: Dataset) -> Iterator[str]:
+    for name, kind in pairs.features.items():
+        if getattr(kind, "dtype", None) == "string":  # lists of numbers have none
+            yield from pairs[name]

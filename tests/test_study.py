@@ -1,140 +1,157 @@
-"""The quickstart's cells on a small corpus: paired, measured alike, resumed without redoing what is finished."""
+"""The description of a study: read from TOML, checked before anything runs, with equal budgets for every variant."""
 
-import json
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import pytest
-from small_corpus import small_corpus, static_model, transformer_model
 
 from evaluation.errors import UserError
-from evaluation.files import read_json
-from evaluation.quickstart import tabulate
-from evaluation.study import MEASURES, Study, cells, run_cells
-from evaluation.timing import Timing
+from evaluation.study import Grid, Regime, Study, more_rates, read_study, settings
 
-STUDY = Study(seeds=2, steps=3, weight=30.0)
+REGIME = Regime("cosine", "docstrings", (1e-3, 4e-3))
+STUDY = Study(
+    title="Does it?",
+    models=("static",),
+    regimes=(REGIME,),
+    regularizers=(Grid("persistent_entropy", (3, 30)), Grid("koleo", (0.1, "auto"))),
+    test=("STS12",),
+    validation=("STS13",),
+)
+TOML = """
+title = "Does it?"
+models = ["static"]
+test = ["STS12"]
+validation = ["STS13"]
 
+[[regimes]]
+objective = "cosine"
+pairs = "docstrings"
+learning_rates = [1e-3, 4e-3]
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("study")
-    run_cells(STUDY, small_corpus(), static_model(), folder, Timing(folder))
-    return folder
+[[regularizers]]
+regularizer = "persistent_entropy"
+weights = [3, 30]
 
-
-def measured(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {
-        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
-        for path in sorted(folder.glob("cells/*/*"))
-        if path.is_file()
-    }
-
-
-def test_a_study_has_the_start_model_and_pairs_of_runs() -> None:
-    assert [cell.name for cell in cells(STUDY)] == ["start", "plain-0", "regularized-0", "plain-1", "regularized-1"]
-
-
-def test_exact_search_agrees_with_the_retrieval_task_of_mteb(finished: Path) -> None:
-    for cell in cells(STUDY):
-        result = read_json(finished / "cells" / cell.name / "measured.json")
-        task = next(task for task in result["tasks"] if task["type"] == "Retrieval")
-        assert result["retrieval"][0]["name"] == "flat"
-        assert result["retrieval"][0]["ndcg_at_10"] == pytest.approx(task["score"], abs=2e-5)
+[[regularizers]]
+regularizer = "koleo"
+weights = [0.1, "auto"]
+"""
 
 
-def test_the_term_changes_the_model_and_the_seed_changes_the_run(finished: Path) -> None:
-    values = {
-        cell.name: read_json(finished / "cells" / cell.name / "measured.json")["isotropy"]["isoscore"]["value"]
-        for cell in cells(STUDY)
-    }
-    assert len(set(values.values())) == 5
+def written(folder, text):
+    path = folder / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
-def test_a_transformer_is_trained_at_a_hundredth_of_the_learning_rate_of_static_embeddings(
-    finished: Path, tmp_path: Path
-) -> None:
-    assert learning_rate(finished) == 2e-3
-    folder = tmp_path / "study"
-    study = Study(seeds=1, steps=1)
-    run_cells(study, small_corpus(), transformer_model(tmp_path / "start"), folder, Timing(folder))
-    assert learning_rate(folder) == 2e-5
+def test_a_toml_file_says_the_same_as_the_dataclasses(tmp_path):
+    assert read_study(written(tmp_path, TOML)) == STUDY
 
 
-def learning_rate(folder: Path) -> float:
-    return read_json(folder / "cells" / "plain-0" / "training" / "cell.json")["regime"]["learning_rate"]
+def test_every_variant_gets_equally_many_settings():
+    sizes = {}
+    for setting in settings(STUDY, REGIME):
+        sizes[setting.variant] = sizes.get(setting.variant, 0) + 1
+    assert sizes == {"none": 4, "persistent_entropy": 4, "koleo": 4}
 
 
-def test_a_finished_study_is_not_run_again(finished: Path) -> None:
-    before, cost = measured(finished), read_json(finished / "timing.json")
-    run_cells(STUDY, small_corpus(), static_model(), finished, Timing(finished))
-    assert measured(finished) == before
-    assert read_json(finished / "timing.json") == cost
-
-
-def test_only_the_missing_cell_is_run_again_and_gives_the_same_result(finished: Path) -> None:
-    before = measured(finished)
-    (finished / "cells" / "plain-1" / "measured.json").unlink()
-    run_cells(STUDY, small_corpus(), static_model(), finished, Timing(finished))
-    after = measured(finished)
-    del before["cells/plain-1/measured.json"]
-    again = json.loads(after.pop("cells/plain-1/measured.json")[1])
-    # The embeddings are written again with the cell; everything else stays untouched.
-    assert before.pop("cells/plain-1/embeddings.npz")[1] == after.pop("cells/plain-1/embeddings.npz")[1]
-    assert after == before
-    assert again["isotropy"].keys() == {*MEASURES}
-
-
-def test_a_cell_measured_twice_gives_the_same_numbers(finished: Path) -> None:
-    path = finished / "cells" / "plain-1" / "measured.json"
-    first = without_seconds(read_json(path))
-    path.unlink()
-    run_cells(STUDY, small_corpus(), static_model(), finished, Timing(finished))
-    assert without_seconds(read_json(path)) == first
-
-
-def without_seconds(value: Any) -> Any:
-    """A measurement without the fields that tell how long it took."""
-    if isinstance(value, dict):
-        return {key: without_seconds(item) for key, item in value.items() if not key.endswith("seconds")}
-    return [without_seconds(item) for item in value] if isinstance(value, list) else value
-
-
-def test_the_table_compares_regularized_with_plain_in_every_group(finished: Path) -> None:
-    results = run_cells(STUDY, small_corpus(), static_model(), finished, Timing(finished))
-    statuses = {index["name"]: index["status"] for index in read_json(finished / "indexes.json")}
-    rows = tabulate(STUDY, results, statuses)
-    assert {row.group for row in rows} == {"isotropy", "tasks", "retrieval"}
-    for row in rows:
-        assert len(row.values["start"]) == 1 and len(row.values["plain"]) == len(row.values["regularized"]) == 2
-        [over_runs, *_] = row.comparisons["regularized − plain"]
-        expected = row.mean("regularized") - row.mean("plain")
-        assert over_runs.estimate == pytest.approx(expected, abs=1e-9)
-
-
-def test_a_half_written_cell_is_not_taken_for_a_finished_one(tmp_path: Path) -> None:
-    study = Study(seeds=1, steps=1)
-    half = tmp_path / "cells" / "start"
-    half.mkdir(parents=True)
-    (half / ".measured.json.123.tmp").write_text('{"isotropy": ')
-    run_cells(study, small_corpus(), static_model(), tmp_path, Timing(tmp_path))
-    assert read_json(half / "measured.json")["isotropy"]
+def test_the_objective_alone_is_tried_at_every_learning_rate_of_the_regularizers():
+    alone = {setting.learning_rate for setting in settings(STUDY, REGIME) if setting.variant == "none"}
+    assert alone > set(REGIME.learning_rates)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("rates", "count", "expected"),
     [
-        ({"seeds": 0}, r"--seeds is 0, and at least 1"),
-        ({"weight": float("nan")}, r"--weight is nan; give a finite number"),
-        ({"weight": float("inf")}, r"--weight is inf"),
-        ({"steps": 0}, r"steps is 0"),
-        ({"objective": "cosin"}, r"no objective 'cosin'; near names are cosine"),
+        ([2e-3], 1, [2e-3]),
+        ([2e-3], 2, [2e-3, 4e-3]),
+        ([2e-3], 3, [1e-3, 2e-3, 4e-3]),
+        ([2e-3], 4, [1e-3, 1.41e-3, 2e-3, 4e-3]),
+        ([4e-3, 1e-3], 2, [1e-3, 4e-3]),
+        ([1e-3, 2e-3, 8e-3], 4, [1e-3, 2e-3, 4e-3, 8e-3]),
     ],
 )
-def test_a_study_that_cannot_be_is_refused(arguments: dict[str, object], message: str) -> None:
+def test_rates_are_added_in_the_widest_gap(rates, count, expected):
+    assert more_rates(rates, count) == expected
+
+
+def test_with_one_setting_each_there_is_nothing_to_choose():
+    regime = replace(REGIME, learning_rates=(1e-3,))
+    study = replace(STUDY, regimes=(regime,), regularizers=(Grid("koleo", (1.0,)),), validation=())
+    assert not study.is_tuned
+    assert [(each.variant, each.learning_rate) for each in settings(study, regime)] == [("none", 1e-3), ("koleo", 1e-3)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": ()}, r"The study has no models; give one at least\."),
+        ({"seeds": 0}, r"The study has seeds = 0 and needs a whole number from 1\."),
+        ({"models": ("static", "static")}, r"more than one model named static; give each a name of its own\."),
+        ({"regimes": (REGIME, REGIME)}, r"more than one regime named cosine on docstrings"),
+        ({"posthoc": ("centre",)}, r"There is no post-hoc transform 'centre'; near names are center\."),
+        ({"indexes": ("hsnw",)}, r"There is no index 'hsnw'; near names are hnsw"),
+        ({"regularizers": (Grid("koleo", (1.0,)), Grid("koleo", (2.0,)))}, r"more than one variant named koleo"),
+        ({"regularizers": (Grid("koleo", (1.0,), name="none"),)}, r"more than one variant named none"),
+        (
+            {"regularizers": (Grid("koleo", (1.0,)), Grid("uniformity", (1.0, 2.0)))},
+            r"Budgets must be equal, but the numbers of weights differ \(koleo 1, uniformity 2\)\.",
+        ),
+        ({"validation": ()}, r"more than one setting to choose from, so the study needs validation tasks\."),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused(change, message):
     with pytest.raises(UserError, match=message):
-        Study(**arguments)  # pyright: ignore[reportArgumentType]
+        replace(STUDY, **change)
 
 
-def test_a_negative_weight_is_a_control_that_is_allowed() -> None:
-    assert Study(weight=-3.0).weight == -3.0
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"objective": "cosin"}, r"There is no objective 'cosin'; near names are cosine"),
+        ({"learning_rates": ()}, r"learning_rates = \[\] and needs positive numbers\."),
+        ({"learning_rates": (-1.0,)}, r"learning_rates = \[-1\.0\] and needs positive numbers\."),
+        ({"learning_rates": (1e-3, 1e-3)}, r"names a learning rate twice\."),
+        ({"steps": 0}, r"steps = 0 and needs a whole number from 1\."),
+        ({"teacher": "minilm"}, r"a teacher goes with the objective distillation and no other\."),
+        ({"objective": "distillation"}, r"a teacher goes with the objective distillation and no other\."),
+    ],
+)
+def test_a_regime_that_cannot_be_is_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        replace(REGIME, **change)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((), r"The regularizer 'koleo' has no weights"),
+        ((1.0, 1.0), r"The regularizer 'koleo' names a weight twice\."),
+        ((float("nan"),), r"The weight of koleo is nan and must be a finite number"),
+        (("rising:3",), r"""The weight of koleo is 'rising:3' and must be a finite number, "auto","""),
+        (("auto:much",), r"The weight of koleo is 'auto:much' and must be"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(weights, message):
+    with pytest.raises(UserError, match=message):
+        Grid("koleo", weights)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "Does it?"\n', "", r"There is no title in the study .*study\.toml\."),
+        ('pairs = "docstrings"\n', "", r"There is no pairs in the study .*study\.toml, \[\[regimes\]\] number 1\."),
+        ("learning_rates", "learning_rate", r"no key in .*, \[\[regimes\]\] number 1, 'learning_rate'; near names are"),
+        ("[1e-3, 4e-3]", "1e-3", r"In the study .*, learning_rates is 0\.001 and must be a list\."),
+        ("[[regimes]]", "[regimes]", r"write regimes as tables, each under \[\[regimes\]\]\."),
+        ("title =", "title", r"The study .*study\.toml is no TOML file: .*line 2"),
+    ],
+)
+def test_a_file_that_describes_no_study_is_refused(tmp_path, old, new, message):
+    with pytest.raises(UserError, match=message):
+        read_study(written(tmp_path, TOML.replace(old, new)))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"The study .*missing\.toml cannot be read \(No such file or directory\)\."):
+        read_study(tmp_path / "missing.toml")

@@ -1,0 +1,238 @@
+"""One cell of a study, run in any process: train a model if it is a trained one, measure it, keep the numbers.
+
+A cell's folder is named by a hash of everything that determines it, so that a study can be changed or extended in the
+same run directory and no cell is ever taken for another.
+"""
+
+import copy
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset, load_from_disk
+from datasets.utils.logging import set_verbosity_error
+from sentence_transformers import SentenceTransformer
+from threadpoolctl import threadpool_limits
+
+from evaluation.errors import UserError
+from evaluation.files import file_name, read_json, write_json
+from evaluation.measuring import measure
+from evaluation.models import load_model
+from evaluation.posthoc_controls import POSTHOC
+from evaluation.tasks import TaskSource
+from evaluation.training import Recipe, Term, train
+
+VALIDATION, TEST = "validation", "test"
+FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What is measured of every model of a phase.
+
+    Attributes:
+        phase: "validation" or "test".
+        tasks: The tasks.
+        identities: What determines each task's data: its path and revision.
+        isotropy_of: Name of the task whose texts the isotropy is measured on.
+        indexes: Indexes of the FAISS check.
+        index_seeds: Index seeds to average over.
+    """
+
+    phase: str
+    tasks: tuple[TaskSource, ...]
+    identities: tuple[str, ...]
+    isotropy_of: str
+    indexes: tuple[str, ...]
+    index_seeds: int
+
+    @property
+    def key(self) -> str:
+        """Hash of all of it."""
+        names = [task.name for task in self.tasks]
+        return short_hash([names, self.identities, self.isotropy_of, self.indexes, self.index_seeds])
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a trained model comes from, besides its start model.
+
+    Attributes:
+        pairs: Folder of the training pairs.
+        pairs_hash: Hash of their content.
+        recipe: How to train.
+        term: The regularizer; None for the objective alone.
+        seed: Seed of batch order and dropout.
+    """
+
+    pairs: Path = field(compare=False)
+    pairs_hash: str
+    recipe: Recipe
+    term: Term | None
+    seed: int
+
+    @property
+    def content(self) -> list[Any]:
+        """Everything that determines the trained model, besides its start model."""
+        return [self.pairs_hash, asdict(self.recipe), self.term and asdict(self.term), self.seed]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model and what is measured of it.
+
+    Attributes:
+        label: What a progress display and an error call it.
+        model: Name of the start model.
+        fingerprint: Hash of the start model.
+        training: How it is trained; None for the start model itself.
+        posthoc: Name of the transform that is appended; empty for none.
+        measuring: What is measured.
+        root: The run directory.
+    """
+
+    label: str = field(compare=False)
+    model: str
+    fingerprint: str
+    training: Training | None
+    posthoc: str
+    measuring: Measuring = field(compare=False)
+    root: Path = field(compare=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this model, with what was measured of it."""
+        content = [self.fingerprint, self.training and self.training.content, self.posthoc]
+        return self.root / "cells" / f"{file_name(self.label)}-{short_hash(content)}"
+
+    @property
+    def trained(self) -> Path:
+        """The folder of the trained model, which cells share that differ in a post-hoc transform."""
+        assert self.training is not None
+        return self.root / "models" / short_hash([self.fingerprint, self.training.content])
+
+    @property
+    def start_folder(self) -> Path:
+        """The folder of the start model's measurement, where the parameters of the indexes are kept."""
+        start = Cell("start", self.model, self.fingerprint, None, "", self.measuring, self.root)
+        return start.folder / self.measuring.phase
+
+    @property
+    def path(self) -> Path:
+        """The file that is there when the cell is finished."""
+        return self.folder / f"{self.measuring.phase}-{self.measuring.key}.json"
+
+    def finished(self) -> bool:
+        """Whether everything was measured; a cell in which a task failed is tried again."""
+        return self.path.exists() and not read_json(self.path)["failures"]
+
+
+def short_hash(content: Any) -> str:
+    """Hash of plain JSON values."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def run_cell(cell: Cell) -> Path:
+    """Train and measure a cell on one thread, so that its numbers do not depend on how many run at once.
+
+    Returns:
+        The file with what was measured. A training that fails is recorded there as the one failure.
+    """
+    set_verbosity_error()
+    with _one_thread():
+        try:
+            model = _model(cell)
+        except UserError as error:
+            write_json(cell.path, {"failures": [f"{cell.label}: {error}"], "training": {}})
+            return cell.path
+        here = cell.folder / cell.measuring.phase
+        measured = measure(
+            model,
+            cell.folder.name,
+            cell.measuring.tasks,
+            here,
+            isotropy_of=cell.measuring.isotropy_of,
+            indexes=cell.measuring.indexes,
+            start=cell.start_folder if cell.training or cell.posthoc else None,
+            index_seeds=range(cell.measuring.index_seeds),
+        )
+        measured["failures"] = [f"{cell.label}: {failure['reason']}" for failure in measured["failures"]]
+        write_json(cell.path, {**measured, "training": _training_log(cell)})
+    _discard(cell)
+    return cell.path
+
+
+def _model(cell: Cell) -> SentenceTransformer:
+    start = _start_model(cell.model)
+    if cell.training is None:
+        model = start
+    else:
+        training = cell.training
+        pairs = _pairs(training.pairs)
+        model = train(
+            start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False
+        )
+    if cell.posthoc:
+        model = copy.deepcopy(model)
+        texts = list(_texts(_pairs(cell.training.pairs)))[:FITTED_ON] if cell.training else []
+        model.append(POSTHOC[cell.posthoc].fit(model, texts))
+    return model
+
+
+@lru_cache(maxsize=2)
+def _start_model(name: str) -> SentenceTransformer:
+    return load_model(name)
+
+
+@lru_cache(maxsize=2)
+def _pairs(folder: Path) -> Dataset:
+    pairs = load_from_disk(str(folder), keep_in_memory=True)
+    assert isinstance(pairs, Dataset)  # written by us
+    return pairs
+
+
+def _texts(pairs: Dataset) -> Iterator[str]:
+    seen: set[str] = set()
+    for name, kind in pairs.features.items():
+        if getattr(kind, "dtype", None) == "string":
+            for text in pairs[name]:
+                if text not in seen:
+                    seen.add(text)
+                    yield text
+
+
+def _training_log(cell: Cell) -> dict[str, list[list[float]]]:
+    """The logged terms of the loss over the steps."""
+    if cell.training is None:
+        return {}
+    steps = read_json(cell.trained / "log.json")["steps"]
+    names = [name for name in steps[0] if name == "loss" or name.endswith("_loss")]
+    return {name: [[entry["step"], entry[name]] for entry in steps if name in entry] for name in names}
+
+
+def _discard(cell: Cell) -> None:
+    """Delete what is large, can be made again and is not needed again: embeddings, and the models that were tried."""
+    if cell.training is None:
+        return
+    for file in (cell.folder / cell.measuring.phase / "embeddings").glob("*.npz"):
+        file.unlink()
+    if cell.measuring.phase == VALIDATION:
+        shutil.rmtree(cell.trained, ignore_errors=True)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,18 @@
+"""Answer an unknown name with near ones."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from evaluation.errors import UserError
+
+
+def check_name(kind: str, name: str, names: Iterable[str]) -> None:
+    """Refuse a name that is not among the known ones.
+
+    Raises:
+        UserError: The name is unknown; near names are listed, or all of them where none is near.
+    """
+    known = list(names)
+    if name not in known:
+        near = get_close_matches(name, known, n=3, cutoff=0.4) or known
+        raise UserError(f"There is no {kind} {name!r}; near names are {', '.join(near)}.")

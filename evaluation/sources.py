@@ -1,0 +1,19 @@
+"""Where data come from on this machine; a study names data sets, and these are the places they are looked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Places to look for data.
+
+    Attributes:
+        mirror: Folder with MTEB data sets laid out as on the hub; None for the hub itself.
+        folders: Folders with data sets of one's own, for tasks.
+        pairs: Folders with files of training pairs.
+    """
+
+    mirror: Path | None = None
+    folders: tuple[Path, ...] = ()
+    pairs: tuple[Path, ...] = ()

@@ -1,0 +1,149 @@
+"""What the cells of one start model and regime measured, to a section of the summary."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.dose_response import dose_response, transfer
+from evaluation.files import file_name, read_json
+from evaluation.rows import LOWER_IS_MORE_ISOTROPIC, MEASURES, isotropy_rows, retrieval_rows, task_rows
+from evaluation.study import NONE, START, Setting
+from evaluation.summary import Candidate, Section, TransferAnswer
+
+FEWEST_DOSES = 3  # a rank correlation over two weights says nothing
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A setting with what its training runs gave on the validation tasks.
+
+    Attributes:
+        setting: The setting.
+        measured: What was measured, per tuning seed.
+    """
+
+    setting: Setting
+    measured: list[dict[str, Any]]
+
+    @property
+    def scores(self) -> list[float] | None:
+        """The mean validation score in points, per tuning seed; None where a training or a task failed."""
+        if any(run["failures"] for run in self.measured):
+            return None
+        return [100 * float(np.mean([task["score"] for task in run["tasks"]])) for run in self.measured]
+
+    @property
+    def isotropy(self) -> dict[str, list[float]]:
+        """Each isotropy measure, per tuning seed."""
+        return {name: [run["isotropy"][name]["value"] for run in self.measured] for name in self.measured[0]["isotropy"]}
+
+
+def study_section(
+    title: str,
+    measured: Mapping[str, list[dict[str, Any]]],
+    tried: Sequence[Tried],
+    chosen: Mapping[str, Setting],
+    start_folder: Path,
+) -> tuple[Section, list[str]]:
+    """Compare every variant with the objective alone, paired by seed.
+
+    Args:
+        title: The start model and the regime.
+        measured: Per variant, what was measured on the test tasks, per seed.
+        tried: What was measured on the validation tasks; empty where there was nothing to choose.
+        chosen: Per trained variant, the setting that the test tasks were run with.
+        start_folder: Folder with the parameters of the indexes.
+
+    Returns:
+        The section, and a sentence for each part that is missing in it.
+    """
+    failures = [failure for each in tried for run in each.measured for failure in run["failures"]]
+    failures += [failure for runs in measured.values() for run in runs for failure in run["failures"]]
+    whole = {variant: runs for variant, runs in measured.items() if all("isotropy" in run for run in runs)}
+    pairs = [(NONE, variant) for variant in whole if variant not in (START, NONE)] if NONE in whole else []
+
+    def part(name: str) -> dict[str, list[Any]]:
+        return {variant: [run[name] for run in runs] for variant, runs in whole.items()}
+
+    statuses = {
+        task: {index["name"]: index["status"] for index in read_json(start_folder / "indexes" / f"{file_name(task)}.json")}
+        for task in whole[START][0]["retrieval"]
+    }
+    rows = [
+        *isotropy_rows(part("isotropy"), pairs),
+        *task_rows(part("tasks"), pairs, np.random.default_rng(0)),
+        *retrieval_rows(part("retrieval"), statuses, pairs),
+    ]
+    section = Section(
+        title=title,
+        variants=list(whole),
+        rows=rows,
+        tuning=[_candidate(each, chosen) for each in tried if each.scores is not None],
+        transfer=transfer_answers(tried, chosen),
+        curves={variant: _mean_points(runs) for variant, runs in part("curves").items()},
+        indexes={variant: _mean_points(runs) for variant, runs in part("retrieval").items()},
+        distributions={variant: runs[0]["distributions"] for variant, runs in whole.items()},
+        training={variant: runs[0]["training"] for variant, runs in whole.items() if runs[0]["training"]},
+    )
+    return section, failures
+
+
+def transfer_answers(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> list[TransferAnswer]:
+    """Ask, for each regularizer and isotropy measure, whether weights that raise isotropy raise the validation score.
+
+    All doses are at the learning rate that was chosen for the regularizer; the objective alone is a dose of 0.
+    """
+    answers = []
+    for variant, setting in chosen.items():
+        doses = [
+            each
+            for each in tried
+            if each.setting.variant in (NONE, variant)
+            and each.setting.learning_rate == setting.learning_rate
+            and each.scores is not None
+        ]
+        if variant == NONE or len(doses) < FEWEST_DOSES:
+            continue
+        scores = np.array([each.scores for each in doses]).T
+        for name in doses[0].isotropy:
+            sign = -1 if name in LOWER_IS_MORE_ISOTROPIC else 1
+            comparison = dose_response(sign * np.array([each.isotropy[name] for each in doses]).T, scores)
+            found = transfer(comparison)
+            shown = MEASURES.get(name) or name.replace("_", " ")
+            answers.append(TransferAnswer(variant, shown, found.answer, found.sentence, comparison))
+    return answers
+
+
+def _candidate(tried: Tried, chosen: Mapping[str, Setting]) -> Candidate:
+    setting = tried.setting
+    return Candidate(
+        variant=setting.variant,
+        weight=setting.weight,
+        learning_rate=setting.learning_rate,
+        scores=tried.scores or [],
+        isotropy=tried.isotropy,
+        chosen=chosen.get(setting.variant) == setting,
+    )
+
+
+def _mean_points(runs: Sequence[Mapping[str, list[dict[str, Any]]]]) -> dict[str, list[dict[str, Any]]]:
+    """Average indexes, or points of their curves, over runs: settings are the same in all of them."""
+    return {
+        task: [_mean_point([run[task][place] for run in runs]) for place in range(len(points))]
+        for task, points in runs[0].items()
+        if all(task in run for run in runs)
+    }
+
+
+def _mean_point(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of every number; a number that some run lacks is left out, and so is how long things took."""
+    names = [name for name in points[0] if name not in ("name", "setting", "per_query") and not name.endswith("seconds")]
+    means = {
+        name: float(np.mean([point[name] for point in points]))
+        for name in names
+        if all(point[name] is not None for point in points)
+    }
+    return {"name": points[0]["name"], "setting": points[0]["setting"], **means}

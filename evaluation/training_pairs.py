@@ -1,0 +1,217 @@
+"""Training pairs by name, in the columns that an objective trains on, without what the tasks will ask."""
+
+import csv
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from datasets import Dataset
+from mteb.abstasks import AbsTaskSTS
+from sentence_transformers import SentenceTransformer
+from sklearn.decomposition import PCA
+
+from evaluation.data import docstring_corpus, positive_pairs
+from evaluation.errors import UserError
+from evaluation.files import cache_root
+from evaluation.objectives import OBJECTIVES
+from evaluation.scores import load
+from evaluation.sources import Sources
+from evaluation.tasks import TaskSource, resolve_tasks
+
+DOCSTRINGS = "docstrings"
+_HEADERS = {("anchor", "positive"): "positive", ("sentence1", "sentence2", "score"): "scored"}
+
+
+def load_pairs(name: str, sources: Sources) -> Dataset:
+    """Load training pairs.
+
+    Args:
+        name: "docstrings"; `TASK:SPLIT`, a split of an STS task; or the name of a tab-separated file in one of
+            `sources.pairs`, without its ending. Files have a header, `anchor` and `positive` or `sentence1`,
+            `sentence2` and `score`, and may be gzipped.
+        sources: Where to look.
+
+    Returns:
+        Columns `anchor` and `positive`, or `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1].
+
+    Raises:
+        UserError: There are no such pairs, or they cannot be read; the text names file and line.
+    """
+    if name == DOCSTRINGS:
+        return positive_pairs(docstring_corpus(cache_root()))
+    if ":" in name:
+        return _of_task(name, sources)
+    for folder in sources.pairs:
+        for ending in (".tsv", ".tsv.gz"):
+            if (folder / f"{name}{ending}").is_file():
+                return _read(folder / f"{name}{ending}")
+    searched = ", ".join(map(str, sources.pairs)) or "no folder: name one with --pairs DIR"
+    raise UserError(f"There are no training pairs {name!r}; {name}.tsv or {name}.tsv.gz was looked for in {searched}.")
+
+
+def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer | None, dimensions: int) -> Dataset:
+    """Turn pairs into the columns that an objective trains on.
+
+    Positive pairs become scored ones by as many mismatches. Texts get a teacher's embeddings, rotated to principal axes
+    and cut to the student's dimension, without centering, so that cosines change as little as they can.
+
+    Args:
+        pairs: From `load_pairs`.
+        objective: One of `evaluation.objectives.OBJECTIVES`.
+        teacher: For objectives that learn a teacher's embeddings.
+        dimensions: The student's.
+
+    Raises:
+        UserError: The pairs have scores and the objective needs positives, or the teacher has too few dimensions.
+    """
+    wanted = OBJECTIVES[objective].columns
+    scored = "score" in pairs.column_names
+    if wanted == "scored":
+        return pairs if scored else with_mismatches(pairs)
+    if wanted == "positive":
+        if scored:
+            raise UserError(
+                f"The objective {objective} trains on positive pairs, but these pairs have scores; "
+                "give a file with the columns anchor and positive."
+            )
+        return pairs
+    assert teacher is not None  # the study asks for one
+    return _with_teacher(pairs, teacher, dimensions)
+
+
+def with_mismatches(pairs: Dataset, seed: int = 0) -> Dataset:
+    """Score positive pairs 1 and as many mismatches 0: columns `sentence1`, `sentence2`, `score`.
+
+    A mismatch pairs an anchor with another pair's positive. Mismatches belong to the data, not to a training run, so
+    every run uses the same `seed`.
+    """
+    first, second = list(pairs["anchor"]), list(pairs["positive"])
+    n = len(first)
+    other = (np.arange(n) + np.random.default_rng(seed).integers(1, n, size=n)) % n
+    return Dataset.from_dict(
+        {
+            "sentence1": first + first,
+            "sentence2": second + [second[i] for i in other],
+            "score": [1.0] * n + [0.0] * n,
+        }
+    )
+
+
+def without_shared(pairs: Dataset, tasks: Iterable[TaskSource]) -> tuple[Dataset, int]:
+    """Drop the pairs that an STS task asks about, in either order.
+
+    STS12 to STS16 and STSBenchmark share many pairs; training on them would be scored as if it were skill.
+
+    Args:
+        pairs: From `load_pairs`.
+        tasks: All tasks of a study; those that are not STS tasks are not looked at.
+
+    Returns:
+        The pairs that are left, and how many were dropped.
+    """
+    asked = {key for task in tasks if task.type == "STS" for key in _asked(task)}
+    first, second = pairs.column_names[:2]
+    kept = [
+        place
+        for place, texts in enumerate(zip(pairs[first], pairs[second], strict=True))
+        if _key(*texts) not in asked
+    ]
+    return pairs.select(kept), len(pairs) - len(kept)
+
+
+def content_hash(pairs: Dataset) -> str:
+    """Hash of the columns and their values, in order."""
+    digest = hashlib.sha256(json.dumps(pairs.column_names).encode())
+    for name in pairs.column_names:
+        column = pairs.with_format("numpy")[:][name]
+        is_text = column.dtype.kind in "OUS"
+        digest.update(json.dumps(column.tolist()).encode() if is_text else np.ascontiguousarray(column).data)
+    return digest.hexdigest()[:16]
+
+
+def _of_task(name: str, sources: Sources) -> Dataset:
+    [source] = resolve_tasks([name], sources.mirror, sources.folders)
+    task = source.make()
+    if not isinstance(task, AbsTaskSTS):
+        raise UserError(f"Training pairs are taken from STS tasks, and {name} is of the type {source.type}.")
+    load(task)
+    rows = [row for data in _parts(task) for row in data]
+    scores = np.array([row["score"] for row in rows], dtype=float)
+    low, high = float(task.min_score), float(task.max_score)
+    return Dataset.from_dict(
+        {
+            "sentence1": [row["sentence1"] for row in rows],
+            "sentence2": [row["sentence2"] for row in rows],
+            "score": ((scores - low) / (high - low)).tolist(),
+        }
+    )
+
+
+def _asked(source: TaskSource) -> Iterator[tuple[str, ...]]:
+    task = source.make()
+    load(task)
+    for data in _parts(task):
+        for row in data:
+            yield _key(row["sentence1"], row["sentence2"])
+
+
+def _parts(task: Any) -> Iterator[Any]:
+    """The data of each evaluated subset and split."""
+    dataset = cast(dict[str, Any], task.dataset)
+    for subset in task.hf_subsets:
+        for split in task.eval_splits:
+            yield dataset.get(subset, dataset)[split]
+
+
+def _key(*texts: str) -> tuple[str, ...]:
+    return tuple(sorted(" ".join(text.lower().split()) for text in texts))
+
+
+def _read(path: Path) -> Dataset:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        header = tuple(next(rows, ()))
+        if header not in _HEADERS:
+            wanted = " or ".join(", ".join(each) for each in _HEADERS)
+            raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
+        columns: list[list[Any]] = [[] for _ in header]
+        for line, row in enumerate(rows, 2):
+            if len(row) != len(header):
+                raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
+            for column, cell in zip(columns, row, strict=True):
+                column.append(cell)
+    if len(columns[0]) < 2:
+        raise UserError(f"{path} holds {len(columns[0])} pairs, and training needs at least 2.")
+    if header[-1] == "score":
+        columns[-1] = _scaled(path, columns[-1])
+    return Dataset.from_dict(dict(zip(header, columns, strict=True)))
+
+
+def _scaled(path: Path, cells: Sequence[str]) -> list[float]:
+    """Scores as numbers in [0, 1]: as they are if they lie there, else by their range."""
+    scores = []
+    for line, cell in enumerate(cells, 2):
+        try:
+            scores.append(float(cell))
+        except ValueError:
+            raise UserError(f"{path}, line {line}: the score {cell!r} is no number.") from None
+    low, high = min(scores), max(scores)
+    if low >= 0 and high <= 1:
+        return scores
+    return [(score - low) / (high - low) for score in scores]
+
+
+def _with_teacher(pairs: Dataset, teacher: SentenceTransformer, dimensions: int) -> Dataset:
+    texts = list(dict.fromkeys(text for name in pairs.column_names[:2] for text in pairs[name]))
+    embeddings = teacher.encode(texts, convert_to_numpy=True, show_progress_bar=False)
+    if embeddings.shape[1] < dimensions or len(texts) < dimensions:
+        raise UserError(
+            f"A student of {dimensions} dimensions learns from a teacher of {embeddings.shape[1]} dimensions on "
+            f"{len(texts)} texts; it takes at least {dimensions} of both."
+        )
+    axes = PCA(dimensions, svd_solver="full").fit(embeddings).components_
+    return Dataset.from_dict({"sentence": texts, "label": (embeddings @ axes.T).astype(np.float32).tolist()})
