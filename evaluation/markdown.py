@@ -84,7 +84,7 @@ def _section(section: Section, titled: bool) -> list[str]:
     if not is_small(section):
         lines += ["### Every measure", ""]
     lines += markdown_table(measure_table(section))
-    if not is_small(section) and several:
+    if several or not is_small(section):
         lines += ["### Every difference", "", *markdown_table(difference_table(section))]
     verdicts = verdict_lines(section)
     if verdicts:

@@ -32,7 +32,6 @@ from evaluation.tables import (
     Table,
     difference_table,
     index_table,
-    is_small,
     measure_table,
     tasks_of,
     transfer_table,
@@ -119,7 +118,6 @@ def environment() -> jinja2.Environment:
 
 
 def _parts(section: Section, drawn: Any) -> Iterable[Part]:
-    several = len(compared_pairs(section)) > 1
     yield Part(
         "Differences",
         [("Verdicts", verdict_table(section))] if compared_pairs(section) else [],
@@ -153,7 +151,7 @@ def _parts(section: Section, drawn: Any) -> Iterable[Part]:
     yield Part("Barcodes, before and after", plots=drawn(barcode_plots(section)), small=True)
     yield Part("Training", plots=drawn(training_plots(section)), legend=True)
     yield Part("Every measure", [("Every measure", measure_table(section))])
-    if several and not is_small(section):
+    if compared_pairs(section):
         yield Part("Every difference", [("Every difference", difference_table(section))])
 
 

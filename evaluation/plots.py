@@ -12,9 +12,9 @@ from matplotlib.ticker import LogLocator, NullLocator
 from evaluation.answer import GROUP_TITLES
 from evaluation.numbers import difference, significant
 from evaluation.pairs import common_old, compared_pairs
-from evaluation.rows import LOWER_IS_MORE_ISOTROPIC, MEASURES
+from evaluation.rows import LOWER_IS_MORE_ISOTROPIC
 from evaluation.summary import GROUPS, Candidate, Finding, Section
-from evaluation.tables import weight_text
+from evaluation.tables import measure_name, weight_text
 from st_isotropy.svg import FINE, INK, LINE, MUTED, OURS, REFERENCE, SERIES, STRONG
 
 MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}  # as drawn, and as written in the legend
@@ -130,9 +130,9 @@ def dose_plots(section: Section) -> Iterator[Plot]:
             for each in tried
             if measure in each.isotropy and measure in base[each.learning_rate].isotropy
         ]
-        shown = MEASURES.get(measure) or measure.replace("_", " ")
-        lower = {*LOWER_IS_MORE_ISOTROPIC, *[MEASURES.get(m) or m.replace("_", " ") for m in LOWER_IS_MORE_ISOTROPIC]}
-        towards = "← more isotropic" if measure in lower else "more isotropic →"
+        shown = measure_name(measure)
+        lower = measure in {*LOWER_IS_MORE_ISOTROPIC, *map(measure_name, LOWER_IS_MORE_ISOTROPIC)}
+        towards = "← more isotropic" if lower else "more isotropic →"
         yield Plot(
             f"{shown} and the validation score",
             "One mark for each weight and learning rate that was tried: the change from no regularizer at the same "

@@ -18,8 +18,6 @@ from evaluation.run_comparison import RunComparison, compare_runs
 from evaluation.summary import Section, Summary
 from evaluation.tables import (
     MARKS_READING,
-    OVER_ITEMS,
-    OVER_RUNS,
     TRANSFER_READING,
     Table,
     is_small,
@@ -29,7 +27,6 @@ from evaluation.tables import (
 )
 
 MIN_WIDTH = 136  # characters; narrower, the intervals would break over lines
-INTERVAL_WIDTH = 17
 VALUE_WIDTH = 14
 NAME_WIDTH = 44
 STYLES = {"▲": "green", "▼": "red", "○": "dim", "?": "dim"}
@@ -174,11 +171,10 @@ def _print_table(table: Table, console: Console) -> None:
     printed.add_column(escape(table.headers[0]), max_width=NAME_WIDTH)
     for place, (header, cells) in enumerate(zip(table.headers[1:], columns[1:], strict=True), start=1):
         justify = "left" if place in table.words else "right"
-        if any(cell.endswith("]") for cell in cells):  # an interval stays on one line; its header may take several
-            printed.add_column(escape(header), justify=justify, width=max(map(len, cells)))
-        else:
-            width = INTERVAL_WIDTH if header in (OVER_RUNS, OVER_ITEMS) else None
-            printed.add_column(escape(header), justify=justify, width=width, max_width=None if width else VALUE_WIDTH)
+        intervals = any(cell.endswith("]") or " … " in cell for cell in cells)
+        # An interval stays on one line; its header may take several.
+        width, limit = (max(map(len, cells)), None) if intervals else (None, VALUE_WIDTH)
+        printed.add_column(escape(header), justify=justify, width=width, max_width=limit)
     for title, rows in table.groups.items():
         if title:
             printed.add_row(f"[bold]{title}[/bold]")
