@@ -1,4 +1,4 @@
-"""The command line: `python -m evaluation quickstart | run | bench | coverage`."""
+"""The command line: `python -m evaluation quickstart | run | report | bench | coverage`."""
 
 import argparse
 import os
@@ -61,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, default=Path("runs/run"), help="run directory")
     run.set_defaults(command=_run, interrupted=RESUMES)
 
+    report = commands.add_parser("report", help="write the report of a finished run anew, or compare several runs")
+    report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory; several are compared")
+    report.add_argument("--out", type=Path, default=Path("runs/report"), help="folder for the comparison of several")
+    report.set_defaults(command=_report, interrupted=STARTS_AGAIN)
+
     bench = commands.add_parser("bench", help="speed and memory as ratios against peers; status 1 on a missed target")
     bench.add_argument("suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large; all of them by default")
     bench.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for bench.json")
@@ -93,6 +98,13 @@ def _run(options: argparse.Namespace) -> int:
     from evaluation.compare import compare
 
     compare(options.model, options.tasks, options.mirror, options.out)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from evaluation.report import report
+
+    report(options.runs, options.out)
     return 0
 
 
