@@ -176,7 +176,7 @@ def _evaluated(
         (predictions / each.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's
     with _without_noise():
         for each in single_tasks(task):
-            _load(each)  # by us, so that mteb leaves the data and we can read the gold labels
+            load(each)  # by us, so that mteb leaves the data and we can read the gold labels
         result = mteb.evaluate(
             cast(MTEBModels, recording),
             task,
@@ -262,5 +262,6 @@ def _without_noise() -> Iterator[None]:
     """Silence progress of data sets, a guess at model size, and two warnings that say nothing about the result."""
     with errors_only("mteb.models.model_meta"), no_dataset_bars(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The `get_sentence_embedding_dimension` method", FutureWarning)
+        warnings.filterwarnings("ignore", "The task .* is superseded")  # once per model and task
         warnings.simplefilter("ignore", ConvergenceWarning)  # mteb fixes 100 iterations
         yield
