@@ -296,7 +296,7 @@ def cosine_plots(section: Section) -> Iterator[Plot]:
         means = {name: _mean_cosine(each) for name, each in both.items()}
         yield Plot(
             new,
-            f"Cosines of two embeddings: {new} filled, {old} as a line.",
+            f"Cosines of two embeddings: {_short(new)} filled, {_short(old)} as a line.",
             "; ".join(f"{name}: mean cosine {mean:.2f}" for name, mean in means.items()),
             partial(_paint_cosines, new=both[new], old=both[old]),
             SMALL,
@@ -323,7 +323,7 @@ def barcode_plots(section: Section) -> Iterator[Plot]:
         both = {name: np.sort(section.distributions[name]["bars"])[::-1] for name in (old, new)}
         yield Plot(
             new,
-            f"H0 barcode, longest bars first: {new} filled, {old} as a line.",
+            f"H0 barcode, longest bars first: {_short(new)} filled, {_short(old)} as a line.",
             "; ".join(f"{name}: median bar {significant(float(np.median(bars)))}" for name, bars in both.items()),
             partial(_paint_barcodes, new=both[new], old=both[old]),
             SMALL,
@@ -370,9 +370,13 @@ def _paint_training(axes: Axes, lines: dict[str, list[list[float]]], looks: dict
     axes.set(xlabel="step", ylabel=_label(term.replace("_", " ")))
 
 
+def _short(name: str) -> str:
+    return shortened(name, LONGEST)
+
+
 def _label(name: str) -> str:
     """A name that leaves room for the plot and is not taken for a formula."""
-    return shortened(name, LONGEST).replace("$", r"\$")
+    return _short(name).replace("$", r"\$")
 
 
 def _legend(axes: Axes) -> None:
