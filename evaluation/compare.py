@@ -15,7 +15,7 @@ from evaluation.rows import task_rows
 from evaluation.run_directory import check_folder, open_run
 from evaluation.scores import TaskFailure, evaluate
 from evaluation.summary import Summary
-from evaluation.tasks import named_tasks
+from evaluation.tasks import resolve_tasks
 from evaluation.timing import Timing
 
 
@@ -38,7 +38,7 @@ def compare(names: Sequence[str], tasks: Sequence[str], mirror: Path | None, fol
         raise UserError(f"--model names a model twice ({', '.join(names)}): name each once.")
     check_folder(folder)
     timing = Timing(folder)
-    sources = named_tasks(list(dict.fromkeys(tasks)), mirror)
+    sources = resolve_tasks(tasks, mirror)
     models = {name: load_model(name) for name in names}
     configuration = {
         "models": {name: fingerprint(model) for name, model in models.items()},

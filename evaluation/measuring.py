@@ -14,7 +14,7 @@ from evaluation.embeddings import RetrievalEmbeddings, load_texts
 from evaluation.files import file_name, read_json, write_json
 from evaluation.retrieval import ChosenIndex, Qrels, choose_indexes, faiss_check, search_curves
 from evaluation.scores import TaskFailure, TaskScores, embeddings_file, evaluate, qrels_file
-from evaluation.tasks import TaskSource
+from evaluation.task_source import TaskSource
 from st_isotropy.barcodes import barcode
 from st_isotropy.metrics import isotropy
 

@@ -25,9 +25,10 @@ from evaluation.errors import UserError
 from evaluation.files import file_name, read_json, write_json
 from evaluation.items import Pairs
 from evaluation.models import fingerprint
+from evaluation.mteb_tasks import single_tasks
 from evaluation.noise import errors_only, no_dataset_bars
 from evaluation.recorded import RecordingEncoder
-from evaluation.tasks import TaskSource
+from evaluation.task_source import TaskSource
 
 BATCH_SIZE = 64
 _NO_MORE_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
@@ -170,10 +171,12 @@ def _evaluated(
     task = source.make()
     part = f"-{file_name(source.part)}" if source.part else ""  # mteb's files are named by its task alone
     predictions = folder / f"predictions{part}"
-    (predictions / task.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's file
     recording = RecordingEncoder(encoder)
+    for each in single_tasks(task):
+        (predictions / each.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's
     with _without_noise():
-        _load(task)  # by us, so that mteb leaves the data and we can read the gold labels
+        for each in single_tasks(task):
+            _load(each)  # by us, so that mteb leaves the data and we can read the gold labels
         result = mteb.evaluate(
             cast(MTEBModels, recording),
             task,
@@ -191,7 +194,10 @@ def _evaluated(
             f"{source.name} has no score for {encoder.mteb_model_meta.name}: {task.metadata.main_score} is {score}, "
             "as when a model gives every text the same embedding; leave out the task or the model."
         )
-    predicted = read_json(predictions / task.prediction_file_name)
+    path = predictions / task.prediction_file_name
+    predicted = (
+        read_json(path) if path.exists() else {}
+    )  # an aggregate has none of its own, some types have none at all
     return TaskScores(
         task=source.name,
         type=task.metadata.type,
@@ -223,7 +229,12 @@ def _searched(task: AbsTask) -> Any:
     return parts[0] if len(parts) == 1 and parts[0]["top_ranked"] is None else None
 
 
-def _load(task: AbsTask) -> None:
+def load(task: AbsTask) -> None:
+    """Load a task's data, so that it holds every split it is evaluated on.
+
+    Raises:
+        UserError: The data cannot be loaded, or a split is missing.
+    """
     try:
         task.load_data()
     except (OSError, ValueError, DatasetsError) as error:
@@ -233,9 +244,10 @@ def _load(task: AbsTask) -> None:
         task.convert_v1_dataset_format_to_v2(num_proc=None)
     dataset = cast(dict[str, Any], task.dataset)
     for subset in task.hf_subsets:
-        missing = set(task.eval_splits) - set(dataset.get(subset, dataset))
+        there = dataset.get(subset, dataset)
+        missing = set(task.eval_splits) - set(there)
         if missing:
-            raise _no_data(task, f"the split {', '.join(sorted(missing))} is missing")
+            raise _no_data(task, f"the split {', '.join(sorted(missing))} is missing among {', '.join(there)}")
 
 
 def _no_data(task: AbsTask, reason: str) -> UserError:

@@ -1,45 +1,18 @@
-"""MTEB tasks by name, and how each is made: afresh for every model, because an MTEB task remembers its last run."""
+"""What the user calls tasks, as a list of sources: mteb's own by name, type, benchmark or preset, and own data."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-import mteb
-from huggingface_hub import constants
-from mteb.abstasks import AbsTask
-
-from evaluation.data import Corpus
+from evaluation.data import Corpus, docstring_corpus
 from evaluation.docstring_tasks import DOCSTRING_TASKS
 from evaluation.errors import UserError
-from evaluation.files import file_name
-from evaluation.hub import hub_reachable
-
-
-@dataclass(frozen=True)
-class TaskSource:
-    """A task's name and how to make a fresh instance of it.
-
-    A second run of one instance draws other clusters and, after its data was unloaded, asks the hub; so nobody holds
-    an instance for longer than one evaluation.
-
-    Attributes:
-        name: Name that is shown, such as "STSBenchmark:validation"; no other task of a run has it.
-        type: MTEB's task type, such as "STS".
-        make: Makes a fresh instance; can be pickled, for worker processes.
-        part: What of the task is taken, such as "validation"; empty for all of it, as mteb defines it.
-    """
-
-    name: str
-    type: str
-    make: Callable[[], AbsTask]
-    part: str = ""
-
-    @property
-    def file(self) -> str:
-        """The name as a harmless file name, without an ending."""
-        return file_name(self.name)
+from evaluation.files import cache_root, file_name
+from evaluation.folder_tasks import OwnTask, folder_tasks
+from evaluation.mteb_tasks import check_data, find_tasks, known_names
+from evaluation.presets import PRESETS
+from evaluation.task_source import TaskSource as TaskSource
 
 
 def docstring_tasks(corpus: Corpus) -> list[TaskSource]:
@@ -47,54 +20,93 @@ def docstring_tasks(corpus: Corpus) -> list[TaskSource]:
     return [TaskSource(kind.metadata.name, kind.metadata.type, partial(kind, corpus)) for kind in DOCSTRING_TASKS]
 
 
-def named_tasks(names: Sequence[str], mirror: Path | None = None) -> list[TaskSource]:
-    """The unmodified MTEB tasks of these names.
+DOCSTRINGS = "docstrings"
+
+
+def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Sequence[Path] = ()) -> list[TaskSource]:
+    """The tasks that the user asks for, each once, in the order asked for.
 
     Args:
-        names: Names of MTEB tasks.
+        specs: Each the name of an mteb task ("STSBenchmark", or "STS17[en-en]" for some of its subsets), an mteb task
+            type ("STS": its English text tasks), an mteb benchmark ("NanoBEIR"), a preset of `evaluation.presets`
+            ("quick", "nanobeir", "full"), a data set in one of the folders, or "docstrings". ":validation" or another split can
+            follow, or ":tune" or ":report" for a third or the other two thirds of the test split. None for everything
+            in the folders.
         mirror: Folder laid out as on the hub (`<mirror>/mteb/stsbenchmark-sts/...`); without it data come from the hub.
+        folders: Folders with data sets of one's own, see `evaluation.folder_tasks`.
 
     Raises:
-        UserError: For an unknown name, data that the mirror lacks, or a hub that cannot be reached.
+        UserError: An unknown name, split or subset, own data that are broken, data that the mirror lacks, a hub that
+            cannot be reached, or nothing asked for.
+
+    Example:
+        >>> [task.name for task in resolve_tasks(["STS17[en-en]", "STSBenchmark:tune"])]  # doctest: +SKIP
+        ['STS17[en-en]', 'STSBenchmark:tune']
     """
-    kinds = [_task_class(name) for name in names]
-    if mirror is None:
-        _check_hub(names)
-        return [TaskSource(kind.metadata.name, kind.metadata.type, kind) for kind in kinds]
-    for kind in kinds:
-        _check_mirrored(kind, mirror)
-    return [TaskSource(kind.metadata.name, kind.metadata.type, partial(_from_mirror, kind, mirror)) for kind in kinds]
+    own = folder_tasks(folders)
+    _check_own_names(own)
+    if not specs and not own:
+        raise UserError("There are no tasks: name some with --tasks, or give own data with --folder DIR.")
+    found: dict[str, TaskSource] = {}
+    from_mteb: dict[str, TaskSource] = {}
+    for spec in specs or own:
+        if spec == DOCSTRINGS:
+            found |= {source.name: source for source in docstring_tasks(docstring_corpus(cache_root()))}
+            continue
+        mine = _from_folders(spec, own)
+        for source in mine:
+            source.make().load_data()  # so that broken data are told before anything runs
+        theirs = [] if mine else _from_mteb(spec, mirror, own)
+        from_mteb |= {source.name: source for source in theirs}
+        found |= {source.name: source for source in mine or theirs}
+    check_data(list(from_mteb.values()), mirror)
+    _check_files(found)
+    return list(found.values())
 
 
-def _from_mirror(kind: type[AbsTask], mirror: Path) -> AbsTask:
-    task = kind()
-    path = str(mirror / task.metadata.dataset["path"])
-    task.metadata = task.metadata.model_copy(update={"dataset": {**task.metadata.dataset, "path": path}})
-    return task
+def _from_folders(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
+    name, split = _name_and_split(spec, own)
+    return [own[name].source(split)] if name in own else []
 
 
-def _task_class(name: str) -> type[AbsTask]:
-    try:
-        return type(mteb.get_task(name))
-    except KeyError:
-        known = [task.metadata.name for task in mteb.get_tasks()]
+def _from_mteb(spec: str, mirror: Path | None, own: dict[str, OwnTask]) -> list[TaskSource]:
+    name, split = _name_and_split(spec, PRESETS)
+    if name in PRESETS:
+        return [source for each in PRESETS[name] for source in _from_mteb(_with_split(each, split), mirror, own)]
+    name, _, split = spec.partition(":")
+    found = find_tasks(name, split, mirror)
+    if found is None:
+        known = [*own, *PRESETS, *known_names()]
         near = get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"near names are {', '.join(near)}" if near else f"there are {len(known)}, none of a similar name"
-        raise UserError(f"There is no MTEB task {name!r}; {hint}.") from None
+        raise UserError(f"There is no task, task type, benchmark or preset {name!r}; {hint}.")
+    return found
 
 
-def _check_mirrored(kind: type[AbsTask], mirror: Path) -> None:
-    path = kind.metadata.dataset["path"]
-    if not (mirror / path).is_dir():
-        raise UserError(
-            f"The mirror {mirror} has no folder {path} for the task {kind.metadata.name}; "
-            "add it, laid out as on the hub, or leave --mirror out to use the hub."
-        )
+def _name_and_split(spec: str, names: Container[str]) -> tuple[str, str]:
+    """A known name may hold colons; what follows the last colon behind it is a split."""
+    name, _, split = spec.rpartition(":")
+    return (name, split) if spec not in names and name in names else (spec, "")
 
 
-def _check_hub(names: Sequence[str]) -> None:
-    if not (hub_reachable() or constants.is_offline_mode()):
-        raise UserError(
-            f"The data of {', '.join(names)} are on the hub, and {constants.ENDPOINT} cannot be reached; give a local "
-            "copy with --mirror DIR, or set HF_HUB_OFFLINE=1 if the hub's cache holds them."
-        )
+def _with_split(spec: str, split: str) -> str:
+    """A task of a preset on a split, or on its own where the user names none."""
+    return f"{spec.partition(':')[0]}:{split}" if split else spec
+
+
+def _check_own_names(own: dict[str, OwnTask]) -> None:
+    for name, task in own.items():
+        if name in PRESETS or find_tasks(name, "", None) is not None:
+            raise UserError(
+                f"The data set {name} in {task.data.folder} has the name of something in mteb, so that scores could be "
+                "confused: rename it."
+            )
+
+
+def _check_files(found: dict[str, TaskSource]) -> None:
+    """Refuse names that would give one file where case does not count, as on Windows and macOS."""
+    names: dict[str, str] = {}
+    for name in found:
+        other = names.setdefault(file_name(name).lower(), name)
+        if other != name:
+            raise UserError(f"The tasks {other} and {name} differ in case only: rename one, or leave it out.")

@@ -20,9 +20,8 @@ from evaluation.files import cache_root
 from evaluation.objectives import OBJECTIVES
 from evaluation.scores import load
 from evaluation.sources import Sources
-from evaluation.tasks import TaskSource, resolve_tasks
+from evaluation.tasks import DOCSTRINGS, TaskSource, resolve_tasks
 
-DOCSTRINGS = "docstrings"
 _HEADERS = {("anchor", "positive"): "positive", ("sentence1", "sentence2", "score"): "scored"}
 
 

@@ -15,7 +15,7 @@ from evaluation.docstring_tasks import DocstringClustering, DocstringRetrieval
 from evaluation.errors import UserError
 from evaluation.models import load_model
 from evaluation.scores import TaskFailure, evaluate
-from evaluation.tasks import TaskSource, docstring_tasks, named_tasks
+from evaluation.tasks import TaskSource, docstring_tasks, resolve_tasks
 
 MIRROR = Path(os.environ.get("ST_ISOTROPY_SHARED", Path(__file__).parents[2] / "shared")) / "mirror"
 needs_mirror = pytest.mark.skipif(not MIRROR.is_dir(), reason="no local mirror of MTEB data sets (ST_ISOTROPY_SHARED)")
@@ -146,14 +146,14 @@ def test_the_metadata_names_the_corpus(corpus):
 
 def test_an_unknown_task_is_answered_with_near_names():
     with pytest.raises(UserError, match=r"^There is no MTEB task 'STSBenchmrk'; near names are STSBenchmark\b"):
-        named_tasks(["STSBenchmrk"])
+        resolve_tasks(["STSBenchmrk"])
     with pytest.raises(UserError, match=r"^There is no MTEB task 'qqqq'; there are \d{3,}, none of a similar name\.$"):
-        named_tasks(["qqqq"])
+        resolve_tasks(["qqqq"])
 
 
 def test_a_task_that_the_mirror_lacks_is_named(tmp_path):
     with pytest.raises(UserError) as caught:
-        named_tasks(["STS12"], tmp_path)
+        resolve_tasks(["STS12"], tmp_path)
     assert str(caught.value) == (
         f"The mirror {tmp_path} has no folder mteb/sts12-sts for the task STS12; "
         "add it, laid out as on the hub, or leave --mirror out to use the hub."
@@ -167,7 +167,7 @@ def test_a_hub_that_cannot_be_reached_is_told_before_anything_runs(monkeypatch):
     with pytest.raises(
         UserError, match=r"^The data of STS12, BIOSSES are on the hub, and http://127.0.0.1:9 cannot be"
     ):
-        named_tasks(["STS12", "BIOSSES"])
+        resolve_tasks(["STS12", "BIOSSES"])
     hub.hub_reachable.cache_clear()
 
 
@@ -179,7 +179,7 @@ def sts_words(path):
 @needs_mirror
 def test_a_model_that_collapsed_has_no_sts_score_and_that_is_said(tmp_path):
     every_word_unknown = static_model()
-    [failure] = evaluate(every_word_unknown, "flat", named_tasks(["STS13"], MIRROR), tmp_path)
+    [failure] = evaluate(every_word_unknown, "flat", resolve_tasks(["STS13"], MIRROR), tmp_path)
     assert isinstance(failure, TaskFailure) and failure.task == "STS13"
     assert failure.reason.startswith("STS13 has no score for st-isotropy/flat: cosine_spearman is nan, as when")
     assert not (tmp_path / "STS13.json").exists()
@@ -189,7 +189,7 @@ def test_a_model_that_collapsed_has_no_sts_score_and_that_is_said(tmp_path):
 def test_sts_pairs_give_mtebs_spearman(tmp_path):
     words = [word for path in (MIRROR / "mteb/sts13-sts/data").iterdir() for word in sts_words(path)]
     model = static_model(words=sorted(set(words)))
-    (scores,) = evaluate(model, "small", named_tasks(["STS13"], MIRROR), tmp_path)
+    (scores,) = evaluate(model, "small", resolve_tasks(["STS13"], MIRROR), tmp_path)
     ((key, pairs),) = scores.pairs.items()
     assert (key, len(pairs.gold), scores.units) == ("default/test", 1500, {})
     assert spearmanr(pairs.similarity, pairs.gold).statistic == pytest.approx(scores.score, abs=1e-5)
@@ -198,14 +198,14 @@ def test_sts_pairs_give_mtebs_spearman(tmp_path):
 @needs_mirror
 @pytest.mark.slow
 def test_a_classification_task_from_the_mirror_scores_every_test_text(tmp_path):
-    (scores,) = evaluate(static_model(), "small", named_tasks(["Banking77Classification"], MIRROR), tmp_path)
+    (scores,) = evaluate(static_model(), "small", resolve_tasks(["Banking77Classification"], MIRROR), tmp_path)
     assert len(scores.units) == 3080
     assert np.mean(list(scores.units.values())) == pytest.approx(scores.score, abs=1e-5)
 
 
 @needs_mirror
 def test_a_task_from_the_mirror_leaves_mtebs_own_class_alone():
-    (source,) = named_tasks(["STS12"], MIRROR)
+    (source,) = resolve_tasks(["STS12"], MIRROR)
     assert source.make().metadata.dataset["path"] == str(MIRROR / "mteb/sts12-sts")
     assert mteb.get_task("STS12").metadata.dataset["path"] == "mteb/sts12-sts"
 
@@ -217,5 +217,5 @@ def test_minilm_has_its_published_scores_on_sts(tmp_path):
         model = load_model("minilm")
     except UserError as error:
         pytest.skip(str(error))
-    scores = evaluate(model, "minilm", named_tasks(["STSBenchmark", "STS12"], MIRROR), tmp_path)
+    scores = evaluate(model, "minilm", resolve_tasks(["STSBenchmark", "STS12"], MIRROR), tmp_path)
     assert [100 * each.score for each in scores] == pytest.approx([82.0, 72.4], abs=0.1)

@@ -1,0 +1,265 @@
+"""One's own data as proper mteb tasks: retrieval, STS, pair classification, classification, clustering."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from datasets import Dataset, DatasetDict
+from mteb.abstasks import (
+    AbsTask,
+    AbsTaskClassification,
+    AbsTaskClustering,
+    AbsTaskPairClassification,
+    AbsTaskRetrieval,
+    AbsTaskSTS,
+)
+from mteb.abstasks.task_metadata import TaskMetadata, TaskType
+
+from evaluation.errors import UserError
+from evaluation.files import file_name
+from evaluation.folder_data import BEIR, DataSet, data_sets, read_beir, read_tables
+from evaluation.parts import PARTS, take
+from evaluation.task_source import TaskSource
+
+_TESTED = ("test", "validation")  # which split is evaluated, if it is there
+
+
+@dataclass(frozen=True)
+class OwnTask:
+    """A task that a data set of one's own serves for.
+
+    Attributes:
+        name: The data set's name; for clustering with "-clustering" behind it.
+        type: MTEB's task type.
+        data: The data set.
+        splits: The splits on which it can be evaluated, the usual one first.
+        note: What a reader must know, in one sentence; mostly empty.
+    """
+
+    name: str
+    type: TaskType
+    data: DataSet
+    splits: tuple[str, ...]
+    note: str = ""
+
+    def source(self, split: str = "") -> TaskSource:
+        """How to make the task, on a split or on the part "tune" or "report" of the usual one.
+
+        Raises:
+            UserError: There is no such split.
+        """
+        if split and split not in (*self.splits, *PARTS):
+            raise UserError(
+                f"{self.name} in {self.data.folder} has no split {split}: "
+                f"it has {', '.join(self.splits)}, and the parts tune and report."
+            )
+        name = f"{self.name}:{split}" if split else self.name
+        return TaskSource(name, self.type, partial(make_own_task, self, split), split, self.note)
+
+
+def folder_tasks(folders: Sequence[Path]) -> dict[str, OwnTask]:
+    """Find the tasks in folders, by name.
+
+    Args:
+        folders: Each a data set or a folder of them, see `evaluation.folder_data`. A BEIR folder serves for retrieval,
+            pairs with scores for STS, pairs with labels for pair classification, texts with labels for clustering and,
+            with a train split beside the others, for classification.
+
+    Raises:
+        UserError: A folder has no data set or an incomplete one, or two data sets have one name.
+    """
+    found: dict[str, OwnTask] = {}
+    for folder in folders:
+        for task in [task for data in data_sets(folder) for task in _tasks(data)]:
+            if task.name in found:
+                raise UserError(
+                    f"{found[task.name].data.folder} and {task.data.folder} both hold a data set {task.name}: "
+                    "rename one of them."
+                )
+            found[task.name] = task
+    return found
+
+
+def make_own_task(own: OwnTask, split: str) -> AbsTask:
+    """Make a fresh mteb task of one's own data.
+
+    Args:
+        own: The task.
+        split: One of its splits, "tune" or "report"; empty for the usual split.
+    """
+    task: AbsTask = _KINDS[own.type](own)
+    if split in PARTS:
+        return take(task, split)
+    return task.filter_eval_splits([split]) if split else task
+
+
+def _tasks(data: DataSet) -> list[OwnTask]:
+    """What a data set serves for."""
+    splits = tuple(sorted(data.files, key=lambda split: (split not in _TESTED, split)))
+    if data.kind == BEIR:
+        return [OwnTask(data.name, "Retrieval", data, splits)]
+    if data.kind == "pairs with scores":
+        return [OwnTask(data.name, "STS", data, splits)]
+    if data.kind == "pairs with labels":
+        return [OwnTask(data.name, "PairClassification", data, splits)]
+    tested = tuple(split for split in splits if split != "train")
+    clustering = f"{data.name}-clustering"
+    if "train" in splits and tested:
+        return [
+            OwnTask(data.name, "Classification", data, tested),
+            OwnTask(clustering, "Clustering", data, splits),
+        ]
+    note = f"{data.name} is clustered only, because classification needs the files train and test."
+    return [OwnTask(clustering, "Clustering", data, splits, note)]
+
+
+def _metadata(own: OwnTask, main_score: str, category: str) -> TaskMetadata:
+    """Whole metadata; the revision is a hash of the content, so that results on changed data cannot be confused."""
+    name = file_name(own.name)  # mteb names files by it
+    return TaskMetadata(
+        name=name,
+        description=f"{own.data.kind} read from a local folder.",
+        type=own.type,
+        category=cast(Any, category),
+        main_score=main_score,
+        dataset={"path": f"local/{name}", "revision": own.data.revision},
+        eval_splits=[own.splits[0]],
+        eval_langs=["eng-Latn"],  # mteb wants a language; nothing depends on it
+        domains=["Written"],
+        task_subtypes=[],
+        license="not specified",
+        annotations_creators="derived",
+        dialect=[],
+        sample_creation="found",
+        bibtex_citation="",
+    )
+
+
+class OwnRetrieval(AbsTaskRetrieval):
+    """Retrieval from a BEIR folder."""
+
+    # mteb keeps as many documents per query as the largest; its own 1000 is a third of a small corpus.
+    k_values = (1, 3, 5, 10, 20, 100)
+
+    def __init__(self, own: OwnTask) -> None:
+        self.metadata = _metadata(own, "ndcg_at_10", "t2t")
+        super().__init__()
+        self._own = own
+
+    def load_data(self, *args: Any, **kwargs: Any) -> None:
+        """Read the folder."""
+        data = read_beir(self._own.data)
+        corpus, queries = Dataset.from_dict(data.corpus), Dataset.from_dict(data.queries)
+        self.dataset = {
+            "default": {
+                split: {"corpus": corpus, "queries": queries, "relevant_docs": grades, "top_ranked": None}
+                for split, grades in data.grades.items()
+            }
+        }
+        self.data_loaded = True
+
+
+class OwnSTS(AbsTaskSTS):
+    """Semantic similarity from pairs with scores; the range of scores is that of the data."""
+
+    def __init__(self, own: OwnTask) -> None:
+        self.metadata = _metadata(own, "cosine_spearman", "t2t")
+        super().__init__()
+        self._own = own
+
+    def load_data(self, *args: Any, **kwargs: Any) -> None:
+        """Read the tables."""
+        splits = read_tables(self._own.data)
+        for split, rows in splits.items():
+            if len(set(rows["score"])) < 2:
+                raise UserError(
+                    f"{self._own.data.files[split]}: all {len(rows['score'])} scores are {rows['score'][0]}, so there "
+                    "is nothing to rank; give pairs of different similarity."
+                )
+        scores = [score for rows in splits.values() for score in rows["score"]]
+        self.min_score, self.max_score = cast(Any, (min(scores), max(scores)))
+        self.dataset = _dataset(splits)
+        self.data_loaded = True
+
+
+class OwnPairClassification(AbsTaskPairClassification):
+    """Pair classification from pairs with labels 0 and 1."""
+
+    label_column_name = "label"
+
+    def __init__(self, own: OwnTask) -> None:
+        self.metadata = _metadata(own, "max_ap", "t2t")
+        super().__init__()
+        self._own = own
+
+    def load_data(self, *args: Any, **kwargs: Any) -> None:
+        """Read the tables."""
+        splits = read_tables(self._own.data)
+        _check_labels(self._own, splits)
+        self.dataset = _dataset(splits)
+        self.data_loaded = True
+
+
+class OwnClassification(AbsTaskClassification):
+    """Classification from texts with labels, trained on the train split."""
+
+    def __init__(self, own: OwnTask) -> None:
+        self.metadata = _metadata(own, "accuracy", "t2c")
+        super().__init__()
+        self._own = own
+
+    def load_data(self, *args: Any, **kwargs: Any) -> None:
+        """Read the tables and number the labels."""
+        splits = read_tables(self._own.data)
+        _check_labels(self._own, splits)
+        numbers = {label: place for place, label in enumerate(sorted({x for s in splits.values() for x in s["label"]}))}
+        numbered = {
+            split: {**rows, "label": [numbers[label] for label in rows["label"]]} for split, rows in splits.items()
+        }
+        self.dataset = _dataset(numbered)
+        self.data_loaded = True
+
+
+class OwnClustering(AbsTaskClustering):
+    """Clustering of texts with labels."""
+
+    max_fraction_of_documents_to_embed = None
+    max_documents_per_cluster = 2048  # mteb's 16384 would resample a small data set many times over, ten times
+    input_column_name = "text"
+    label_column_name = "label"
+
+    def __init__(self, own: OwnTask) -> None:
+        self.metadata = _metadata(own, "v_measure", "t2c")
+        super().__init__()
+        self._own = own
+
+    def load_data(self, *args: Any, **kwargs: Any) -> None:
+        """Read the tables."""
+        splits = read_tables(self._own.data)
+        _check_labels(self._own, splits)
+        self.dataset = _dataset(splits)
+        self.data_loaded = True
+
+
+_KINDS: dict[str, Any] = {
+    "Retrieval": OwnRetrieval,
+    "STS": OwnSTS,
+    "PairClassification": OwnPairClassification,
+    "Classification": OwnClassification,
+    "Clustering": OwnClustering,
+}
+
+
+def _dataset(splits: dict[str, dict[str, list[Any]]]) -> dict[str, DatasetDict]:
+    return {"default": DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})}
+
+
+def _check_labels(own: OwnTask, splits: dict[str, dict[str, list[Any]]]) -> None:
+    for split, rows in splits.items():
+        if len(set(rows["label"])) < 2:
+            raise UserError(
+                f"{own.data.files[split]}: all {len(rows['label'])} labels are {rows['label'][0]!r}; "
+                "give at least two different ones."
+            )

@@ -1,0 +1,136 @@
+"""Two parts of a task's test split, "tune" to choose settings on and "report" to report, that share no text.
+
+Which part a row belongs to depends on a hash of its text alone: the query of a retrieval task, the first sentence of a
+pair, the text of a classification or clustering task. So nothing changes sides when data grow, and rows with equal
+first texts stay together.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, cast
+
+from datasets import Dataset
+from mteb.abstasks import (
+    AbsTask,
+    AbsTaskClassification,
+    AbsTaskClustering,
+    AbsTaskClusteringLegacy,
+    AbsTaskPairClassification,
+    AbsTaskRetrieval,
+    AbsTaskSTS,
+)
+
+from evaluation.errors import UserError
+
+PARTS = ("tune", "report")
+TUNE_SHARE = 1 / 3
+
+_DIVISIBLE = (
+    AbsTaskClassification,
+    AbsTaskClustering,
+    AbsTaskClusteringLegacy,
+    AbsTaskPairClassification,
+    AbsTaskRetrieval,
+    AbsTaskSTS,
+)
+
+
+def take(task: AbsTask, part: str) -> AbsTask:
+    """Let a task keep only one part of its test split once its data are loaded; mteb then reports it as a split.
+
+    Args:
+        task: A task without data, which is changed and returned.
+        part: "tune" or "report".
+
+    Raises:
+        UserError: The task's type has no rows that could be divided, or it is evaluated on several splits, none of
+            which is "test". Loading the data raises it when a part would be empty.
+    """
+    split = _divided_split(task)
+    load = task.load_data
+
+    def load_part(*args: Any, **kwargs: Any) -> None:
+        if not task.data_loaded:
+            task.filter_eval_splits([split])
+            load(*args, **kwargs)
+            task.filter_eval_splits([part])
+            _divide(task, split, part)
+
+    task.filter_eval_splits([part])
+    task.load_data = load_part
+    return task
+
+
+def in_part(texts: Iterable[str], part: str) -> list[int]:
+    """The places of the texts that belong to a part: about a third to "tune", the others to "report"."""
+    return [place for place, text in enumerate(texts) if (_fraction(text) < TUNE_SHARE) == (part == "tune")]
+
+
+def _divided_split(task: AbsTask) -> str:
+    name, splits = task.metadata.name, task.eval_splits
+    if not isinstance(task, _DIVISIBLE):
+        raise UserError(
+            f"{name} is a task of type {task.metadata.type}, which has no parts tune and report: name it without them."
+        )
+    if "test" not in splits and len(splits) > 1:
+        raise UserError(f"{name} has several splits ({', '.join(splits)}) and none called test: name one of them.")
+    return "test" if "test" in splits else splits[0]
+
+
+def _divide(task: AbsTask, split: str, part: str) -> None:
+    if isinstance(task, AbsTaskRetrieval):
+        task.convert_v1_dataset_format_to_v2(num_proc=None)
+    dataset = cast(dict[str, Any], task.dataset)
+    for subset in task.hf_subsets:
+        splits = dataset.get(subset, dataset)
+        if split in splits:  # what is missing is told by whoever loads the task
+            taken, rows = _taken(task, splits[split], part)
+            if rows == 0:
+                raise UserError(
+                    f"The part {part} of {task.metadata.name} would be empty, because its {split} split "
+                    "has too few rows: use the whole split."
+                )
+            splits[part] = taken
+
+
+def _taken(task: AbsTask, rows: Any, part: str) -> tuple[Any, int]:
+    """A part of a split, and its number of rows."""
+    if isinstance(task, AbsTaskRetrieval):
+        return _some_queries(rows, part)
+    if isinstance(task, AbsTaskPairClassification) and len(rows) == 1:
+        rows = Dataset.from_dict(rows[0])  # an old layout: one row of lists
+    taken = rows.select(in_part(map(_text, rows[_column(task)]), part))
+    return taken, len(taken)
+
+
+def _some_queries(data: dict[str, Any], part: str) -> tuple[dict[str, Any], int]:
+    """Queries of a part with their grades; every document stays."""
+    judged = [place for place, query in enumerate(data["queries"]["id"]) if data["relevant_docs"].get(query)]
+    queries = data["queries"].select(judged)
+    queries = queries.select(in_part(map(_text, queries["text"]), part))
+    kept = set(queries["id"])
+    some = {
+        name: None if data[name] is None else {query: docs for query, docs in data[name].items() if query in kept}
+        for name in ("relevant_docs", "top_ranked")
+    }
+    return {**data, **some, "queries": queries}, len(queries)
+
+
+def _column(task: AbsTask) -> str:
+    """Name of the column whose text decides."""
+    if isinstance(task, AbsTaskSTS):
+        return cast(str, task.column_names[0])
+    if isinstance(task, AbsTaskPairClassification):
+        return cast(str, task.input1_column_name)
+    return cast(Any, task).input_column_name
+
+
+def _text(value: Any) -> str:
+    """A text, or one text of the several that a row holds: the sentences of a clustering, a conversation."""
+    return value if isinstance(value, str) else str(value)
+
+
+def _fraction(text: str) -> float:
+    """A number in [0, 1) that depends on nothing but the text, whatever its case and white space."""
+    digest = hashlib.sha256(" ".join(text.lower().split()).encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64

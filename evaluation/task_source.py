@@ -1,0 +1,35 @@
+"""A task that is evaluated afresh for every model, because an MTEB task remembers its last run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mteb.abstasks import AbsTask
+
+from evaluation.files import file_name
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """A task's name and how to make a fresh instance of it.
+
+    A second run of one instance draws other clusters and, after its data was unloaded, asks the hub; so nobody holds
+    an instance for longer than one evaluation.
+
+    Attributes:
+        name: Name that is shown, such as "STSBenchmark:validation"; no other task of a run has it.
+        type: MTEB's task type, such as "STS".
+        make: Makes a fresh instance; can be pickled, for worker processes.
+        part: What of the task is taken, such as "validation"; empty for all of it, as mteb defines it.
+        note: What a reader must know about the task, in one sentence; mostly empty.
+    """
+
+    name: str
+    type: str
+    make: Callable[[], AbsTask]
+    part: str = ""
+    note: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name as a harmless file name, without an ending."""
+        return file_name(self.name)
