@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from evaluation.answer import answer
+from evaluation.answer import LONGEST, answer
 from evaluation.markdown import COMPARISON_READING, cost, notes, verdict_lines
 from evaluation.pairs import compared_pairs
 from evaluation.plots import (
@@ -38,6 +38,7 @@ from evaluation.tables import (
     tuning_table,
     verdict_table,
 )
+from evaluation.wording import shortened
 from st_isotropy import __version__
 from st_isotropy.svg import draw, themed
 
@@ -113,6 +114,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    found.filters["short"] = lambda name: shortened(name, LONGEST)
     found.filters["tone"] = lambda cell: TONES.get(cell[:1], "")
     return found
 

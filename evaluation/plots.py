@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from evaluation.answer import GROUP_TITLES
-from evaluation.numbers import difference, significant
 from evaluation.pairs import common_old, compared_pairs
 from evaluation.rows import LOWER_IS_MORE_ISOTROPIC
 from evaluation.summary import GROUPS, Candidate, Finding, Section
 from evaluation.tables import measure_name, weight_text
+from evaluation.wording import difference, shortened, significant
 from st_isotropy.svg import FINE, INK, LINE, MUTED, OURS, REFERENCE, SERIES, STRONG
 
 MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}  # as drawn, and as written in the legend
@@ -105,7 +105,7 @@ def _paint_forest(axes: Axes, found: list[Finding], labels: list[str]) -> None:
             axes.plot([comparison.low, comparison.high], [place, place], color=color, linewidth=2.2)
         decided = finding.outcome in ("better", "worse")
         axes.plot(comparison.estimate, place, "o", color=color, markersize=6, fillstyle="full" if decided else "none")
-    axes.set_yticks(range(len(found)), [shortened(label) for label in labels])
+    axes.set_yticks(range(len(found)), [_label(label) for label in labels])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
@@ -142,9 +142,7 @@ def dose_plots(section: Section) -> Iterator[Plot]:
                 f"{significant(y, sign=True)} points"
                 for e, x, y in points
             ),
-            partial(
-                _paint_dose, points=points, looks=looks(section), label=f"change of {shortened(shown)} ({towards})"
-            ),
+            partial(_paint_dose, points=points, looks=looks(section), label=f"change of {_label(shown)} ({towards})"),
             (4.8, 3.6),
         )
 
@@ -200,7 +198,7 @@ def _paint_tuning(axes: Axes, tried: list[Candidate], base: float | None, limits
                 )
     margin = 0.06 * (limits[1] - limits[0])
     axes.set_ylim(limits[0] - margin, limits[1] + margin)  # the same for all regularizers
-    axes.set_xticks(range(len(weights)), [shortened(weight_text(weight)) for weight in weights])
+    axes.set_xticks(range(len(weights)), [_label(weight_text(weight)) for weight in weights])
     axes.set(xlabel="weight", ylabel="score")
     _legend(axes)
 
@@ -281,7 +279,7 @@ def _name_indexes(axes: Axes, points: list[dict[str, Any]], x: str) -> None:
     for place, names in columns:
         text = ", ".join(names)
         axes.annotate(
-            shortened(text),
+            _label(text),
             (place, 1.02),
             xycoords=("data", "axes fraction"),
             rotation=40,
@@ -298,7 +296,7 @@ def cosine_plots(section: Section) -> Iterator[Plot]:
         means = {name: _mean_cosine(each) for name, each in both.items()}
         yield Plot(
             new,
-            f"Cosines of two embeddings: {new} filled, {old} as a line.",
+            f"Cosines of two embeddings: {_short(new)} filled, {_short(old)} as a line.",
             "; ".join(f"{name}: mean cosine {mean:.2f}" for name, mean in means.items()),
             partial(_paint_cosines, new=both[new], old=both[old]),
             SMALL,
@@ -325,7 +323,7 @@ def barcode_plots(section: Section) -> Iterator[Plot]:
         both = {name: np.sort(section.distributions[name]["bars"])[::-1] for name in (old, new)}
         yield Plot(
             new,
-            f"H0 barcode, longest bars first: {new} filled, {old} as a line.",
+            f"H0 barcode, longest bars first: {_short(new)} filled, {_short(old)} as a line.",
             "; ".join(f"{name}: median bar {significant(float(np.median(bars)))}" for name, bars in both.items()),
             partial(_paint_barcodes, new=both[new], old=both[old]),
             SMALL,
@@ -369,13 +367,16 @@ def _paint_training(axes: Axes, lines: dict[str, list[list[float]]], looks: dict
         axes.plot(
             *np.transpose(line), color=look.color, linewidth=1.5, marker=look.marker, markevery=0.25, markersize=4
         )
-    axes.set(xlabel="step", ylabel=shortened(term.replace("_", " ")))
+    axes.set(xlabel="step", ylabel=_label(term.replace("_", " ")))
 
 
-def shortened(name: str) -> str:
+def _short(name: str) -> str:
+    return shortened(name, LONGEST)
+
+
+def _label(name: str) -> str:
     """A name that leaves room for the plot and is not taken for a formula."""
-    short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
-    return short.replace("$", r"\$")
+    return _short(name).replace("$", r"\$")
 
 
 def _legend(axes: Axes) -> None:

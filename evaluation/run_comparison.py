@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.answer import GROUP_TITLES
-from evaluation.numbers import difference
+from evaluation.wording import difference
 from evaluation.statistics import NEW_RUNS, Comparison
 from evaluation.summary import DECIDING, GROUPS, Section, Summary
 from evaluation.tables import Table

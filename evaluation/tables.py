@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.answer import GROUP_TITLES, correlation
-from evaluation.numbers import difference, number, significant
+from evaluation.wording import difference, number, significant
 from evaluation.pairs import common_old, compared_pairs
 from evaluation.rows import MEASURES
 from evaluation.statistics import NEW_RUNS, NEW_RUNS_AND_QUERIES, Comparison
 from evaluation.summary import GROUPS, Candidate, Row, Section
 
 OVER_RUNS = "95 %: new training runs"
-OVER_ITEMS = "95 %: new queries or texts"
+OVER_ITEMS = "95 %: new queries, texts or tasks"
 OVER_BOTH = "95 %: new runs and queries"
 READING = (
-    "Intervals: “new training runs” is Student's t over paired seeds; “new queries or texts” holds these runs fixed: "
-    "Student's t over queries, texts or tasks, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, "
+    "Intervals: “new training runs” is Student's t over paired seeds; “new queries, texts or tasks” holds these runs "
+    "fixed: Student's t over them, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, "
     "for isotropy towards the isotropic cloud."
 )
 MARKS = {
