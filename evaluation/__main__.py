@@ -54,10 +54,21 @@ def _parser() -> argparse.ArgumentParser:
     quickstart.add_argument("--out", type=Path, default=Path("runs/quickstart"), help="run directory")
     quickstart.set_defaults(command=_quickstart, interrupted=RESUMES)
 
-    run = commands.add_parser("run", help="evaluate models on mteb tasks and compare them, without training")
+    run = commands.add_parser(
+        "run", help="measure models on mteb tasks and own data and compare them, without training"
+    )
     run.add_argument("--model", nargs="+", required=True, help="two or more give the paired comparison with the first")
-    run.add_argument("--tasks", nargs="+", required=True, help="mteb task names")
+    run.add_argument(
+        "--tasks",
+        nargs="+",
+        default=[],
+        metavar="TASK",
+        help="mteb tasks, types or benchmarks, quick, nanobeir, full, docstrings, or data sets of --folder (all of "
+        "them by default); :SPLIT, :tune or :report can follow",
+    )
     run.add_argument("--mirror", type=Path, help="folder with data sets laid out as on the hub")
+    run.add_argument("--folder", type=Path, nargs="+", action="extend", default=[], help="own data: BEIR folders, TSV")
+    run.add_argument("--indexes", nargs="+", metavar="INDEX", help="FAISS indexes for retrieval tasks, or all")
     run.add_argument("--out", type=Path, default=Path("runs/run"), help="run directory")
     run.set_defaults(command=_run, interrupted=RESUMES)
 
@@ -91,8 +102,16 @@ def _quickstart(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from evaluation.compare import compare
+    from evaluation.retrieval import QUICK_INDEXES
 
-    compare(options.model, options.tasks, options.mirror, options.out)
+    compare(
+        options.model,
+        options.tasks,
+        options.out,
+        mirror=options.mirror,
+        own=options.folder,
+        indexes=options.indexes or QUICK_INDEXES,
+    )
     return 0
 
 

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import mteb
 import torch
-from datasets.exceptions import DatasetsError
 from mteb.abstasks import AbsTask, AbsTaskRetrieval
 from mteb.models import MTEBModels
 from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
@@ -24,6 +23,7 @@ from evaluation.embeddings import save_texts
 from evaluation.errors import UserError
 from evaluation.files import file_name, read_json, write_json
 from evaluation.items import Pairs
+from evaluation.loading import load as load
 from evaluation.models import fingerprint
 from evaluation.mteb_tasks import single_tasks
 from evaluation.noise import errors_only, no_dataset_bars
@@ -176,7 +176,7 @@ def _evaluated(
         (predictions / each.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's
     with _without_noise():
         for each in single_tasks(task):
-            _load(each)  # by us, so that mteb leaves the data and we can read the gold labels
+            load(each)  # by us, so that mteb leaves the data and we can read the gold labels
         result = mteb.evaluate(
             cast(MTEBModels, recording),
             task,
@@ -227,29 +227,6 @@ def _searched(task: AbsTask) -> Any:
         return None
     parts = [task.dataset[subset][split] for subset in task.hf_subsets for split in task.eval_splits]
     return parts[0] if len(parts) == 1 and parts[0]["top_ranked"] is None else None
-
-
-def _load(task: AbsTask) -> None:
-    try:
-        task.load_data()
-    except (OSError, ValueError, DatasetsError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise _no_data(task, reason) from error
-    if isinstance(task, AbsTaskRetrieval):
-        task.convert_v1_dataset_format_to_v2(num_proc=None)
-    dataset = cast(dict[str, Any], task.dataset)
-    for subset in task.hf_subsets:
-        there = dataset.get(subset, dataset)
-        missing = set(task.eval_splits) - set(there)
-        if missing:
-            raise _no_data(task, f"the split {', '.join(sorted(missing))} is missing among {', '.join(there)}")
-
-
-def _no_data(task: AbsTask, reason: str) -> UserError:
-    return UserError(
-        f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
-        "give a whole local copy, laid out as on the hub, with --mirror DIR."
-    )
 
 
 @contextmanager
