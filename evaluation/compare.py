@@ -1,74 +1,141 @@
-"""Models as they are on mteb tasks, each compared with the first; no training."""
+"""Models as they are on mteb tasks and own data, each compared with the first; no training."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
-from evaluation.files import file_name, write_json, write_text
+from evaluation.files import file_name, read_json, write_json
+from evaluation.indexes import index_kinds
+from evaluation.measuring import measure, statuses
 from evaluation.models import fingerprint, load_model
-from evaluation.report import markdown_report, print_report, wide_console
-from evaluation.rows import task_rows
+from evaluation.report import print_report, wide_console, write_report
+from evaluation.retrieval import ALL_INDEXES, QUICK_INDEXES
+from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.run_directory import check_folder, open_run
-from evaluation.scores import TaskFailure, evaluate
-from evaluation.summary import Summary
+from evaluation.summary import Section, Summary
+from evaluation.task_source import TaskSource
 from evaluation.tasks import resolve_tasks
 from evaluation.timing import Timing
 
+EXACT, ALL = "flat", "all"
 
-def compare(names: Sequence[str], tasks: Sequence[str], mirror: Path | None, folder: Path) -> Summary:
-    """Evaluate models on unmodified mteb tasks, print the comparison and write `summary.json` and `report.md`.
+
+def compare(
+    names: Sequence[str],
+    tasks: Sequence[str],
+    folder: Path,
+    mirror: Path | None = None,
+    own: Sequence[Path] = (),
+    indexes: Sequence[str] = QUICK_INDEXES,
+) -> Summary:
+    """Measure models on tasks, print the comparison and write `summary.json`, `report.md` and `report.html`.
+
+    Isotropy is measured on the documents of the first retrieval task, or else on the texts of the first task.
 
     Args:
-        names: Models, as `evaluation.models.load_model` takes them; every later one is compared with the first.
-        tasks: Names of mteb tasks.
-        mirror: Folder with data sets laid out as on the hub; None for the hub.
+        names: Models, as `evaluation.models.load_model` takes them; every later one is compared with the first, which
+            also decides the settings of the indexes.
+        tasks: As `evaluation.tasks.resolve_tasks` takes them.
         folder: The run directory; an interrupted run in it is continued.
+        mirror: Folder with data sets laid out as on the hub; None for the hub.
+        own: Folders with own data.
+        indexes: FAISS indexes for the retrieval tasks, beside exact search; "all" for every one there is.
 
     Returns:
         The summary.
 
     Raises:
-        UserError: For an unknown model or task, data that cannot be reached, or a directory that holds something else.
+        UserError: For an unknown model, task or index, data that cannot be reached, a directory that holds something
+            else, or if no task could be evaluated.
     """
     if len(set(names)) < len(names):
         raise UserError(f"--model names a model twice ({', '.join(names)}): name each once.")
+    searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
+    index_kinds(searched)
     check_folder(folder)
     timing = Timing(folder)
-    sources = resolve_tasks(tasks, mirror)
+    sources = resolve_tasks(tasks, mirror, own)
+    isotropy_of = next((each for each in sources if each.type == "Retrieval"), sources[0]).name
     models = {name: load_model(name) for name in names}
     configuration = {
         "models": {name: fingerprint(model) for name, model in models.items()},
-        "tasks": [source.name for source in sources],
+        "tasks": {source.name: source.make().metadata.revision for source in sources},
         "mirror": None if mirror is None else str(mirror.resolve()),
+        "indexes": list(searched),
     }
     open_run(folder, configuration)
     cells = {
         name: folder / "models" / f"{file_name(name)}-{identity}" for name, identity in configuration["models"].items()
     }
-    measured: dict[str, list[list[dict[str, Any]]]] = {}
+    measured = {}
     for name, model in models.items():
-        unfinished = any(not (cells[name] / f"{source.file}.json").exists() for source in sources)
-        results = evaluate(model, file_name(name), sources, cells[name])
-        for result in results:
-            if isinstance(result, TaskFailure):
-                raise UserError(result.reason)
-        measured[name] = [[asdict(task) for task in results]]
-        if unfinished:
-            timing.record()
+        start = None if name == names[0] else cells[names[0]]
+        measured[name] = _measured(model, file_name(name), sources, cells[name], isotropy_of, searched, start, timing)
+    failures = {failure["reason"]: None for each in measured.values() for failure in each["failures"]}
+    if not any(each["tasks"] for each in measured.values()):
+        raise UserError(next(iter(failures)))
     summary = Summary(
-        title=" and ".join(names) + " on " + ", ".join(configuration["tasks"]),
-        variants=list(names),
-        rows=task_rows(measured, [(names[0], other) for other in names[1:]], np.random.default_rng(0)),
-        notes=["Scores are in points of 100."],
+        title=" and ".join(names) + " on " + ", ".join(source.name for source in sources),
+        sections=[_section(measured, cells[names[0]])],
+        notes=_notes(sources, isotropy_of),
         timing=timing.read(),
+        missing=list(failures),
     )
-    write_json(folder / "summary.json", summary.to_dict())
-    write_text(folder / "report.md", markdown_report(summary))
+    write_report(summary, folder)
     console = wide_console()
     print_report(summary, console)
-    console.print(f"Everything is in {folder}: summary.json, report.md, and per-item scores under models/.")
+    console.print(
+        f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under models/."
+    )
     return summary
+
+
+def _measured(
+    model: SentenceTransformer,
+    variant: str,
+    sources: Sequence[TaskSource],
+    cell: Path,
+    isotropy_of: str,
+    indexes: Sequence[str],
+    start: Path | None,
+    timing: Timing,
+) -> dict[str, Any]:
+    """What was measured of a model; where a task failed, the next run tries again."""
+    path = cell / "measured.json"
+    if path.exists() and not read_json(path)["failures"]:
+        return read_json(path)
+    result = measure(model, variant, sources, cell, isotropy_of=isotropy_of, indexes=indexes, start=start)
+    write_json(path, result)
+    timing.record()
+    return result
+
+
+def _section(measured: Mapping[str, dict[str, Any]], start: Path) -> Section:
+    """Every model beside the first; tasks that some model lacks are left out."""
+    names = list(measured)
+    pairs = [(names[0], other) for other in names[1:]]
+
+    def part(name: str) -> dict[str, list[Any]]:
+        return {model: [each[name]] for model, each in measured.items()}
+
+    rows = isotropy_rows(part("isotropy"), pairs) if all(each["isotropy"] for each in measured.values()) else []
+    rows += task_rows(part("tasks"), pairs, np.random.default_rng(0))
+    tasks = list(measured[names[0]]["retrieval"])
+    rows += retrieval_rows(part("retrieval"), {name: statuses(start, name) for name in tasks}, pairs)
+    return Section(
+        title=" and ".join(names),
+        variants=names,
+        rows=rows,
+        curves={model: each["curves"] for model, each in measured.items()},
+        indexes={model: each["retrieval"] for model, each in measured.items()},
+        distributions={model: each["distributions"] for model, each in measured.items() if each["distributions"]},
+    )
+
+
+def _notes(sources: Sequence[TaskSource], isotropy_of: str) -> list[str]:
+    notes = [source.note for source in sources if source.note]
+    return [*notes, f"Isotropy is measured on the texts of {isotropy_of}.", "Scores are in points of 100."]

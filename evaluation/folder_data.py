@@ -61,14 +61,16 @@ class BeirData:
 
 
 def data_sets(folder: Path) -> list[DataSet]:
-    """Find the data sets in a folder, or in its subfolders if it is none itself.
+    """Find the data sets in a folder and, unless it is a BEIR folder, in its subfolders.
 
     Raises:
         UserError: There is none, or one is incomplete.
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}: name one with --folder.")
-    found = _in_folder(folder) or [each for child in sorted(folder.iterdir()) for each in _in_folder(child)]
+    found = _in_folder(folder)
+    if not _is_beir(folder):
+        found += [each for child in sorted(folder.iterdir()) if child.is_dir() for each in _in_folder(child)]
     if not found:
         raise UserError(
             f"The folder {folder} holds no data set: give a BEIR folder (corpus.jsonl, queries.jsonl, qrels/), "
@@ -102,9 +104,7 @@ def read_tables(data: DataSet) -> dict[str, Rows]:
 
 def _in_folder(folder: Path) -> list[DataSet]:
     """The data sets that lie directly in a folder."""
-    if not folder.is_dir():
-        return []
-    if any(_present(folder, name) for name in ("corpus", "queries")):
+    if _is_beir(folder):
         qrels = _tables(folder / "qrels")
         files = [_beir_file(folder, "corpus"), _beir_file(folder, "queries"), *qrels.values()]
         if not qrels:
@@ -118,6 +118,10 @@ def _in_folder(folder: Path) -> list[DataSet]:
         DataSet(name, _kind(list(files.values())), folder, files, _revision(files.values()))
         for name, files in groups.items()
     ]
+
+
+def _is_beir(folder: Path) -> bool:
+    return any(_present(folder, name) for name in ("corpus", "queries"))
 
 
 def _tables(folder: Path) -> dict[str, Path]:

@@ -115,17 +115,15 @@ def _tasks(data: DataSet) -> list[OwnTask]:
     return [OwnTask(clustering, "Clustering", data, splits, note)]
 
 
-def _metadata(own: OwnTask, main_score: str, category: str) -> TaskMetadata:
-    """Whole metadata; the revision is a hash of the content, so that results on changed data cannot be confused."""
-    name = file_name(own.name)  # mteb names files by it
+def _metadata(task_type: TaskType, main_score: str, category: str) -> TaskMetadata:
+    """The metadata that all tasks of a type share."""
     return TaskMetadata(
-        name=name,
-        description=f"{own.data.kind} read from a local folder.",
-        type=own.type,
+        name=f"Own{task_type}",
+        description="Read from a local folder.",
+        type=task_type,
         category=cast(Any, category),
         main_score=main_score,
-        dataset={"path": f"local/{name}", "revision": own.data.revision},
-        eval_splits=[own.splits[0]],
+        dataset={"path": "local", "revision": "set from the content"},
         eval_langs=["eng-Latn"],  # mteb wants a language; nothing depends on it
         domains=["Written"],
         task_subtypes=[],
@@ -137,14 +135,22 @@ def _metadata(own: OwnTask, main_score: str, category: str) -> TaskMetadata:
     )
 
 
+def _of(own: OwnTask, metadata: TaskMetadata) -> TaskMetadata:
+    """The metadata of one task; the revision is a hash of the content, so that no two results can be confused."""
+    name = file_name(own.name)  # mteb names files by it
+    dataset = {"path": f"local/{name}", "revision": own.data.revision}
+    return metadata.model_copy(update={"name": name, "dataset": dataset, "eval_splits": [own.splits[0]]})
+
+
 class OwnRetrieval(AbsTaskRetrieval):
     """Retrieval from a BEIR folder."""
 
+    metadata = _metadata("Retrieval", "ndcg_at_10", "t2t")
     # mteb keeps as many documents per query as the largest; its own 1000 is a third of a small corpus.
     k_values = (1, 3, 5, 10, 20, 100)
 
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _metadata(own, "ndcg_at_10", "t2t")
+        self.metadata = _of(own, self.metadata)
         super().__init__()
         self._own = own
 
@@ -164,8 +170,10 @@ class OwnRetrieval(AbsTaskRetrieval):
 class OwnSTS(AbsTaskSTS):
     """Semantic similarity from pairs with scores; the range of scores is that of the data."""
 
+    metadata = _metadata("STS", "cosine_spearman", "t2t")
+
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _metadata(own, "cosine_spearman", "t2t")
+        self.metadata = _of(own, self.metadata)
         super().__init__()
         self._own = own
 
@@ -187,10 +195,11 @@ class OwnSTS(AbsTaskSTS):
 class OwnPairClassification(AbsTaskPairClassification):
     """Pair classification from pairs with labels 0 and 1."""
 
+    metadata = _metadata("PairClassification", "max_ap", "t2t")
     label_column_name = "label"
 
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _metadata(own, "max_ap", "t2t")
+        self.metadata = _of(own, self.metadata)
         super().__init__()
         self._own = own
 
@@ -205,8 +214,10 @@ class OwnPairClassification(AbsTaskPairClassification):
 class OwnClassification(AbsTaskClassification):
     """Classification from texts with labels, trained on the train split."""
 
+    metadata = _metadata("Classification", "accuracy", "t2c")
+
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _metadata(own, "accuracy", "t2c")
+        self.metadata = _of(own, self.metadata)
         super().__init__()
         self._own = own
 
@@ -225,13 +236,14 @@ class OwnClassification(AbsTaskClassification):
 class OwnClustering(AbsTaskClustering):
     """Clustering of texts with labels."""
 
+    metadata = _metadata("Clustering", "v_measure", "t2c")
     max_fraction_of_documents_to_embed = None
     max_documents_per_cluster = 2048  # mteb's 16384 would resample a small data set many times over, ten times
     input_column_name = "text"
     label_column_name = "label"
 
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _metadata(own, "v_measure", "t2c")
+        self.metadata = _of(own, self.metadata)
         super().__init__()
         self._own = own
 

@@ -105,11 +105,23 @@ def chosen_indexes(
         qrels: Grades of documents for queries.
         seeds: Index seeds to average over.
     """
-    path = start / "indexes" / f"{file_name(task)}.json"
-    if not path.exists():
+    path = _indexes_file(start, task)
+    chosen = {index["name"]: ChosenIndex(**index) for index in read_json(path)} if path.exists() else {}
+    missing = [name for name in names if name not in chosen]
+    if missing:
         embeddings = RetrievalEmbeddings.load(embeddings_file(start, task))
-        write_json(path, [asdict(index) for index in choose_indexes(embeddings, qrels, names, seeds)])
-    return [ChosenIndex(**index) for index in read_json(path)]
+        chosen |= {index.name: index for index in choose_indexes(embeddings, qrels, missing, seeds)}
+        write_json(path, [asdict(index) for index in chosen.values()])
+    return [chosen[name] for name in names]
+
+
+def statuses(start: Path, task: str) -> dict[str, str]:
+    """How the start model fares on a retrieval task with each index: "in range", "no headroom", and so on."""
+    return {index["name"]: index["status"] for index in read_json(_indexes_file(start, task))}
+
+
+def _indexes_file(start: Path, task: str) -> Path:
+    return start / "indexes" / f"{file_name(task)}.json"
 
 
 def distributions(texts: NDArray[np.float32]) -> dict[str, Any]:

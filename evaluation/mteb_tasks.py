@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +21,7 @@ TASK_TYPES: tuple[str, ...] = get_args(TaskType)
 _WITH_SUBSETS = re.compile(r"(?P<name>.+)\[(?P<subsets>[^\[\]]+)\]")
 
 
+@cache
 def known_names() -> list[str]:
     """Every name that `find_tasks` knows: tasks, task types and benchmarks."""
     tasks = [task.metadata.name for task in mteb.get_tasks(exclude_superseded=False)]

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import mteb
 import torch
-from datasets.exceptions import DatasetsError
 from mteb.abstasks import AbsTask, AbsTaskRetrieval
 from mteb.models import MTEBModels
 from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
@@ -24,6 +23,7 @@ from evaluation.embeddings import save_texts
 from evaluation.errors import UserError
 from evaluation.files import file_name, read_json, write_json
 from evaluation.items import Pairs
+from evaluation.loading import load as load
 from evaluation.models import fingerprint
 from evaluation.mteb_tasks import single_tasks
 from evaluation.noise import errors_only, no_dataset_bars
@@ -229,37 +229,9 @@ def _searched(task: AbsTask) -> Any:
     return parts[0] if len(parts) == 1 and parts[0]["top_ranked"] is None else None
 
 
-def load(task: AbsTask) -> None:
-    """Load a task's data, so that it holds every split it is evaluated on.
-
-    Raises:
-        UserError: The data cannot be loaded, or a split is missing.
-    """
-    try:
-        task.load_data()
-    except (OSError, ValueError, DatasetsError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise _no_data(task, reason) from error
-    if isinstance(task, AbsTaskRetrieval):
-        task.convert_v1_dataset_format_to_v2(num_proc=None)
-    dataset = cast(dict[str, Any], task.dataset)
-    for subset in task.hf_subsets:
-        there = dataset.get(subset, dataset)
-        missing = set(task.eval_splits) - set(there)
-        if missing:
-            raise _no_data(task, f"the split {', '.join(sorted(missing))} is missing among {', '.join(there)}")
-
-
-def _no_data(task: AbsTask, reason: str) -> UserError:
-    return UserError(
-        f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
-        "give a whole local copy, laid out as on the hub, with --mirror DIR."
-    )
-
-
 @contextmanager
 def _without_noise() -> Iterator[None]:
-    """Silence progress of data sets, a guess at model size, and two warnings that say nothing about the result."""
+    """Silence progress of data sets, a guess at model size, and warnings that say nothing about the result."""
     with errors_only("mteb.models.model_meta"), no_dataset_bars(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The `get_sentence_embedding_dimension` method", FutureWarning)
         warnings.filterwarnings("ignore", "The task .* is superseded")  # once per model and task

@@ -1,9 +1,11 @@
 """What the user calls tasks, as a list of sources: mteb's own by name, type, benchmark or preset, and own data."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+
+from mteb.abstasks import AbsTask
 
 from evaluation.data import Corpus, docstring_corpus
 from evaluation.docstring_tasks import DOCSTRING_TASKS
@@ -11,16 +13,25 @@ from evaluation.errors import UserError
 from evaluation.files import cache_root, file_name
 from evaluation.folder_tasks import OwnTask, folder_tasks
 from evaluation.mteb_tasks import check_data, find_tasks, known_names
+from evaluation.parts import PARTS, take
 from evaluation.presets import PRESETS
 from evaluation.task_source import TaskSource as TaskSource
 
-
-def docstring_tasks(corpus: Corpus) -> list[TaskSource]:
-    """The three tasks of the held-out docstrings."""
-    return [TaskSource(kind.metadata.name, kind.metadata.type, partial(kind, corpus)) for kind in DOCSTRING_TASKS]
-
-
 DOCSTRINGS = "docstrings"
+
+
+def docstring_tasks(corpus: Corpus, part: str = "") -> list[TaskSource]:
+    """The three tasks of the held-out docstrings, or of their part "tune" or "report"."""
+    return [
+        TaskSource(
+            _with_split(kind.metadata.name, part), kind.metadata.type, partial(_of_corpus, kind, corpus, part), part
+        )
+        for kind in DOCSTRING_TASKS
+    ]
+
+
+def _of_corpus(kind: Callable[[Corpus], AbsTask], corpus: Corpus, part: str) -> AbsTask:
+    return take(kind(corpus), part) if part else kind(corpus)
 
 
 def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Sequence[Path] = ()) -> list[TaskSource]:
@@ -29,7 +40,8 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
     Args:
         specs: Each the name of an mteb task ("STSBenchmark", or "STS17[en-en]" for some of its subsets), an mteb task
             type ("STS": its English text tasks), an mteb benchmark ("NanoBEIR"), a preset of `evaluation.presets`
-            ("quick", "nanobeir", "full"), a data set in one of the folders, or "docstrings". ":validation" or another split can
+            ("quick", "nanobeir", "full"), "docstrings" for the three tasks of the quickstart, or a data set in one of
+            the folders. ":validation" or another split can
             follow, or ":tune" or ":report" for a third or the other two thirds of the test split. None for everything
             in the folders.
         mirror: Folder laid out as on the hub (`<mirror>/mteb/stsbenchmark-sts/...`); without it data come from the hub.
@@ -50,12 +62,10 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
     found: dict[str, TaskSource] = {}
     from_mteb: dict[str, TaskSource] = {}
     for spec in specs or own:
-        if spec == DOCSTRINGS:
-            found |= {source.name: source for source in docstring_tasks(docstring_corpus(cache_root()))}
-            continue
         mine = _from_folders(spec, own)
         for source in mine:
             source.make().load_data()  # so that broken data are told before anything runs
+        mine = mine or _from_docstrings(spec)
         theirs = [] if mine else _from_mteb(spec, mirror, own)
         from_mteb |= {source.name: source for source in theirs}
         found |= {source.name: source for source in mine or theirs}
@@ -69,14 +79,25 @@ def _from_folders(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
     return [own[name].source(split)] if name in own else []
 
 
+def _from_docstrings(spec: str) -> list[TaskSource]:
+    name, _, part = spec.partition(":")
+    if name != DOCSTRINGS:
+        return []
+    if part and part not in PARTS:
+        raise UserError(f"The docstring tasks have no split {part}: they have the parts {' and '.join(PARTS)}.")
+    return docstring_tasks(docstring_corpus(cache_root()), part)
+
+
 def _from_mteb(spec: str, mirror: Path | None, own: dict[str, OwnTask]) -> list[TaskSource]:
     name, split = _name_and_split(spec, PRESETS)
     if name in PRESETS:
         return [source for each in PRESETS[name] for source in _from_mteb(_with_split(each, split), mirror, own)]
     name, _, split = spec.partition(":")
     found = find_tasks(name, split, mirror)
+    if found == []:
+        raise UserError(f"There are no English text tasks of the type {name}: name another type, or tasks.")
     if found is None:
-        known = [*own, *PRESETS, *known_names()]
+        known = [*own, *PRESETS, DOCSTRINGS, *known_names()]
         near = get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"near names are {', '.join(near)}" if near else f"there are {len(known)}, none of a similar name"
         raise UserError(f"There is no task, task type, benchmark or preset {name!r}; {hint}.")
@@ -96,7 +117,7 @@ def _with_split(spec: str, split: str) -> str:
 
 def _check_own_names(own: dict[str, OwnTask]) -> None:
     for name, task in own.items():
-        if name in PRESETS or find_tasks(name, "", None) is not None:
+        if name in PRESETS or name == DOCSTRINGS or find_tasks(name, "", None) is not None:
             raise UserError(
                 f"The data set {name} in {task.data.folder} has the name of something in mteb, so that scores could be "
                 "confused: rename it."

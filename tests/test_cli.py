@@ -53,7 +53,7 @@ def test_a_command_that_does_not_exist_is_refused_with_the_ones_that_do(capsys: 
 def test_an_interruption_says_what_the_same_command_will_do(
     command: list[str], function: str, promise: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    def interrupt(*arguments: object) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(function, interrupt)

@@ -46,37 +46,43 @@ def run(models: list[str], mirror: Path, out: Path) -> int:
     return main(["run", "--model", *models, "--tasks", "STS13", "--mirror", str(mirror), "--out", str(out)])
 
 
+def rows(out: Path) -> list[dict]:
+    [section] = read_json(out / "summary.json")["sections"]
+    return section["rows"]
+
+
 def test_two_models_are_scored_and_compared_over_sentence_pairs(
     models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert run(models, mirror, tmp_path / "run") == 0
-    [row] = read_json(tmp_path / "run" / "summary.json")["rows"]
+    [row] = [row for row in rows(tmp_path / "run") if row["group"] == "similarity"]
     data = sentence_pairs()
     for model, [score] in row["values"].items():
         encoded = static_model(seed=models.index(model))
         first, second = (encoded.encode(data[column]) for column in ("sentence1", "sentence2"))
         similarity = encoded.similarity_pairwise(first, second)
         assert score == pytest.approx(100 * spearmanr(similarity, data["score"]).statistic, abs=1e-4)
-    [[over_runs, over_pairs]] = row["comparisons"].values()
+    [[over_runs, over_pairs, *_]] = row["comparisons"].values()
     assert over_runs["low"] is None and over_pairs["n"] == PAIRS
     assert over_pairs["low"] < over_pairs["estimate"] < over_pairs["high"]
     assert over_pairs["estimate"] == pytest.approx(row["values"][models[1]][0] - row["values"][models[0]][0])
+    assert {"isotropy"} == {other["group"] for other in rows(tmp_path / "run")} - {"similarity"}
     assert "STS13 Spearman" in capsys.readouterr().out
     assert (tmp_path / "run" / "report.md").read_text().startswith("# ")
 
 
 def test_one_model_is_scored_without_a_comparison(models: list[str], mirror: Path, tmp_path: Path) -> None:
     assert run(models[:1], mirror, tmp_path / "run") == 0
-    summary = read_json(tmp_path / "run" / "summary.json")
-    assert summary["findings"] == [] and [row["name"] for row in summary["rows"]] == ["STS13 Spearman"]
+    [section] = read_json(tmp_path / "run" / "summary.json")["sections"]
+    assert section["findings"] == [] and section["rows"][-1]["name"] == "STS13 Spearman"
 
 
 def test_a_finished_task_is_not_evaluated_again(models: list[str], mirror: Path, tmp_path: Path) -> None:
     run(models, mirror, tmp_path / "run")
-    rows = read_json(tmp_path / "run" / "summary.json")["rows"]
+    before = rows(tmp_path / "run")
     (mirror / DATA).unlink()  # evaluating again would fail
     assert run(models, mirror, tmp_path / "run") == 0
-    assert read_json(tmp_path / "run" / "summary.json")["rows"] == rows
+    assert rows(tmp_path / "run") == before
 
 
 @pytest.mark.parametrize(

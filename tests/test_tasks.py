@@ -145,19 +145,25 @@ def test_the_metadata_names_the_corpus(corpus):
 
 
 def test_an_unknown_task_is_answered_with_near_names():
-    with pytest.raises(UserError, match=r"^There is no MTEB task 'STSBenchmrk'; near names are STSBenchmark\b"):
+    what = "There is no task, task type, benchmark or preset"
+    with pytest.raises(UserError, match=rf"^{what} 'STSBenchmrk'; near names are STSBenchmark\b"):
         resolve_tasks(["STSBenchmrk"])
-    with pytest.raises(UserError, match=r"^There is no MTEB task 'qqqq'; there are \d{3,}, none of a similar name\.$"):
-        resolve_tasks(["qqqq"])
+    with pytest.raises(UserError, match=rf"^{what} 'qqqq'; there are \d{{3,}}, none of a similar name\.$"):
+        resolve_tasks(["qqqq:validation"])
 
 
-def test_a_task_that_the_mirror_lacks_is_named(tmp_path):
+def test_all_tasks_that_the_mirror_lacks_are_named_at_once(tmp_path):
     with pytest.raises(UserError) as caught:
-        resolve_tasks(["STS12"], tmp_path)
-    assert str(caught.value) == (
-        f"The mirror {tmp_path} has no folder mteb/sts12-sts for the task STS12; "
-        "add it, laid out as on the hub, or leave --mirror out to use the hub."
-    )
+        resolve_tasks(["STS12", "STS13:validation"], tmp_path)
+    lacks = f"The mirror {tmp_path} lacks the data of "
+    cure = "add them, laid out as on the hub, leave --mirror out to use the hub"
+    assert str(caught.value) == f"{lacks}STS12 (mteb/sts12-sts), STS13:validation (mteb/sts13-sts): {cure}."
+    (tmp_path / "mteb/sts13-sts").mkdir(parents=True)
+    (tmp_path / "mteb/stsbenchmark-sts").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"lacks the data of SICK-R \(mteb/sickr-sts\), .*--tasks STSBenchmark\.$"):
+        resolve_tasks(["quick"], tmp_path)
+    with pytest.raises(UserError, match=r"lacks the data of CQADupstackRetrieval \(mteb/CQADupstackAndroidRetrieval, .*\): add"):
+        resolve_tasks(["CQADupstackRetrieval"], tmp_path)
 
 
 def test_a_hub_that_cannot_be_reached_is_told_before_anything_runs(monkeypatch):

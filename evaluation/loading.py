@@ -1,0 +1,36 @@
+"""A task's data, loaded and checked: data that cannot be had are one sentence, whatever library found out."""
+
+from typing import Any, cast
+
+from datasets.exceptions import DatasetsError
+from mteb.abstasks import AbsTask, AbsTaskRetrieval
+
+from evaluation.errors import UserError
+
+
+def load(task: AbsTask) -> None:
+    """Load a task's data, in mteb's present layout.
+
+    Raises:
+        UserError: They cannot be loaded, or a split is missing.
+    """
+    try:
+        task.load_data()
+    except (OSError, ValueError, DatasetsError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise _no_data(task, reason) from error
+    if isinstance(task, AbsTaskRetrieval):
+        task.convert_v1_dataset_format_to_v2(num_proc=None)
+    dataset = cast(dict[str, Any], task.dataset)
+    for subset in task.hf_subsets:
+        there = dataset.get(subset, dataset)
+        missing = set(task.eval_splits) - set(there)
+        if missing:
+            raise _no_data(task, f"the split {', '.join(sorted(missing))} is missing among {', '.join(there)}")
+
+
+def _no_data(task: AbsTask, reason: str) -> UserError:
+    return UserError(
+        f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
+        "give a whole local copy, laid out as on the hub, with --mirror DIR."
+    )

@@ -1,0 +1,109 @@
+"""What is wrong with own data is said in one sentence, with the file and the line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from own_data import write_beir, write_labels, write_lines, write_pairs
+
+from evaluation.errors import UserError
+from evaluation.tasks import resolve_tasks
+
+HEADER = "query-id\tcorpus-id\tscore"
+
+
+def row(**columns: object) -> str:
+    return json.dumps(columns)
+
+
+@pytest.mark.parametrize(
+    ("file", "lines", "reason"),
+    [
+        ("corpus.jsonl", [], "corpus.jsonl is empty: it needs one JSON object a line."),
+        ("corpus.jsonl", ['{"_id": "d0"'], "corpus.jsonl, line 1: this is no JSON (Expecting ',' delimiter); give one"),
+        ("corpus.jsonl", ["[1]"], "corpus.jsonl, line 1: this is no JSON object; give one a line."),
+        ("corpus.jsonl", [row(_id="d0")], 'corpus.jsonl, line 1: there is no text under "text"; add it.'),
+        ("queries.jsonl", [row(_id=1, text="a")], 'queries.jsonl, line 1: there is no text under "_id"; add it.'),
+        (
+            "corpus.jsonl",
+            [row(_id="d0", text="a"), "", row(_id="d0", text="b")],
+            "corpus.jsonl, line 3: the id 'd0' is that of line 1 too; give each line its own.",
+        ),
+        ("qrels/test.tsv", ["q0\td0\t1"], "test.tsv, line 1: the header must be query-id, corpus-id, score, separated"),
+        ("qrels/test.tsv", [HEADER, "q0 d0 1"], "test.tsv, line 2: there are 1 cells instead of 3, separated by tabs."),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q99\td0\t1"],
+            "test.tsv, line 2: there is no query 'q99' among the 30; add it, or",
+        ),
+        ("qrels/test.tsv", [HEADER, "q0\td99\t1"], "test.tsv, line 2: there is no document 'd99' among the 60; add it"),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q0\td0\thigh"],
+            "test.tsv, line 2: the score 'high' is no whole number; give 0, 1",
+        ),
+        ("qrels/test.tsv", [HEADER, "q0\td0\t0"], "test.tsv has no relevant document, that is no score above 0: add"),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q0\td0\t1", "q0\td0\t1"],
+            "test.tsv, line 3: 'q0' and 'd0' have a score already; keep one line.",
+        ),
+    ],
+)
+def test_a_broken_beir_folder(file: str, lines: list[str], reason: str, tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    write_lines(tmp_path / "books" / file, lines)
+    if not lines:
+        (tmp_path / "books" / file).write_text("")
+    with pytest.raises(UserError) as caught:
+        resolve_tasks([], folders=[tmp_path])
+    assert reason in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tlabel", "text\tlabel"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([PAIRS], "has a header and no rows: add some, or remove the file."),
+        ([PAIRS, "a\tb"], ", line 2: there are 2 cells instead of 3; separate them by one tab each, and take tabs"),
+        ([PAIRS, "a\tb\t1", "", "a\tb\tmuch"], ", line 4: the score 'much' is no finite number; give every pair one."),
+        ([PAIRS, "a\tb\tnan"], ", line 2: the score 'nan' is no finite number"),
+        ([PAIRS, "a\tb\t1", "c\td\t1"], ": all 2 scores are 1.0, so there is nothing to rank; give pairs of different"),
+        ([LABELED, "a\tb\t2"], ", line 2: the label '2' is neither 1 (the pair means the same) nor 0; call the column"),
+        ([LABELED, "a\tb\t1"], ": all 1 labels are 1; give at least two different ones."),
+        ([LABELS, "a\t "], ", line 2: the label is empty; give every text one."),
+        ([LABELS, "a\tx", "b\tx"], ": all 2 labels are 'x'; give at least two different ones."),
+    ],
+)
+def test_a_broken_table(lines: list[str], reason: str, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "words.tsv", lines)
+    with pytest.raises(UserError) as caught:
+        resolve_tasks([], folders=[tmp_path])
+    assert f"{path}{' ' if reason[0] not in ',:' else ''}{reason}" in str(caught.value)
+
+
+def test_files_that_are_no_text_or_no_gzip(tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_bytes(b"text\tlabel\n\xff\xfe\tx\n")
+    with pytest.raises(UserError, match=r"words\.tsv, after line \d: this is not UTF-8"):
+        resolve_tasks([], folders=[tmp_path])
+    path.rename(tmp_path / "words.tsv.gz")
+    with pytest.raises(UserError, match=r"words\.tsv\.gz, after line 0: the gzip file is broken"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_only_what_is_asked_for_must_be_whole(tmp_path: Path) -> None:
+    write_labels(tmp_path / "good.tsv")
+    write_lines(tmp_path / "bad.tsv", [PAIRS, "a\tb\tmuch"])
+    assert [source.name for source in resolve_tasks(["good-clustering"], folders=[tmp_path])] == ["good-clustering"]
+
+
+def test_a_file_that_is_there_twice_is_read_once_and_unzipped(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "words" / "test.tsv", count=20)
+    write_pairs(tmp_path / "words" / "test.tsv.gz", count=30)
+    [source] = resolve_tasks([], folders=[tmp_path / "words"])
+    task = source.make()
+    task.load_data()
+    assert task.dataset is not None and len(task.dataset["default"]["test"]) == 20
