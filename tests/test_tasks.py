@@ -162,7 +162,9 @@ def test_all_tasks_that_the_mirror_lacks_are_named_at_once(tmp_path):
     (tmp_path / "mteb/stsbenchmark-sts").mkdir(parents=True)
     with pytest.raises(UserError, match=r"lacks the data of SICK-R \(mteb/sickr-sts\), .*--tasks STSBenchmark\.$"):
         resolve_tasks(["quick"], tmp_path)
-    with pytest.raises(UserError, match=r"lacks the data of CQADupstackRetrieval \(mteb/CQADupstackAndroidRetrieval, .*\): add"):
+    with pytest.raises(
+        UserError, match=r"lacks the data of CQADupstackRetrieval \(mteb/CQADupstackAndroidRetrieval, .*\): add"
+    ):
         resolve_tasks(["CQADupstackRetrieval"], tmp_path)
 
 
