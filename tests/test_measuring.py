@@ -1,5 +1,6 @@
 """One model measured: what mteb encoded is what isotropy and FAISS see, whatever prompts and routes the model has."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ RETRIEVAL = "DocstringRetrieval"
 
 
 def tasks():
-    return docstring_tasks(small_corpus(PAIRS))
+    return docstring_tasks(partial(small_corpus, PAIRS))
 
 
 def with_prompts() -> SentenceTransformer:
