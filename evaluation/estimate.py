@@ -1,6 +1,7 @@
 """How long a training will take, from two short ones."""
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,10 +10,11 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from evaluation.cell import one_thread
+from evaluation.errors import UserError
 from evaluation.training import Recipe, Term, train
 
 SHORT, LONG = 2, 12  # steps
-HARMLESS = 1e-9  # learning rate; time does not depend on it, and no training diverges
+HARMLESS = 1e-9  # learning rate; time does not depend on it
 
 
 def training_seconds(start: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None) -> float:
@@ -32,7 +34,8 @@ def training_seconds(start: SentenceTransformer, pairs: Dataset, recipe: Recipe,
 
 def _timed(start: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, steps: int) -> float:
     began = time.perf_counter()
-    with one_thread(), TemporaryDirectory() as folder:
+    # A training that fails is told by the cell that it belongs to.
+    with one_thread(), TemporaryDirectory() as folder, suppress(UserError):
         few = replace(recipe, steps=steps, learning_rate=HARMLESS)
         train(start, pairs, few, term, 0, Path(folder) / "model", show_progress=False)
     return time.perf_counter() - began
