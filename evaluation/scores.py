@@ -100,7 +100,7 @@ def evaluate(
     revision = fingerprint(model)
     encoder = _wrapped(model, variant, revision)
     return [
-        _finished(folder / f"{source.file}.json", revision) or _tried(encoder, source, folder, revision, batch_size)
+        _finished(source, folder, revision) or _tried(encoder, source, folder, revision, batch_size)
         for source in track(tasks, f"evaluating {variant}", transient=True)
     ]
 
@@ -126,8 +126,10 @@ def _wrapped(model: SentenceTransformer, variant: str, revision: str) -> Sentenc
     return wrapped
 
 
-def _finished(path: Path, revision: str) -> TaskScores | None:
-    if not path.exists():
+def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | None:
+    """The scores of a task, unless they or the embeddings, which others measure, are missing."""
+    path = folder / f"{source.file}.json"
+    if not (path.exists() and embeddings_file(folder, source.name).exists()):
         return None
     content = read_json(path)
     if content["revision"] != revision:
