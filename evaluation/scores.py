@@ -211,22 +211,20 @@ def _evaluated(
 
 
 def _save_embeddings(task: AbsTask, recording: RecordingEncoder, name: str, folder: Path) -> None:
-    """Save what was encoded; queries and grades too, where retrieval from one corpus can be repeated elsewhere."""
-    data = _searched(task)
-    if data is None:
+    """Save what was encoded; queries and grades too, where one whole corpus is searched, as an index can repeat it."""
+    if not isinstance(task, AbsTaskRetrieval) or (data := _searched(task)) is None:
         save_texts(embeddings_file(folder, name), recording.texts())
-    else:
-        recording.retrieval().save(embeddings_file(folder, name))
-        grades = {q: {d: int(grade) for d, grade in docs.items()} for q, docs in data["relevant_docs"].items()}
-        write_json(qrels_file(folder, name), grades)
+        return
+    recording.retrieval(task.ignore_identical_ids).save(embeddings_file(folder, name))
+    grades = {q: {d: int(grade) for d, grade in docs.items()} for q, docs in data["relevant_docs"].items()}
+    write_json(qrels_file(folder, name), grades)
 
 
-def _searched(task: AbsTask) -> Any:
-    """The data of a task that searches one whole corpus and counts every document found; None for other tasks."""
-    if not isinstance(task, AbsTaskRetrieval) or task.ignore_identical_ids or task.skip_first_result:
-        return None
+def _searched(task: AbsTaskRetrieval) -> Any:
+    """The data of a task that searches one whole corpus; None where it has several or ranks a few given documents."""
     parts = [task.dataset[subset][split] for subset in task.hf_subsets for split in task.eval_splits]
-    return parts[0] if len(parts) == 1 and parts[0]["top_ranked"] is None else None
+    whole = len(parts) == 1 and parts[0]["top_ranked"] is None and not task.skip_first_result
+    return parts[0] if whole else None
 
 
 @contextmanager
