@@ -1,4 +1,4 @@
-"""The command line: `python -m evaluation quickstart | run | bench | coverage`."""
+"""The command line: `python -m evaluation quickstart | run | report | bench | coverage`."""
 
 import argparse
 import os
@@ -54,10 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     quickstart.add_argument("--out", type=Path, default=Path("runs/quickstart"), help="run directory")
     quickstart.set_defaults(command=_quickstart, interrupted=RESUMES)
 
-    run = commands.add_parser(
-        "run", help="measure models on mteb tasks and own data and compare them, without training"
-    )
-    run.add_argument("--model", nargs="+", required=True, help="two or more give the paired comparison with the first")
+    run = commands.add_parser("run", help="run a study from a TOML file, or compare models as they are with --model")
+    run.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="TOML file of a study, which trains models")
+    run.add_argument("--model", nargs="+", help="no training: two or more give the comparison with the first")
     run.add_argument(
         "--tasks",
         nargs="+",
@@ -68,9 +67,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--mirror", type=Path, help="folder with data sets laid out as on the hub")
     run.add_argument("--folder", type=Path, nargs="+", action="extend", default=[], help="own data: BEIR folders, TSV")
+    run.add_argument("--pairs", type=Path, nargs="+", action="extend", default=[], help="folders with training pairs")
+    run.add_argument("--jobs", type=int, default=1, help="processes that run a study's cells")
+    run.add_argument("--backend", choices=("joblib", "dask"), default="joblib", help="where a study's cells run")
+    run.add_argument("--address", default="", help="address of a Dask scheduler, such as tcp://10.0.0.1:8786")
     run.add_argument("--indexes", nargs="+", metavar="INDEX", help="FAISS indexes for retrieval tasks, or all")
     run.add_argument("--out", type=Path, default=Path("runs/run"), help="run directory")
     run.set_defaults(command=_run, interrupted=RESUMES)
+
+    report = commands.add_parser("report", help="write the report of a finished run anew, or compare several runs")
+    report.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory; several are compared")
+    report.add_argument("--out", type=Path, default=Path("runs/report"), help="folder for the comparison of several")
+    report.set_defaults(command=_report, interrupted=STARTS_AGAIN)
 
     bench = commands.add_parser("bench", help="speed and memory as ratios against peers; status 1 on a missed target")
     bench.add_argument("suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large; all of them by default")
@@ -85,22 +93,36 @@ def _parser() -> argparse.ArgumentParser:
 
 def _quickstart(options: argparse.Namespace) -> int:
     # Imported here so that --help answers at once.
-    from evaluation.quickstart import Study, quickstart
+    from evaluation.quickstart import quickstart
 
-    quickstart(
-        Study(
-            model=options.model,
-            objective=options.objective,
-            weight=options.weight,
-            seeds=options.seeds,
-            steps=options.steps,
-        ),
-        options.out,
-    )
+    quickstart(options.model, options.objective, options.weight, options.seeds, options.steps, options.out)
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
+    if (options.study is None) == (options.model is None):
+        raise UserError("Give either a study's TOML file, or models with --model.")
+    return _compare(options) if options.study is None else _study(options)
+
+
+def _study(options: argparse.Namespace) -> int:
+    from evaluation.runner import Backend
+    from evaluation.sources import Sources
+    from evaluation.study import read_study
+    from evaluation.study_run import run_study
+
+    if options.tasks or options.indexes:
+        raise UserError("A study names its tasks and indexes itself: leave out --tasks and --indexes.")
+    if (options.backend == "dask") != bool(options.address):
+        raise UserError("--backend dask and --address go together: give the address of the Dask scheduler.")
+    if options.jobs < 1:
+        raise UserError(f"--jobs is {options.jobs}, and at least 1 process is needed.")
+    sources = Sources(options.mirror, tuple(options.folder), tuple(options.pairs))
+    run_study(read_study(options.study), sources, options.out, Backend(options.jobs, options.address))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
     from evaluation.compare import compare
     from evaluation.retrieval import QUICK_INDEXES
 
@@ -112,6 +134,13 @@ def _run(options: argparse.Namespace) -> int:
         own=options.folder,
         indexes=options.indexes or QUICK_INDEXES,
     )
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from evaluation.report import report
+
+    report(options.runs, options.out)
     return 0
 
 

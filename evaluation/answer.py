@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.numbers import difference, significant
 from evaluation.pairs import common_old, compared_pairs
 from evaluation.statistics import Comparison
 from evaluation.summary import GROUPS, Finding, Section, Summary, TransferAnswer
+from evaluation.wording import difference, shortened, significant
 
 GROUP_TITLES = {
     "isotropy": "Isotropy",
@@ -15,6 +15,7 @@ GROUP_TITLES = {
     "labels": "Classification and clustering",
     "retrieval": "FAISS retrieval",
 }
+LONGEST = 48  # characters of a name in the answer, which must fit on one screen
 TRANSFER_TITLE = "Dose-response"
 OUTCOMES = ("better", "worse", "no difference found", "undecided")
 WORDS = {"isotropy": {"better": "rose", "worse": "fell"}}
@@ -74,21 +75,21 @@ def _group_line(group: str, found: Sequence[tuple[Section, Finding]]) -> str:
     several = {each.pair for _, each in decided}, {section.title for section, _ in decided}
     named = []
     for section, each in decided:
-        label = [_pair(section, each.pair)] * (len(several[0]) > 1) + [each.measure] * (len(measures) > 1)
-        label += [f"({section.title})"] * (len(several[1]) > 1)
+        label = [_pair(section, each.pair)] * (len(several[0]) > 1) + [_short(each.measure)] * (len(measures) > 1)
+        label += [f"({_short(section.title)})"] * (len(several[1]) > 1)
         direction = 1 if each.greater_is_better else -1
         named.append(_Named(" ".join(label), difference(each.comparison), direction * each.comparison.estimate))
-    of = f"By {measures.pop()}: " if len(measures) == 1 else ""
+    of = f"By {_short(measures.pop())}: " if len(measures) == 1 else ""
     said = f"{of}{_range(named, *EXTREMES.get(group, ('best', 'worst')))}"
     return f"{title}: {tally}. {said[0].upper()}{said[1:]}."
 
 
 def _single(finding: Finding, words: Mapping[str, str]) -> str:
     comparison = finding.comparison
-    said = f"{words.get(finding.outcome, finding.outcome)}, {finding.measure} {difference(comparison)}"
+    said = f"{words.get(finding.outcome, finding.outcome)}, {_short(finding.measure)} {difference(comparison)}"
     if comparison.low is None:
-        return f"{said} ({finding.pair}), {comparison.method}"
-    said += f" ({finding.pair}) for {comparison.estimand}"
+        return f"{said} ({_short(finding.pair)}), {comparison.method}"
+    said += f" ({_short(finding.pair)}) for {comparison.estimand}"
     if finding.outcome == "no difference found" and comparison.detectable is not None:
         # A null says as much as a win only together with what it could have missed.
         said += f"; a true difference under {significant(comparison.detectable, 2)} would often go unseen"
@@ -100,7 +101,7 @@ def _transfer_line(found: Sequence[tuple[Section, TransferAnswer]]) -> str:
     several = len({section.title for section, _ in found}) > 1
     named = [
         _Named(
-            f"{each.variant} by {each.measure}" + f" ({section.title})" * several,
+            f"{_short(each.variant)} by {_short(each.measure)}" + f" ({_short(section.title)})" * several,
             correlation(each.comparison),
             each.comparison.estimate,
         )
@@ -129,4 +130,8 @@ def _range(named: Sequence[_Named], most: str, least: str) -> str:
 
 def _pair(section: Section, pair: str) -> str:
     """The new variant alone, where all are compared with the same one."""
-    return pair if common_old(section) is None else compared_pairs(section)[pair][0]
+    return _short(pair if common_old(section) is None else compared_pairs(section)[pair][0])
+
+
+def _short(name: str) -> str:
+    return shortened(name, LONGEST)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from evaluation.answer import GROUP_TITLES, answer
 from evaluation.pairs import compared_pairs
+from evaluation.run_comparison import RunComparison
 from evaluation.summary import Section, Summary
 from evaluation.tables import (
     MARKS_READING,
@@ -21,6 +22,11 @@ from evaluation.tables import (
     verdict_table,
 )
 
+COMPARISON_READING = (
+    "Brackets are 95 % intervals, all for the same estimand in a line. Intervals that lie apart are a strong sign that "
+    "two runs differ; intervals that overlap are no sign that they do not."
+)
+
 
 def markdown_report(summary: Summary) -> str:
     """Write everything that a summary holds as Markdown: answer, verdicts, tables, choices, notes and cost."""
@@ -31,6 +37,13 @@ def markdown_report(summary: Summary) -> str:
         lines += _section(section, titled=len(summary.sections) > 1)
     lines += [*[f"{_text(note)}\n" for note in notes(summary)], cost(summary), ""]
     return "\n".join(lines)
+
+
+def markdown_comparison(comparison: RunComparison) -> str:
+    """Write runs side by side as Markdown."""
+    lines = [f"# {_text(' and '.join(comparison.runs))}", "", _text(comparison.answer), ""]
+    lines += markdown_table(comparison.table()) if comparison.shared else []
+    return "\n".join([*lines, *[f"{_text(line)}\n" for line in comparison.alone], COMPARISON_READING, ""])
 
 
 def notes(summary: Summary) -> list[str]:
@@ -71,7 +84,7 @@ def _section(section: Section, titled: bool) -> list[str]:
     if not is_small(section):
         lines += ["### Every measure", ""]
     lines += markdown_table(measure_table(section))
-    if not is_small(section) and several:
+    if several or not is_small(section):
         lines += ["### Every difference", "", *markdown_table(difference_table(section))]
     verdicts = verdict_lines(section)
     if verdicts:

@@ -7,8 +7,8 @@ from typing import Any
 
 import jinja2
 
-from evaluation.answer import answer
-from evaluation.markdown import cost, notes, verdict_lines
+from evaluation.answer import LONGEST, answer
+from evaluation.markdown import COMPARISON_READING, cost, notes, verdict_lines
 from evaluation.pairs import compared_pairs
 from evaluation.plots import (
     MARKERS,
@@ -24,6 +24,7 @@ from evaluation.plots import (
     training_plots,
     tuning_plots,
 )
+from evaluation.run_comparison import RunComparison
 from evaluation.summary import Section, Summary
 from evaluation.tables import (
     MARKS_READING,
@@ -31,13 +32,13 @@ from evaluation.tables import (
     Table,
     difference_table,
     index_table,
-    is_small,
     measure_table,
     tasks_of,
     transfer_table,
     tuning_table,
     verdict_table,
 )
+from evaluation.wording import shortened
 from st_isotropy import __version__
 from st_isotropy.svg import draw, themed
 
@@ -82,12 +83,24 @@ def html_report(summary: Summary) -> str:
         environment()
         .get_template("report.html")
         .render(
-            summary=summary,
+            title=summary.title,
+            missing=summary.missing,
             answer=[line.partition(": ")[::2] for line in answer(summary)],
             sections=sections,
             notes=notes(summary),
             cost=cost(summary),
             version=__version__,
+        )
+    )
+
+
+def html_comparison(comparison: RunComparison) -> str:
+    """Render runs side by side as a page."""
+    return (
+        environment()
+        .get_template("comparison.html")
+        .render(
+            title=" and ".join(comparison.runs), comparison=comparison, reading=COMPARISON_READING, version=__version__
         )
     )
 
@@ -101,12 +114,12 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    found.filters["short"] = lambda name: shortened(name, LONGEST)
     found.filters["tone"] = lambda cell: TONES.get(cell[:1], "")
     return found
 
 
 def _parts(section: Section, drawn: Any) -> Iterable[Part]:
-    several = len(compared_pairs(section)) > 1
     yield Part(
         "Differences",
         [("Verdicts", verdict_table(section))] if compared_pairs(section) else [],
@@ -140,7 +153,7 @@ def _parts(section: Section, drawn: Any) -> Iterable[Part]:
     yield Part("Barcodes, before and after", plots=drawn(barcode_plots(section)), small=True)
     yield Part("Training", plots=drawn(training_plots(section)), legend=True)
     yield Part("Every measure", [("Every measure", measure_table(section))])
-    if several and not is_small(section):
+    if compared_pairs(section):
         yield Part("Every difference", [("Every difference", difference_table(section))])
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator
 
 from evaluation.answer import GROUP_TITLES
-from evaluation.numbers import difference, significant
 from evaluation.pairs import common_old, compared_pairs
-from evaluation.rows import LOWER_IS_MORE_ISOTROPIC, MEASURES
+from evaluation.rows import LOWER_IS_MORE_ISOTROPIC
 from evaluation.summary import GROUPS, Candidate, Finding, Section
-from evaluation.tables import weight_text
+from evaluation.tables import measure_name, weight_text
+from evaluation.wording import difference, shortened, significant
 from st_isotropy.svg import FINE, INK, LINE, MUTED, OURS, REFERENCE, SERIES, STRONG
 
 MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}  # as drawn, and as written in the legend
@@ -79,7 +80,7 @@ def forest_plots(section: Section) -> Iterator[Plot]:
         yield Plot(
             GROUP_TITLES[group],
             f"{measures[0] if len(measures) == 1 else 'Each measure'}: difference {f'from {old}' if old else ''}"
-            f"{f', with 95 % intervals for {estimands[0]}' if estimands else ''}.",
+            f"{f', with 95 % intervals for {estimands[0]}' if estimands else ''}. Hollow: none found or undecided.",
             "; ".join(
                 f"{label}: {f.outcome}, {difference(f.comparison)}" for label, f in zip(labels, found, strict=True)
             ),
@@ -104,13 +105,15 @@ def _paint_forest(axes: Axes, found: list[Finding], labels: list[str]) -> None:
             axes.plot([comparison.low, comparison.high], [place, place], color=color, linewidth=2.2)
         decided = finding.outcome in ("better", "worse")
         axes.plot(comparison.estimate, place, "o", color=color, markersize=6, fillstyle="full" if decided else "none")
-    axes.set_yticks(range(len(found)), [shortened(label) for label in labels])
+    axes.set_yticks(range(len(found)), [_label(label) for label in labels])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
+    unit = "difference" if found[0].group == "isotropy" else "difference in points"
     directions = {finding.greater_is_better for finding in found}
     if len(directions) == 1:
-        axes.set_xlabel("better →" if directions.pop() else "← better")
+        unit += " (better →)" if directions.pop() else " (← better)"
+    axes.set_xlabel(unit)
 
 
 def dose_plots(section: Section) -> Iterator[Plot]:
@@ -127,9 +130,9 @@ def dose_plots(section: Section) -> Iterator[Plot]:
             for each in tried
             if measure in each.isotropy and measure in base[each.learning_rate].isotropy
         ]
-        shown = MEASURES.get(measure) or measure.replace("_", " ")
-        lower = {*LOWER_IS_MORE_ISOTROPIC, *[MEASURES.get(m) or m.replace("_", " ") for m in LOWER_IS_MORE_ISOTROPIC]}
-        towards = "← more isotropic" if measure in lower else "more isotropic →"
+        shown = measure_name(measure)
+        lower = measure in {*LOWER_IS_MORE_ISOTROPIC, *map(measure_name, LOWER_IS_MORE_ISOTROPIC)}
+        towards = "← more isotropic" if lower else "more isotropic →"
         yield Plot(
             f"{shown} and the validation score",
             "One mark for each weight and learning rate that was tried: the change from no regularizer at the same "
@@ -139,7 +142,7 @@ def dose_plots(section: Section) -> Iterator[Plot]:
                 f"{significant(y, sign=True)} points"
                 for e, x, y in points
             ),
-            partial(_paint_dose, points=points, looks=looks(section), label=f"change of {shown}   {towards}"),
+            partial(_paint_dose, points=points, looks=looks(section), label=f"change of {_label(shown)} ({towards})"),
             (4.8, 3.6),
         )
 
@@ -195,7 +198,7 @@ def _paint_tuning(axes: Axes, tried: list[Candidate], base: float | None, limits
                 )
     margin = 0.06 * (limits[1] - limits[0])
     axes.set_ylim(limits[0] - margin, limits[1] + margin)  # the same for all regularizers
-    axes.set_xticks(range(len(weights)), [weight_text(weight) for weight in weights])
+    axes.set_xticks(range(len(weights)), [_label(weight_text(weight)) for weight in weights])
     axes.set(xlabel="weight", ylabel="score")
     _legend(axes)
 
@@ -256,6 +259,9 @@ def _paint_shares(
             linewidth=1.4,
         )
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_minor_locator(NullLocator())
     unit = "distances per query" if joined else "bytes per vector"
     axes.set(xlabel=unit, ylabel="nDCG@10 (points)" if y == "ndcg_at_10" else "recall@10 (%)")
     if not joined:
@@ -273,7 +279,13 @@ def _name_indexes(axes: Axes, points: list[dict[str, Any]], x: str) -> None:
     for place, names in columns:
         text = ", ".join(names)
         axes.annotate(
-            text, (place, 1.02), xycoords=("data", "axes fraction"), rotation=40, fontsize=8.5, color=MUTED, va="bottom"
+            _label(text),
+            (place, 1.02),
+            xycoords=("data", "axes fraction"),
+            rotation=40,
+            fontsize=8.5,
+            color=MUTED,
+            va="bottom",
         )
 
 
@@ -284,7 +296,7 @@ def cosine_plots(section: Section) -> Iterator[Plot]:
         means = {name: _mean_cosine(each) for name, each in both.items()}
         yield Plot(
             new,
-            f"Cosines of two embeddings: {new} filled, {old} as a line.",
+            f"Cosines of two embeddings: {_short(new)} filled, {_short(old)} as a line.",
             "; ".join(f"{name}: mean cosine {mean:.2f}" for name, mean in means.items()),
             partial(_paint_cosines, new=both[new], old=both[old]),
             SMALL,
@@ -311,7 +323,7 @@ def barcode_plots(section: Section) -> Iterator[Plot]:
         both = {name: np.sort(section.distributions[name]["bars"])[::-1] for name in (old, new)}
         yield Plot(
             new,
-            f"H0 barcode, longest bars first: {new} filled, {old} as a line.",
+            f"H0 barcode, longest bars first: {_short(new)} filled, {_short(old)} as a line.",
             "; ".join(f"{name}: median bar {significant(float(np.median(bars)))}" for name, bars in both.items()),
             partial(_paint_barcodes, new=both[new], old=both[old]),
             SMALL,
@@ -355,12 +367,16 @@ def _paint_training(axes: Axes, lines: dict[str, list[list[float]]], looks: dict
         axes.plot(
             *np.transpose(line), color=look.color, linewidth=1.5, marker=look.marker, markevery=0.25, markersize=4
         )
-    axes.set(xlabel="step", ylabel=term.replace("_", " "))
+    axes.set(xlabel="step", ylabel=_label(term.replace("_", " ")))
 
 
-def shortened(name: str) -> str:
-    """A name that leaves room for the plot."""
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+def _short(name: str) -> str:
+    return shortened(name, LONGEST)
+
+
+def _label(name: str) -> str:
+    """A name that leaves room for the plot and is not taken for a formula."""
+    return _short(name).replace("$", r"\$")
 
 
 def _legend(axes: Axes) -> None:

@@ -11,8 +11,8 @@ from evaluation.sources import Sources
 from evaluation.study import Grid, Regime, Study
 from evaluation.study_run import run_study
 from evaluation.summary import Summary
+from evaluation.tasks import DOCSTRINGS
 from evaluation.training import usual_learning_rate
-from evaluation.training_pairs import DOCSTRINGS
 
 INDEX_SEEDS = 3
 

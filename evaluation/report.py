@@ -1,5 +1,6 @@
 """A summary for its readers: printed to the terminal, and written to `summary.json`, `report.md` and `report.html`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,13 +12,12 @@ from rich.table import Table as RichTable
 from evaluation.answer import answer
 from evaluation.errors import UserError
 from evaluation.files import write_json, write_text
-from evaluation.markdown import cost, markdown_report, notes, verdict_lines
+from evaluation.markdown import cost, markdown_comparison, markdown_report, notes, verdict_lines
 from evaluation.pairs import compared_pairs
+from evaluation.run_comparison import RunComparison, compare_runs
 from evaluation.summary import Section, Summary
 from evaluation.tables import (
     MARKS_READING,
-    OVER_ITEMS,
-    OVER_RUNS,
     TRANSFER_READING,
     Table,
     is_small,
@@ -27,7 +27,6 @@ from evaluation.tables import (
 )
 
 MIN_WIDTH = 136  # characters; narrower, the intervals would break over lines
-INTERVAL_WIDTH = 17
 VALUE_WIDTH = 14
 NAME_WIDTH = 44
 STYLES = {"▲": "green", "▼": "red", "○": "dim", "?": "dim"}
@@ -62,7 +61,7 @@ def read_summary(path: Path) -> Summary:
     """Read a summary back.
 
     Args:
-        path: A `summary.json`, or the run directory that holds one.
+        path: The run directory.
 
     Returns:
         The summary that was written.
@@ -70,20 +69,19 @@ def read_summary(path: Path) -> Summary:
     Raises:
         UserError: There is none, or it is broken, of an older format, or something else.
     """
-    file = path / "summary.json" if path.is_dir() else path
+    file = path / "summary.json"
     if not file.is_file():
-        what = f"{path} has no summary.json" if path.is_dir() else f"{path} does not exist"
+        what = f"{path} has no summary.json" if path.is_dir() else f"{path} is not a folder"
         raise UserError(f"{what}: name the directory of a finished run.")
     try:
         return TypeAdapter(Summary).validate_json(file.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        reason = f"{place}: {first['msg']}" if place else first["msg"]
-        raise UserError(
-            f"{file} is broken or of another version of the evaluation ({reason[:200]}): "
-            "repeat the run in a new directory."
-        ) from error
+        fault = (
+            f"is not a summary of this version ({place}: {first['msg']})" if place else f"is broken ({first['msg']})"
+        )
+        raise UserError(f"{file} {fault}: repeat the run in a new directory.") from error
 
 
 def print_report(summary: Summary, console: Console) -> None:
@@ -101,6 +99,50 @@ def print_report(summary: Summary, console: Console) -> None:
     for note in _terminal_notes(summary):
         console.print(note, style="dim", markup=False)
     console.print(cost(summary))
+
+
+def write_comparison(comparison: RunComparison, folder: Path) -> None:
+    """Write `report-comparison.md` and `report-comparison.html`, each whole or not at all."""
+    from evaluation.page import html_comparison
+
+    write_text(folder / "report-comparison.md", markdown_comparison(comparison))
+    write_text(folder / "report-comparison.html", html_comparison(comparison))
+
+
+def print_comparison(comparison: RunComparison, console: Console) -> None:
+    """Print what verdicts rest on and every contradiction; the files have the rest."""
+    table = comparison.table(everything=False)
+    if table.groups:
+        _print_table(table, console)
+    for line in [comparison.answer, *comparison.alone]:
+        console.print(line, markup=False)
+
+
+def report(runs: Sequence[Path], out: Path) -> None:
+    """Write the report of one finished run anew, or compare several runs.
+
+    Args:
+        runs: Run directories.
+        out: Where the comparison of several goes.
+
+    Raises:
+        UserError: A run has no summary that can be read, or is named twice.
+    """
+    console = wide_console()
+    if len({path.resolve() for path in runs}) < len(runs):
+        raise UserError(f"A run is named twice ({', '.join(map(str, runs))}): name each once.")
+    summaries = [read_summary(path) for path in runs]
+    if len(runs) == 1:
+        write_pages(summaries[0], runs[0])
+        print_report(summaries[0], console)
+        console.print(f"report.md and report.html are in {runs[0]}.", markup=False)
+        return
+    short = [path.resolve().name for path in runs]
+    names = short if len(set(short)) == len(short) else [str(path) for path in runs]
+    comparison = compare_runs(dict(zip(names, summaries, strict=True)))
+    write_comparison(comparison, out)
+    print_comparison(comparison, console)
+    console.print(f"Every difference is in {out}: report-comparison.md and report-comparison.html.", markup=False)
 
 
 def _print_section(section: Section, console: Console) -> None:
@@ -126,13 +168,13 @@ def _terminal_notes(summary: Summary) -> list[str]:
 def _print_table(table: Table, console: Console) -> None:
     printed = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     columns = list(zip(*[cells for rows in table.groups.values() for cells in rows], strict=True))
-    printed.add_column(escape(table.headers[0]), no_wrap=True, max_width=NAME_WIDTH)
-    for header, cells in zip(table.headers[1:], columns[1:], strict=True):
-        if any(cell[:1] in STYLES for cell in cells):  # a verdict stays on one line; its header may take several
-            printed.add_column(escape(header), justify="right", width=max(map(len, cells)))
-        else:
-            width = INTERVAL_WIDTH if header in (OVER_RUNS, OVER_ITEMS) else None
-            printed.add_column(escape(header), justify="right", width=width, max_width=VALUE_WIDTH)
+    printed.add_column(escape(table.headers[0]), max_width=NAME_WIDTH)
+    for place, (header, cells) in enumerate(zip(table.headers[1:], columns[1:], strict=True), start=1):
+        justify = "left" if place in table.words else "right"
+        intervals = any(cell.endswith("]") or " … " in cell for cell in cells)
+        # An interval stays on one line; its header may take several.
+        width, limit = (max(map(len, cells)), None) if intervals else (None, VALUE_WIDTH)
+        printed.add_column(escape(header), justify=justify, width=width, max_width=limit)
     for title, rows in table.groups.items():
         if title:
             printed.add_row(f"[bold]{title}[/bold]")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evaluation.crossed import crossed_interval
 from evaluation.permutation import sign_flip_test
-from evaluation.spearman import spearman_bootstrap
+from evaluation.spearman import compare_resampled, resampled_spearman
 from evaluation.statistics import (
     NEW_QUERIES,
     Comparison,
@@ -72,10 +72,9 @@ def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list
         if not all(name in run for run in runs):
             continue
         values = {variant: [100 * run[name]["score"] for run in several] for variant, several in by_name.items()}
-        comparisons = {}
-        for pair in pairs:
-            old, new = ([run[name] for run in by_name[variant]] for variant in pair)
-            comparisons[label(pair)] = [*_over_runs(values, pair), *_over_items(old, new, rng)]
+        of_task = {variant: [run[name] for run in several] for variant, several in by_name.items()}
+        over_items = _over_pairs(of_task, pairs, rng) if task["pairs"] else _over_units(of_task, pairs)
+        comparisons = {label(pair): [*_over_runs(values, pair), *over_items.get(pair, [])] for pair in pairs}
         group = LABELS if task["type"] in LABEL_TYPES else SIMILARITY
         shown = f"{name} {METRICS.get(task['metric'], task['metric'])}"
         groups[group].append(Row(group, shown, True, None, values, comparisons))
@@ -181,20 +180,36 @@ def _over_runs(values: Mapping[str, Sequence[float]], pair: Pair) -> list[Compar
     return [_with_sign_flips(student_interval(new - old), new - old)]
 
 
-def _over_items(old: list[Any], new: list[Any], rng: Generator) -> list[Comparison]:
-    """Intervals over queries, test texts or sentence pairs, where the task has them."""
-    if new[0]["pairs"]:
-        keys = list(new[0]["pairs"])
-        if len(keys) > 1:  # a mean of correlations over subsets is no correlation
-            return []
-        before, after = ([run["pairs"][keys[0]]["similarity"] for run in runs] for runs in (old, new))
-        return [_in_points(spearman_bootstrap(before, after, new[0]["pairs"][keys[0]]["gold"], rng))]
-    if new[0]["units"]:
-        units = list(new[0]["units"])
-        before, after = (np.array([[run["units"][unit] for unit in units] for run in runs]) for runs in (old, new))
-        estimand = NEW_QUERIES if new[0]["type"] == "Retrieval" else NEW_TEXTS
-        return _over_queries_and_runs((after - before) * 100, estimand)
-    return []
+def _over_pairs(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> dict[Pair, list[Comparison]]:
+    """Intervals over sentence pairs with the runs held fixed; all variants share the resamples."""
+    first = next(iter(measured.values()))[0]["pairs"]
+    if len(first) > 1:  # a mean of correlations over subsets is no correlation
+        return {}
+    [(key, subset)] = first.items()
+    seed = int(rng.integers(2**62))
+    resampled = {
+        variant: resampled_spearman(
+            [run["pairs"][key]["similarity"] for run in measured[variant]], subset["gold"], np.random.default_rng(seed)
+        )
+        for variant in {variant for pair in pairs for variant in pair}
+    }
+    return {
+        (old, new): [_in_points(compare_resampled(resampled[old], resampled[new], len(subset["gold"])))]
+        for old, new in pairs
+    }
+
+
+def _over_units(measured: Measured, pairs: Sequence[Pair]) -> dict[Pair, list[Comparison]]:
+    """Intervals over queries or test texts, where the task has them."""
+    first = next(iter(measured.values()))[0]
+    if not first["units"]:
+        return {}
+    estimand = NEW_QUERIES if first["type"] == "Retrieval" else NEW_TEXTS
+    units = {
+        variant: np.array([[run["units"][unit] for unit in first["units"]] for run in runs])
+        for variant, runs in measured.items()
+    }
+    return {(old, new): _over_queries_and_runs((units[new] - units[old]) * 100, estimand) for old, new in pairs}
 
 
 def _over_queries_and_runs(differences: NDArray[np.float64], estimand: str = NEW_QUERIES) -> list[Comparison]:

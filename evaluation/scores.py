@@ -229,8 +229,9 @@ def _searched(task: AbsTaskRetrieval) -> Any:
 
 @contextmanager
 def _without_noise() -> Iterator[None]:
-    """Silence progress of data sets, a guess at model size, and two warnings that say nothing about the result."""
+    """Silence progress of data sets, a guess at model size, and warnings that say nothing about the result."""
     with errors_only("mteb.models.model_meta"), no_dataset_bars(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The `get_sentence_embedding_dimension` method", FutureWarning)
+        warnings.filterwarnings("ignore", "The task .* is superseded")  # once per model and task
         warnings.simplefilter("ignore", ConvergenceWarning)  # mteb fixes 100 iterations
         yield

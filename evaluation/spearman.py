@@ -10,7 +10,7 @@ from scipy import stats
 
 from evaluation.statistics import LEVEL, NEW_PAIRS, POWER, Comparison
 
-RESAMPLES = 5000
+RESAMPLES = 2000
 _CHUNK = 2_000_000  # resampled values held in memory at once
 
 
@@ -23,7 +23,7 @@ def spearman_bootstrap(
 
     Args:
         before: Similarities under the old variant, shape `(n,)`, or `(runs, n)` to average over runs.
-        after: Similarities under the new variant, in the same shape.
+        after: Similarities under the new variant, of the same n.
         gold: Similarities given by people, shape `(n,)`.
         rng: Source of the resamples.
         resamples: Number of resamples.
@@ -41,31 +41,64 @@ def spearman_bootstrap(
         >>> comparison.low > 0
         True
     """
-    old, new, truth = np.atleast_2d(before), np.atleast_2d(after), np.asarray(gold, dtype=float)
-    if old.shape != new.shape or old.shape[1:] != truth.shape:
-        raise ValueError(f"Shapes {old.shape}, {new.shape} and {truth.shape} of before, after and gold do not fit.")
-    ranker = _ranker(truth)
-    old_rankers, new_rankers = [_ranker(row) for row in old], [_ranker(row) for row in new]
+    seed = int(rng.integers(2**62))
+    old, new = (resampled_spearman(each, gold, np.random.default_rng(seed), resamples) for each in (before, after))
+    return compare_resampled(old, new, np.size(gold))
 
-    def difference(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+
+def resampled_spearman(
+    similarities: ArrayLike, gold: ArrayLike, rng: Generator, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Compute Spearman correlations in resamples of the pairs, so that several variants can share one set of them.
+
+    Args:
+        similarities: Shape `(n,)`, or `(runs, n)` to average over runs.
+        gold: Similarities given by people, shape `(n,)`.
+        rng: Source of the resamples; the same state gives the same resamples.
+        resamples: Number of resamples.
+
+    Returns:
+        The correlation of all pairs, then that of each resample, shape `(1 + resamples,)`.
+
+    Raises:
+        ValueError: The shapes do not fit, or the correlation is undefined because all values of a variable are alike.
+    """
+    rows, truth = np.atleast_2d(np.asarray(similarities, dtype=float)), np.asarray(gold, dtype=float)
+    if rows.shape[1:] != truth.shape:
+        raise ValueError(f"Shapes {rows.shape} and {truth.shape} of similarities and gold do not fit.")
+    ranker, rankers = _ranker(truth), [_ranker(row) for row in rows]
+
+    def correlation(counts: NDArray[np.int64]) -> NDArray[np.float64]:
         gold_ranks = ranker(counts)
-        rises = [_correlation(gold_ranks, rank(counts), counts) for rank in new_rankers]
-        falls = [_correlation(gold_ranks, rank(counts), counts) for rank in old_rankers]
-        return np.mean(rises, axis=0) - np.mean(falls, axis=0)
+        return np.mean([_correlation(gold_ranks, rank(counts), counts) for rank in rankers], axis=0)
 
     n = truth.size
-    estimate = float(difference(np.ones((1, n), dtype=np.int64))[0])
-    if not math.isfinite(estimate):
+    whole = correlation(np.ones((1, n), dtype=np.int64))
+    if not math.isfinite(whole[0]):
         raise ValueError("Spearman's correlation is undefined: all values of one variable are alike.")
-    values = np.concatenate([difference(counts) for counts in _resampled_counts(n, resamples, rng)])
+    return np.concatenate([whole, *[correlation(counts) for counts in _resampled_counts(n, resamples, rng)]])
+
+
+def compare_resampled(before: NDArray[np.float64], after: NDArray[np.float64], n: int) -> Comparison:
+    """Compare two variants from their correlations in the same resamples.
+
+    Args:
+        before: From `resampled_spearman`, for the old variant.
+        after: The same for the new variant.
+        n: The number of pairs.
+    """
+    estimate, *rest = after - before
+    values = np.array(rest)
     values = values[np.isfinite(values)]  # a resample that holds one value only has no correlation
     error = float(values.std())
     if error < 1e-12:
-        return Comparison(estimate, None, None, "no interval: both rank the pairs alike", NEW_PAIRS, n, None, None)
+        return Comparison(
+            float(estimate), None, None, "no interval: both rank the pairs alike", NEW_PAIRS, n, None, None
+        )
     low, high = (float(end) for end in np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     detectable = error * float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
     p = 2 * float(stats.norm.sf(abs(estimate) / error))
-    return Comparison(estimate, low, high, f"percentile bootstrap over {n} pairs", NEW_PAIRS, n, detectable, p)
+    return Comparison(float(estimate), low, high, f"percentile bootstrap over {n} pairs", NEW_PAIRS, n, detectable, p)
 
 
 def _resampled_counts(n: int, resamples: int, rng: Generator) -> Iterator[NDArray[np.int64]]:

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from evaluation.errors import UserError
 from evaluation.names import check_name
@@ -188,7 +188,7 @@ def settings(study: Study, regime: Regime) -> list[Setting]:
         >>> regime = Regime("cosine", "docstrings", (1e-3, 4e-3))
         >>> study = Study("Does it?", ("static",), (regime,), (Grid("koleo", (1.0, 2.0)),), ("STS12",), ("STS13",))
         >>> [(each.variant, each.weight, each.learning_rate) for each in settings(study, regime)][:4]
-        [('none', 0.0, 0.001), ('none', 0.0, 0.00142), ('none', 0.0, 0.002), ('none', 0.0, 0.004)]
+        [('none', 0.0, 0.001), ('none', 0.0, 0.00141), ('none', 0.0, 0.002), ('none', 0.0, 0.004)]
     """
     rates = more_rates(regime.learning_rates, len(regime.learning_rates) * study.weights_each)
     return [Setting(NONE, "", 0.0, rate) for rate in rates] + [
@@ -210,7 +210,7 @@ def more_rates(rates: Sequence[float], count: int) -> list[float]:
     if len(found) == 1 and count > 1:
         found = [found[0] / 2, found[0], found[0] * 2] if count > 2 else [found[0], found[0] * 2]
     while len(found) < count:
-        widest = max(range(len(found) - 1), key=lambda place: round(found[place + 1] / found[place], 6))
+        widest = max(range(len(found) - 1), key=lambda place: round(found[place + 1] / found[place], 2))
         found.insert(widest + 1, float(f"{math.sqrt(found[widest] * found[widest + 1]):.3g}"))
     return found
 
@@ -245,15 +245,15 @@ def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
     if missing:
         raise UserError(f"There is no {', '.join(missing)} in {where}.")
     for field in fields(kind):
-        wanted = str(field.type).partition("[")[0]
+        wanted = get_origin(field.type) or field.type
         if field.name in row and not isinstance(row[field.name], _TOML_TYPES[wanted]):
             value = row[field.name]
             raise UserError(f"In {where}, {field.name} is {value!r} and must be a {_TOML_NAMES[wanted]}.")
     return kind(**row)
 
 
-_TOML_TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "tuple": (list,)}
-_TOML_NAMES = {"str": "text", "int": "whole number", "tuple": "list"}
+_TOML_TYPES: dict[Any, type] = {str: str, int: int, tuple: list}
+_TOML_NAMES: dict[Any, str] = {str: "text", int: "whole number", tuple: "list"}
 
 
 def _check_distinct(kind: str, names: Sequence[str]) -> None:

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.answer import GROUP_TITLES, correlation
-from evaluation.numbers import difference, number, significant
+from evaluation.wording import difference, number, significant
 from evaluation.pairs import common_old, compared_pairs
-from evaluation.statistics import NEW_RUNS, Comparison
+from evaluation.rows import MEASURES
+from evaluation.statistics import NEW_RUNS, NEW_RUNS_AND_QUERIES, Comparison
 from evaluation.summary import GROUPS, Candidate, Row, Section
 
 OVER_RUNS = "95 %: new training runs"
-OVER_ITEMS = "95 %: new queries or texts"
+OVER_ITEMS = "95 %: new queries, texts or tasks"
+OVER_BOTH = "95 %: new runs and queries"
 READING = (
-    "Intervals: “new training runs” is Student's t over paired seeds; “new queries or texts” holds these runs fixed: "
-    "Student's t over queries or texts, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, for "
-    "isotropy towards the isotropic cloud."
+    "Intervals: “new training runs” is Student's t over paired seeds; “new queries, texts or tasks” holds these runs "
+    "fixed: Student's t over them, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, "
+    "for isotropy towards the isotropic cloud."
 )
 MARKS = {
     "better": "▲",
@@ -80,7 +82,7 @@ def measure_table(section: Section) -> Table:
     """Every measure: its value for each variant and, where the variants are few, the differences beside them."""
     isotropic = any(row.isotropic is not None for row in section.rows)
     columns = _difference_columns(section) if is_small(section) else []
-    headers = ["measure", *["isotropic"] * isotropic, *section.variants, *[header for _, header, _ in columns]]
+    headers = ["measure", *["isotropic"] * isotropic, *section.variants, *[header for _, header in columns]]
 
     def cells(row: Row) -> list[str]:
         digits = decimals(row)
@@ -93,22 +95,29 @@ def measure_table(section: Section) -> Table:
 
 
 def difference_table(section: Section) -> Table:
-    """Every difference of every compared pair, one a line, for more variants than fit side by side."""
-
-    def cells(row: Row, pair: str) -> list[str]:
-        comparisons = row.comparisons[pair]
-        over_runs = next((c for c in comparisons if c.estimand == NEW_RUNS and c.low is not None), None)
-        over_items = next((c for c in comparisons if c.estimand != NEW_RUNS and c.low is not None), None)
-        p = [significant(c.p, 2) if c is not None and c.p is not None else "" for c in (over_runs, over_items)]
-        estimate = difference(comparisons[0]).partition(" [")[0]
-        return [_name(row), pair, estimate, _brackets(over_runs), p[0], _brackets(over_items), p[1]]
-
-    headers = ["measure", "pair", "difference", OVER_RUNS, "p", OVER_ITEMS, "p"]
+    """Every difference of every compared pair, one a line, with all its intervals and p-values."""
+    headers = ["measure", "pair", "difference"]
+    for header in (OVER_RUNS, OVER_ITEMS, OVER_BOTH):
+        headers += [header, "p", "p by sign flips"]
     groups = {
-        GROUP_TITLES[group]: [cells(row, pair) for row in rows for pair in row.comparisons]
+        GROUP_TITLES[group]: [[_name(row), *_difference_cells(row, pair)] for row in rows for pair in row.comparisons]
         for group, rows in _by_group(section)
     }
-    return Table(headers, {title: rows for title, rows in groups.items() if rows}, words=(0, 1))
+    lines = [cells for rows in groups.values() for cells in rows]
+    filled = [place for place in range(len(headers)) if any(cells[place] for cells in lines)]
+    kept = {title: [[cells[place] for place in filled] for cells in rows] for title, rows in groups.items() if rows}
+    return Table([headers[place] for place in filled], kept, words=(0, 1))
+
+
+def _difference_cells(row: Row, pair: str) -> list[str]:
+    comparisons = row.comparisons[pair]
+    cells = [pair, difference(comparisons[0]).partition(" [")[0]]
+    for header in (OVER_RUNS, OVER_ITEMS, OVER_BOTH):
+        comparison = next((c for c in comparisons if _kind(c) == header and c.low is not None), None)
+        interval = "" if comparison is None else difference(comparison).partition(" [")[2].rstrip("]")
+        p_values = (None, None) if comparison is None else (comparison.p, comparison.sign_flip_p)
+        cells += [interval.replace(", ", " … "), *["" if p is None else significant(p, 2) for p in p_values]]
+    return cells
 
 
 def verdict_table(section: Section) -> Table:
@@ -156,7 +165,8 @@ def tuning_table(section: Section) -> Table:
             chosen,
         ]
 
-    headers = ["regularizer", "weight", "learning rate", "validation score", "over seeds", *measures, "choice"]
+    headers = ["regularizer", "weight", "learning rate", "validation score", "over seeds"]
+    headers += [*map(measure_name, measures), "choice"]
     return Table(headers, {"": [cells(candidate) for candidate in section.tuning]}, words=(0, len(headers) - 1))
 
 
@@ -183,6 +193,11 @@ def tasks_of(points: dict[str, dict[str, list[dict[str, object]]]]) -> list[str]
     return list(dict.fromkeys(task for tasks in points.values() for task in tasks))
 
 
+def measure_name(measure: str) -> str:
+    """An isotropy measure as it is named in the rows."""
+    return MEASURES.get(measure) or measure.replace("_", " ")
+
+
 def weight_text(weight: float | str) -> str:
     """A weight as it is written in a study."""
     return weight if isinstance(weight, str) else f"{weight:g}"
@@ -193,35 +208,32 @@ def _by_group(section: Section) -> list[tuple[str, list[Row]]]:
     return [(group, rows) for group, rows in grouped if rows]
 
 
-def _difference_columns(section: Section) -> list[tuple[str, str, bool]]:
-    """Each compared pair with its estimate, then the kinds of interval that occur: pair, header, is it an interval."""
+def _difference_columns(section: Section) -> list[tuple[str, str]]:
+    """Pair and header of each column: a compared pair's estimate, then the kinds of interval that occur."""
     columns = []
     for pair in compared_pairs(section):
-        columns.append((pair, pair, False))
-        found = [c for row in section.rows for c in row.comparisons.get(pair, []) if c.low is not None]
-        if any(c.estimand == NEW_RUNS for c in found):
-            columns.append((pair, OVER_RUNS, True))
-        if any(c.estimand != NEW_RUNS for c in found):
-            columns.append((pair, OVER_ITEMS, True))
+        columns.append((pair, pair))
+        found = {_kind(c) for row in section.rows for c in row.comparisons.get(pair, []) if c.low is not None}
+        columns += [(pair, header) for header in (OVER_RUNS, OVER_ITEMS) if header in found]
     return columns
 
 
-def _difference_cell(row: Row, pair: str, header: str, is_interval: bool, digits: int) -> str:
+def _difference_cell(row: Row, pair: str, header: str, digits: int) -> str:
     comparisons = row.comparisons.get(pair, [])
-    if not is_interval:
+    if header == pair:
         return number(comparisons[0].estimate, digits, sign=True) if comparisons else ""
-    kind = [c for c in comparisons if (c.estimand == NEW_RUNS) == (header == OVER_RUNS)]
-    return _interval(kind[0], digits) if kind else ""
+    return next((_interval(c, digits) for c in comparisons if _kind(c) == header), "")
+
+
+def _kind(comparison: Comparison) -> str:
+    """The column in which an interval stands."""
+    return {NEW_RUNS: OVER_RUNS, NEW_RUNS_AND_QUERIES: OVER_BOTH}.get(comparison.estimand, OVER_ITEMS)
 
 
 def _interval(comparison: Comparison, digits: int) -> str:
     if comparison.low is None or comparison.high is None:
         return ""
     return f"{number(comparison.low, digits, sign=True)} … {number(comparison.high, digits, sign=True)}"
-
-
-def _brackets(comparison: Comparison | None) -> str:
-    return "" if comparison is None else difference(comparison).partition(" [")[2].rstrip("]").replace(", ", " … ")
 
 
 def _name(row: Row) -> str:

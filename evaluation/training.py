@@ -192,7 +192,12 @@ def _fit(
             raise UserError(f"Training stopped: {error}") from error
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise UserError(f"Training gave NaN or infinite weights at learning rate {recipe.learning_rate}; lower it.")
-    return model, [entry for entry in trainer.state.log_history if "loss" in entry]
+    return model, [_of_interest(entry) for entry in trainer.state.log_history if "loss" in entry]
+
+
+def _of_interest(entry: dict[str, float]) -> dict[str, float]:
+    """The loss, its terms and their weights at a step."""
+    return {key: value for key, value in entry.items() if key == "step" or key.endswith(("loss", "_weight"))}
 
 
 def _describe(

@@ -18,11 +18,10 @@ from evaluation.data import docstring_corpus, positive_pairs
 from evaluation.errors import UserError
 from evaluation.files import cache_root
 from evaluation.objectives import OBJECTIVES
-from evaluation.scores import load
+from evaluation.loading import load
 from evaluation.sources import Sources
-from evaluation.tasks import TaskSource, resolve_tasks
+from evaluation.tasks import DOCSTRINGS, TaskSource, resolve_tasks
 
-DOCSTRINGS = "docstrings"
 _HEADERS = {("anchor", "positive"): "positive", ("sentence1", "sentence2", "score"): "scored"}
 
 

@@ -35,7 +35,6 @@ _STYLE: Any = {
     "legend.labelcolor": INK,
     "svg.fonttype": "none",
     "text.color": INK,
-    "text.parse_math": False,  # a name may hold dollars
     "xtick.color": LINE,
     "xtick.labelcolor": MUTED,
     "ytick.color": LINE,

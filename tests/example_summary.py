@@ -1,9 +1,11 @@
 """A study's summary with everything in it, from seeded numbers: two sections, many variants, all kinds of points."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from evaluation.dose_response import dose_response, transfer
-from evaluation.statistics import NEW_QUERIES, Comparison, student_interval
+from evaluation.statistics import NEW_QUERIES, student_interval
 from evaluation.summary import Candidate, Row, Section, Summary, TransferAnswer
 
 EFFECTS = {  # rise of IsoScore, and points on similarity, labels and retrieval
@@ -55,11 +57,6 @@ def small_summary() -> Summary:
         ["Scores are in points of 100."],
         {"seconds": 61.0, "peak_memory_gib": 1.5},
     )
-
-
-def null() -> Comparison:
-    """A difference of which one run says nothing."""
-    return student_interval([0.5])
 
 
 def _section(title: str, rng: np.random.Generator, count: int) -> Section:
@@ -179,3 +176,23 @@ def _training(rng: np.random.Generator, regularized: bool) -> dict[str, list[lis
         term: [[int(step), float(value)] for step, value in zip(steps, values, strict=True)]
         for term, values in terms.items()
     }
+
+
+def renamed(section: Section, old: str, new: str) -> Section:
+    """The section with another name for one of its variants."""
+    pair, other = f"{old} − none", f"{new} − none"
+
+    def keys(mapping: dict) -> dict:
+        return {{old: new, pair: other}.get(key, key): value for key, value in mapping.items()}
+
+    return Section(
+        section.title,
+        [new if variant == old else variant for variant in section.variants],
+        [replace(row, values=keys(row.values), comparisons=keys(row.comparisons)) for row in section.rows],
+        tuning=[replace(each, variant=new) if each.variant == old else each for each in section.tuning],
+        transfer=[replace(each, variant=new) if each.variant == old else each for each in section.transfer],
+        curves=keys(section.curves),
+        indexes=keys(section.indexes),
+        distributions=keys(section.distributions),
+        training=keys(section.training),
+    )

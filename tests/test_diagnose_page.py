@@ -1,10 +1,9 @@
-import json
 import re
-import shutil
 
 import numpy as np
 import pytest
 import torch
+from chromium import chromium, complaints, requests, show
 
 from st_isotropy.cli import main
 from st_isotropy.diagnosis import diagnose, format_value
@@ -13,16 +12,6 @@ pytest.importorskip("matplotlib", reason="the page needs the extra diagnose")
 pytest.importorskip("jinja2", reason="the page needs the extra diagnose")
 
 from st_isotropy.page import PLOTS, write_page
-
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 
 
 def anisotropic_rows():
@@ -40,29 +29,8 @@ def page_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("chromium or chromedriver is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for flag in FLAGS:
-        options.add_argument(flag)
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield started
-    started.quit()
-
-
-def show(browser, page, width, theme="light"):
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-    )
-    browser.get(page.as_uri())
+    with chromium() as started:
+        yield started
 
 
 def test_the_page_names_no_foreign_address_and_has_no_script(page_file):
@@ -105,11 +73,8 @@ def test_every_measure_and_defect_is_on_the_page(page_file):
 
 def test_the_browser_reports_no_error_and_asks_for_no_other_address(browser, page_file):
     show(browser, page_file, 1280)
-    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requested = [
-        event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"
-    ]
+    assert complaints(browser) == []
+    requested = requests(browser)
     assert page_file.as_uri() in requested
     assert [address for address in requested if not address.startswith(("file:", "data:"))] == []
 

@@ -1,20 +1,30 @@
 """Tables and verdicts from a summary with known numbers."""
 
+import io
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from example_summary import example_summary, renamed, small_summary
+from rich.console import Console
 
-from evaluation.report import markdown_report
+from evaluation.markdown import markdown_report
+from evaluation.report import print_report, read_summary, write_report
 from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.statistics import NEW_QUERIES, NEW_RUNS
-from evaluation.summary import Row, Summary
+from evaluation.summary import Row, Section, Summary
 
 PAIR = "regularized − plain"
 PAIRS = [("plain", "regularized")]
 
 
+def section(rows: list[Row]) -> Section:
+    return Section("A section", list(rows[0].values), rows)
+
+
 def summary(rows: list[Row]) -> Summary:
-    timing = {"seconds": 61.0, "peak_memory_gib": 1.5}
-    return Summary("A title", list(rows[0].values), rows, ["A note."], timing)
+    return Summary("A title", [section(rows)], ["A note."], {"seconds": 61.0, "peak_memory_gib": 1.5})
 
 
 def isotropy(plain: list[float], regularized: list[float]) -> list[Row]:
@@ -28,8 +38,15 @@ def isotropy(plain: list[float], regularized: list[float]) -> list[Row]:
     return isotropy_rows(measured, PAIRS)
 
 
-def task(score: float, units: dict[str, float] | None = None, kind: str = "Retrieval") -> dict[str, object]:
-    return {"task": "T", "type": kind, "metric": "ndcg_at_10", "score": score, "units": units or {}, "pairs": {}}
+def task(score: float, units: dict[str, float] | None = None, name: str = "T") -> dict[str, object]:
+    return {
+        "task": name,
+        "type": "Retrieval",
+        "metric": "ndcg_at_10",
+        "score": score,
+        "units": units or {},
+        "pairs": {},
+    }
 
 
 def index(name: str, per_query: list[float], exact: list[float]) -> dict[str, object]:
@@ -44,20 +61,20 @@ def index(name: str, per_query: list[float], exact: list[float]) -> dict[str, ob
 
 def test_a_rise_is_better_or_worse_by_the_direction_of_the_measure() -> None:
     rows = isotropy([0.10, 0.11, 0.12], [0.20, 0.22, 0.21])
-    assert [finding.outcome for finding in summary(rows).findings()] == ["better"]
+    assert [finding.outcome for finding in section(rows).findings()] == ["better"]
     assert rows[1].name == "average cosine" and not rows[1].greater_is_better
-    [finding] = summary(rows[1:]).findings()
+    [finding] = section(rows[1:]).findings()
     assert finding.outcome == "worse"
 
 
 def test_no_difference_names_what_would_often_go_unseen() -> None:
-    [finding] = summary(isotropy([0.10, 0.11, 0.12], [0.12, 0.10, 0.12])).findings()
+    [finding] = section(isotropy([0.10, 0.11, 0.12], [0.12, 0.10, 0.12])).findings()
     assert finding.outcome == "no difference found"
     assert "a true difference under" in finding.sentence and NEW_RUNS in finding.sentence
 
 
 def test_one_run_is_undecided_where_nothing_else_speaks() -> None:
-    [finding] = summary(isotropy([0.1], [0.2])).findings()
+    [finding] = section(isotropy([0.1], [0.2])).findings()
     assert finding.outcome == "undecided"
 
 
@@ -71,15 +88,18 @@ def test_one_run_speaks_about_new_queries() -> None:
     measured = {
         n: [[task(float(np.mean(list(u.values()))), u)]] for n, u in zip(("plain", "regularized"), units, strict=True)
     }
-    [finding] = summary(task_rows(measured, PAIRS, generator)).findings()
+    [finding] = section(task_rows(measured, PAIRS, generator)).findings()
     assert finding.outcome == "better" and NEW_QUERIES in finding.sentence
 
 
 def test_scores_are_in_points_and_their_mean_is_a_row() -> None:
-    measured = {"plain": [[task(0.40), task(0.60)]], "regularized": [[task(0.41), task(0.65)]]}
+    measured = {
+        name: [[task(first, name="S"), task(second, name="T")]]
+        for name, first, second in (("plain", 0.40, 0.60), ("regularized", 0.41, 0.65))
+    }
     rows = task_rows(measured, PAIRS, np.random.default_rng(0))
     assert [row.values["plain"] for row in rows] == [[40.0], [60.0], [50.0]]
-    assert rows[-1].name == "mean of the tasks"
+    assert rows[-1].name == "mean of STS and retrieval"
     assert rows[-1].comparisons[PAIR][0].estimate == pytest.approx(3.0)
 
 
@@ -87,7 +107,9 @@ def test_retention_is_the_share_of_exact_search_and_only_indexes_in_range_are_av
     exact, half = [0.8, 0.4, 0.6], [0.4, 0.2, 0.3]
     run = [index("flat", exact, exact), index("pq", half, exact), index("hnsw", exact, exact)]
     rows = retrieval_rows(
-        {"plain": [run], "regularized": [run]}, {"flat": "exact", "pq": "in range", "hnsw": "no headroom"}, PAIRS
+        {"plain": [{"T": run}], "regularized": [{"T": run}]},
+        {"T": {"flat": "exact", "pq": "in range", "hnsw": "no headroom"}},
+        PAIRS,
     )
     by_name = {row.name: row for row in rows}
     assert by_name["pq retention"].values["plain"] == [pytest.approx(50.0)]
@@ -99,7 +121,8 @@ def test_where_exact_search_finds_nothing_there_is_no_retention() -> None:
     nothing = [0.0, 0.0, 0.0]
     blind = [index("flat", nothing, [1.0]), {**index("pq", nothing, [1.0]), "retention": None}]
     seeing = [index("flat", [1.0, 0.5, 0.0], [1.0]), index("pq", [0.5, 0.5, 0.0], [1.0])]
-    rows = retrieval_rows({"plain": [blind], "regularized": [seeing]}, {"flat": "exact", "pq": "in range"}, PAIRS)
+    measured = {"plain": [{"T": blind}], "regularized": [{"T": seeing}]}
+    rows = retrieval_rows(measured, {"T": {"flat": "exact", "pq": "in range"}}, PAIRS)
     assert [row.name for row in rows] == ["flat nDCG@10", "pq nDCG@10", "mean of the approximate indexes"]
 
 
@@ -113,7 +136,7 @@ def test_the_report_has_a_line_for_every_row_and_names_both_estimands() -> None:
     }
     rows = task_rows(measured, PAIRS, generator)
     text = markdown_report(summary(rows))
-    assert "95 %: new training runs" in text and "95 %: new queries or texts" in text
+    assert "95 %: new training runs" in text and "95 %: new queries, texts or tasks" in text
     assert "| T nDCG@10 ↑ | 45.0 | 60.0 | +15.00 |" in text
     assert "Took 1 min 01 s; peak memory 1.50 GiB." in text and "A note." in text
     lengths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
@@ -122,7 +145,7 @@ def test_the_report_has_a_line_for_every_row_and_names_both_estimands() -> None:
 
 def test_a_name_with_a_bar_does_not_break_the_table() -> None:
     row = Row(
-        "tasks",
+        "labels",
         "a|b",
         True,
         None,
@@ -131,3 +154,61 @@ def test_a_name_with_a_bar_does_not_break_the_table() -> None:
     )
     text = markdown_report(summary([row]))
     assert "a\\|b" in text
+
+
+def printed(summary: Summary) -> str:
+    console = Console(file=io.StringIO(), width=136, highlight=False)
+    print_report(summary, console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    for place, one in enumerate((example_summary(), small_summary())):
+        folder = tmp_path / str(place)
+        write_report(one, folder)
+        assert read_summary(folder) == one
+        assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.md", "summary.json"]
+
+
+def test_the_terminal_shows_few_variants_side_by_side() -> None:
+    text = printed(small_summary())
+    [line] = [line for line in text.splitlines() if line.startswith(" IsoScore ↑")]
+    assert len(line.split()) == 2 + 4 + 1 + 3  # name and arrow, four values, difference, interval
+    assert "Isotropy: rose" in text and "Took 1 min 01 s" in text
+    assert "…" not in text.replace(" … ", "")  # nothing is cut off
+
+
+def test_the_terminal_has_a_line_for_each_of_many_variants_and_the_answer_after_the_tables() -> None:
+    text = printed(example_summary())
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 136
+    for variant in ("persistent entropy", "MST length", "centring"):
+        assert len([line for line in lines if line.startswith(f" {variant} ")]) == 4  # verdicts and transfer, twice
+    assert text.index("Isotropy: rose in") > text.rindex("centring  ")
+    assert "Missing: static, cosine objective: NFCorpus" in text
+
+
+def test_markdown_has_everything_and_its_tables_are_whole() -> None:
+    text = markdown_report(example_summary())
+    for heading in (
+        "## static, contrastive",
+        "### Every measure",
+        "### Every difference",
+        "### Tuning",
+        "### Indexes on",
+    ):
+        assert heading in text
+    assert "- persistent entropy − none, Isotropy: better: IsoScore" in text
+    assert "| persistent entropy | 10 | 0.002 |" in text and "| chosen |" in text
+    assert "**Missing:**" in text
+    for block in text.split("\n\n"):
+        if block.startswith("|"):
+            assert len({line.count("|") for line in block.splitlines()}) == 1
+
+
+def test_markup_in_a_name_is_printed_as_it_is() -> None:
+    one = small_summary()
+    name = "[bold]a[/bold]/../<b>"
+    one = replace(one, title=name, sections=[renamed(one.sections[0], "persistent entropy", name)], notes=["[x] y"])
+    assert name in printed(one) and "[x] y" in printed(one)
+    assert "<b>" not in markdown_report(one)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.spearman import spearman_bootstrap
+from evaluation.spearman import compare_resampled, resampled_spearman, spearman_bootstrap
 from evaluation.statistics import NEW_PAIRS
 
 
@@ -67,5 +67,13 @@ def test_variants_that_rank_alike_have_no_interval():
 def test_what_has_no_correlation_is_refused():
     with pytest.raises(ValueError, match="all values of one variable are alike"):
         spearman_bootstrap(np.ones(20), np.arange(20), np.arange(20), rng())
-    with pytest.raises(ValueError, match=r"Shapes \(1, 20\), \(1, 19\) and \(20,\) of before, after and gold do not"):
-        spearman_bootstrap(np.ones(20), np.arange(19), np.arange(20), rng())
+    with pytest.raises(ValueError, match=r"Shapes \(1, 19\) and \(20,\) of similarities and gold do not fit\."):
+        spearman_bootstrap(np.arange(20), np.arange(19), np.arange(20), rng())
+
+
+def test_variants_share_the_resamples_of_a_seed():
+    before, after, gold = pairs(None)
+    old, new = (resampled_spearman(each, gold, rng(), 50) for each in (before, after))
+    assert compare_resampled(old, new, len(gold)).estimate == spearman_bootstrap(before, after, gold, rng()).estimate
+    np.testing.assert_array_equal(old, resampled_spearman(before, gold, rng(), 50))
+    assert old[0] == pytest.approx(stats.spearmanr(before, gold).statistic, abs=1e-12)

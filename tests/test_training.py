@@ -7,20 +7,24 @@ import numpy as np
 import pytest
 from small_corpus import small_corpus, static_model, transformer_model
 
+from evaluation.data import positive_pairs
 from evaluation.errors import UserError
 from evaluation.models import fingerprint
-from evaluation.training import REGULARIZERS, Regime, Term, train, training_pairs
+from evaluation.objectives import OBJECTIVES
+from evaluation.regularizers import REGULARIZERS
+from evaluation.training import Recipe, Term, train, usual_learning_rate
+from evaluation.training_pairs import for_objective
 
-SHORT = Regime("cosine", steps=6, batch_size=16, learning_rate=0.02)
+SHORT = Recipe("cosine", steps=6, batch_size=16, learning_rate=0.02)
 
 
 @pytest.fixture(scope="module")
 def pairs():
-    return training_pairs(small_corpus(), "cosine")
+    return for_objective(positive_pairs(small_corpus()), "cosine", None, 16)
 
 
-def trained(folder, pairs, term=None, seed=1, regime=SHORT, start=None):
-    return fingerprint(train(start or static_model(), pairs, regime, term, seed, folder))
+def trained(folder, pairs, term=None, seed=1, recipe=SHORT, start=None):
+    return fingerprint(train(start or static_model(), pairs, recipe, term, seed, folder))
 
 
 def test_the_same_seed_trains_the_same_weights_and_another_seed_does_not(tmp_path, pairs):
@@ -38,16 +42,16 @@ def test_a_term_of_weight_zero_changes_nothing_so_variants_see_the_same_batches(
 
 def test_dropout_is_paired_across_variants(tmp_path, pairs):
     start = transformer_model(tmp_path / "start")
-    regime = replace(SHORT, steps=2, learning_rate=1e-3)
-    plain = trained(tmp_path / "plain", pairs, regime=regime, start=start)
-    zero = trained(tmp_path / "zero", pairs, Term("persistent_entropy", 0.0), regime=regime, start=start)
+    recipe = replace(SHORT, steps=2, learning_rate=1e-3)
+    plain = trained(tmp_path / "plain", pairs, recipe=recipe, start=start)
+    zero = trained(tmp_path / "zero", pairs, Term("persistent_entropy", 0.0), recipe=recipe, start=start)
     assert zero == plain
 
 
 def test_the_contrastive_objective_trains_on_pairs_without_scores(tmp_path):
-    pairs = training_pairs(small_corpus(), "contrastive")
-    regime = replace(SHORT, objective="contrastive")
-    assert trained(tmp_path / "cell", pairs, regime=regime) != fingerprint(static_model())
+    pairs = for_objective(positive_pairs(small_corpus()), "contrastive", None, 16)
+    recipe = replace(SHORT, objective="contrastive")
+    assert trained(tmp_path / "cell", pairs, recipe=recipe) != fingerprint(static_model())
 
 
 def test_the_start_model_stays_as_it_was(tmp_path, pairs):
@@ -82,35 +86,66 @@ def test_a_cell_of_another_configuration_is_refused_and_left_alone(tmp_path, pai
 
 def test_a_cell_that_fails_leaves_nothing_behind(tmp_path, pairs):
     with pytest.raises(UserError, match="Training stopped: the embeddings of input column 1 of 2 contain NaN"):
-        trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), regime=replace(SHORT, learning_rate=1e38))
+        trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), recipe=replace(SHORT, learning_rate=1e38))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_training_that_fails_stops_its_progress_display(tmp_path, pairs):
     with pytest.raises(UserError, match="Training stopped"):
-        trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), regime=replace(SHORT, learning_rate=1e38))
+        trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), recipe=replace(SHORT, learning_rate=1e38))
     assert [thread for thread in threading.enumerate() if type(thread).__module__ == "rich.live"] == []
 
 
 def test_plain_training_that_diverges_is_no_finished_cell(tmp_path, pairs):
     with pytest.raises(UserError, match=r"Training gave NaN or infinite weights at learning rate 1e\+38; lower it\."):
-        trained(tmp_path / "cell", pairs, regime=replace(SHORT, learning_rate=1e38))
+        trained(tmp_path / "cell", pairs, recipe=replace(SHORT, learning_rate=1e38))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_names_and_impossible_numbers_are_told_in_a_sentence():
-    with pytest.raises(UserError, match=r"There is no objective 'cosin'; near names are cosine\."):
-        Regime("cosin")
-    with pytest.raises(UserError, match=r"The regime's steps is 0 and must be a positive number\."):
-        Regime(steps=0)
-    with pytest.raises(UserError, match=r"There is no regularizer 'entropy'; near names are persistent_entropy\."):
+    with pytest.raises(UserError, match=r"There is no objective 'cosin'; near names are cosine, cosent"):
+        Recipe("cosin")
+    with pytest.raises(UserError, match=r"The recipe's steps is 0 and must be a positive number\."):
+        Recipe(steps=0)
+    with pytest.raises(UserError, match=r"There is no regularizer 'entropy'; near names are token_entropy"):
         Term("entropy", 1.0)
     with pytest.raises(UserError, match="The weight of koleo is nan and must be a finite number"):
         Term("koleo", nan)
 
 
-@pytest.mark.parametrize("name", REGULARIZERS)
+def test_a_transformer_is_trained_at_a_hundredth_of_the_learning_rate_of_static_embeddings(tmp_path):
+    assert usual_learning_rate(static_model()) == 2e-3
+    assert usual_learning_rate(transformer_model(tmp_path / "start")) == 2e-5
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_trains_with_a_term_and_without(tmp_path, objective):
+    pairs = for_objective(positive_pairs(small_corpus()), objective, static_model(dimensions=20), 16)
+    recipe = replace(SHORT, objective=objective, steps=2)
+    start = fingerprint(static_model())
+    plain = trained(tmp_path / "plain", pairs, recipe=recipe)
+    assert len({start, plain, trained(tmp_path / "term", pairs, Term("mst_length", 1.0), recipe=recipe)}) == 3
+
+
+def test_a_weight_can_be_balanced_or_fall_to_zero_over_the_training(tmp_path, pairs):
+    for name, weight in (("auto", "auto:0.3"), ("decay", "decay:30")):
+        trained(tmp_path / name, pairs, Term("persistent_entropy", weight))
+    steps = json.loads((tmp_path / "decay" / "log.json").read_text())["steps"]
+    weights = [entry["persistent_entropy_weight"] for entry in steps]
+    assert weights[0] == 30.0 and weights == sorted(weights, reverse=True) and weights[-1] < 6
+
+
+def test_several_terms_keep_their_proportion(tmp_path, pairs):
+    trained(tmp_path / "cell", pairs, Term("entropy_and_spread", 30.0))
+    [entry, *_] = json.loads((tmp_path / "cell" / "log.json").read_text())["steps"]
+    assert (entry["persistent_entropy_weight"], entry["mst_length_weight"]) == (30.0, pytest.approx(1.0))
+
+
+OTHER_INPUT = {"token_entropy", "label_entropy", "label_prominent_entropy"}  # token embeddings, integer labels
+
+
+@pytest.mark.parametrize("name", [name for name in REGULARIZERS if name not in OTHER_INPUT])
 def test_every_regularizer_trains(tmp_path, pairs, name):
-    assert trained(tmp_path / name, pairs, Term(name, 1.0), regime=replace(SHORT, steps=2)) != fingerprint(
+    assert trained(tmp_path / name, pairs, Term(name, 1.0), recipe=replace(SHORT, steps=2)) != fingerprint(
         static_model()
     )

@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them: a true minus sign, and no more decimals than the interval supports."""
+"""Numbers and names as a reader sees them: no more decimals than the interval supports, and no name without end."""
 
 import math
 
@@ -41,3 +41,13 @@ def difference(comparison: Comparison) -> str:
 def decimals(half_width: float) -> int:
     """How many decimals show two significant digits of a half width; 2 where it is zero."""
     return min(6, max(0, 1 - math.floor(math.log10(half_width)))) if half_width else 2
+
+
+def shortened(name: str, longest: int) -> str:
+    """Cut a name that leaves no room for anything else; tables have it in full.
+
+    Example:
+        >>> shortened("persistent entropy", 11)
+        'persistent…'
+    """
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
