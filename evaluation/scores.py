@@ -78,8 +78,9 @@ def evaluate(
 ) -> list[TaskScores | TaskFailure]:
     """Evaluate a model, as it is, on tasks; a task that is finished in `folder` is read, not run again.
 
-    Embeddings are used as the model gives them: a model without a `Normalize` module is classified and clustered on
-    embeddings that are not normalized, as on the MTEB leaderboard.
+    A task whose embeddings were deleted counts as not finished. Embeddings are used as the model gives them: a model
+    without a `Normalize` module is classified and clustered on embeddings that are not normalized, as on the MTEB
+    leaderboard.
 
     Args:
         model: The model; its prompts and routes for queries and documents are respected.
@@ -102,7 +103,7 @@ def evaluate(
     revision = fingerprint(model)
     encoder = _wrapped(model, variant, revision)
     return [
-        _finished(folder / f"{source.file}.json", revision) or _tried(encoder, source, folder, revision, batch_size)
+        _finished(source, folder, revision) or _tried(encoder, source, folder, revision, batch_size)
         for source in track(tasks, f"evaluating {variant}", transient=True)
     ]
 
@@ -128,7 +129,8 @@ def _wrapped(model: SentenceTransformer, variant: str, revision: str) -> Sentenc
     return wrapped
 
 
-def _finished(path: Path, revision: str) -> TaskScores | None:
+def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | None:
+    path = folder / f"{source.file}.json"
     if not path.exists():
         return None
     content = read_json(path)
@@ -137,6 +139,8 @@ def _finished(path: Path, revision: str) -> TaskScores | None:
             f"{path} holds the scores of the model {content['revision']} instead of {revision}; "
             "choose another run directory."
         )
+    if not embeddings_file(folder, source.name).exists():
+        return None
     scores = content["scores"]
     return TaskScores(**{**scores, "pairs": {key: Pairs(**pairs) for key, pairs in scores["pairs"].items()}})
 
