@@ -176,9 +176,7 @@ def _model(cell: Cell) -> SentenceTransformer:
     else:
         training = cell.training
         pairs = _pairs(training.pairs)
-        model = train(
-            start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False
-        )
+        model = train(start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False)
     if cell.posthoc:
         model = copy.deepcopy(model)
         texts = list(_texts(_pairs(cell.training.pairs)))[:FITTED_ON] if cell.training else []

@@ -258,10 +258,12 @@ def _paint_shares(
             linestyle=style if joined else "",
             linewidth=1.4,
         )
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+    places = [point[x] for points in own.values() for point in points]
+    if max(places) > 5 * min(places) > 0:  # a narrower range would have no tick
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.xaxis.set_minor_locator(NullLocator())
     unit = "distances per query" if joined else "bytes per vector"
     axes.set(xlabel=unit, ylabel="nDCG@10 (points)" if y == "ndcg_at_10" else "recall@10 (%)")
     if not joined:

@@ -139,7 +139,9 @@ def _corpus_rows(
         }
         row = Row("retrieval", f"{prefix}{name} nDCG@10{remark}", True, None, scores, comparisons)
         counts = statuses[name] == "in range"
-        rows.append((row, {variant: by_name[name].mean(axis=0) for variant, by_name in per_query.items()} if counts else None))
+        rows.append(
+            (row, {variant: by_name[name].mean(axis=0) for variant, by_name in per_query.items()} if counts else None)
+        )
         if statuses[name] == "exact" or any(
             run[place]["retention"] is None for runs in measured.values() for run in runs
         ):
@@ -227,9 +229,7 @@ def _with_sign_flips(comparison: Comparison, differences: NDArray[np.float64]) -
     return replace(comparison, sign_flip_p=test.p)
 
 
-def _mean_row(
-    group: str, name: str, rows: Sequence[Row], pairs: Sequence[Pair], over_tasks: bool = False
-) -> Row:
+def _mean_row(group: str, name: str, rows: Sequence[Row], pairs: Sequence[Pair], over_tasks: bool = False) -> Row:
     values = {v: np.mean([row.values[v] for row in rows], axis=0).tolist() for v in rows[0].values}
     mean = Row(group, name, True, None, values, {label(pair): _over_runs(values, pair) for pair in pairs})
     if over_tasks:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.answer import GROUP_TITLES
-from evaluation.wording import difference
 from evaluation.statistics import NEW_RUNS, Comparison
 from evaluation.summary import DECIDING, GROUPS, Section, Summary
 from evaluation.tables import Table
+from evaluation.wording import difference
 
 READINGS = {
     "contradict": "the intervals lie apart",

@@ -1,7 +1,6 @@
 """Run a study's cells, in parallel on this machine or on a Dask cluster, and never the same one twice."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -40,15 +39,21 @@ class Backend:
         try:
             from distributed import Client
         except ImportError:
-            raise UserError("The backend dask needs distributed: pip install -c constraints.txt -e '.[dask]'.") from None
+            raise UserError(
+                "The backend dask needs distributed: pip install -c constraints.txt -e '.[dask]'."
+            ) from None
         try:
             Client(self.address, timeout=10)
         except (OSError, ValueError) as error:
-            raise UserError(f"No Dask scheduler answers at {self.address} ({error}); start one or check the address.") from error
+            raise UserError(
+                f"No Dask scheduler answers at {self.address} ({error}); start one or check the address."
+            ) from error
         return joblib.parallel_config(backend="dask")
 
 
-def run_cells(cells: Sequence[Cell], what: str, backend: Backend, timing: Timing, console: Console) -> list[dict[str, Any]]:
+def run_cells(
+    cells: Sequence[Cell], what: str, backend: Backend, timing: Timing, console: Console
+) -> list[dict[str, Any]]:
     """Run the cells that are not finished, with a progress bar.
 
     Args:

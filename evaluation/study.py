@@ -45,18 +45,19 @@ class Regime:
         check_name("objective", self.objective, OBJECTIVES)
         object.__setattr__(self, "learning_rates", tuple(self.learning_rates))
         object.__setattr__(self, "name", self.name or f"{self.objective} on {self.pairs}")
+        where = f"The regime {self.name!r}"
         for field_name in ("steps", "batch_size"):
             value = getattr(self, field_name)
             if not isinstance(value, int) or value < 1:
-                raise UserError(f"The regime {self.name!r} has {field_name} = {value!r} and needs a whole number from 1.")
+                raise UserError(
+                    f"The regime {self.name!r} has {field_name} = {value!r} and needs a whole number from 1."
+                )
         if not self.learning_rates or not all(_positive(rate) for rate in self.learning_rates):
-            raise UserError(
-                f"The regime {self.name!r} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers."
-            )
+            raise UserError(f"{where} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
-            raise UserError(f"The regime {self.name!r} names a learning rate twice.")
+            raise UserError(f"{where} names a learning rate twice.")
         if (self.objective == "distillation") != bool(self.teacher):
-            raise UserError(f"The regime {self.name!r}: a teacher goes with the objective distillation and no other.")
+            raise UserError(f"{where}: a teacher goes with the objective distillation and no other.")
 
 
 @dataclass(frozen=True)

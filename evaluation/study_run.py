@@ -14,7 +14,6 @@ from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training
 from evaluation.errors import UserError
 from evaluation.files import file_name, new_folder, write_json
 from evaluation.models import fingerprint, load_model
-from evaluation.training_pairs import content_hash, for_objective, load_pairs, without_shared
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.run_directory import check_folder, open_run
 from evaluation.runner import Backend, run_cells
@@ -25,6 +24,7 @@ from evaluation.summary import Section, Summary
 from evaluation.tasks import TaskSource, resolve_tasks
 from evaluation.timing import Timing
 from evaluation.training import Recipe, Term
+from evaluation.training_pairs import content_hash, for_objective, load_pairs, without_shared
 
 FIRST_TUNING_SEED = 1000  # so that no training run serves both to choose and to report
 MINUTE = 60
@@ -93,7 +93,9 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     )
     write_report(summary, folder)
     print_report(summary, console)
-    console.print(f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under cells/.")
+    console.print(
+        f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under cells/."
+    )
     return summary
 
 
@@ -173,7 +175,9 @@ def _section(
         )
         term = Term(setting.regularizer, setting.weight) if setting.regularizer else None
         training = Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed)
-        label = f"{title}, {posthoc or setting.variant}, weight {setting.weight}, rate {setting.learning_rate}, seed {seed}"
+        label = (
+            f"{title}, {posthoc or setting.variant}, weight {setting.weight}, rate {setting.learning_rate}, seed {seed}"
+        )
         return Cell(label, prepared.model, prepared.fingerprint, training, posthoc, measuring, folder)
 
     def start(measuring: Measuring) -> Cell:

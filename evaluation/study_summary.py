@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.dose_response import dose_response, transfer
-from evaluation.files import file_name, read_json
+from evaluation.measuring import statuses
 from evaluation.rows import LOWER_IS_MORE_ISOTROPIC, MEASURES, isotropy_rows, retrieval_rows, task_rows
 from evaluation.study import NONE, START, Setting
 from evaluation.summary import Candidate, Section, TransferAnswer
@@ -38,7 +38,9 @@ class Tried:
     @property
     def isotropy(self) -> dict[str, list[float]]:
         """Each isotropy measure, per tuning seed."""
-        return {name: [run["isotropy"][name]["value"] for run in self.measured] for name in self.measured[0]["isotropy"]}
+        return {
+            name: [run["isotropy"][name]["value"] for run in self.measured] for name in self.measured[0]["isotropy"]
+        }
 
 
 def study_section(
@@ -68,14 +70,11 @@ def study_section(
     def part(name: str) -> dict[str, list[Any]]:
         return {variant: [run[name] for run in runs] for variant, runs in whole.items()}
 
-    statuses = {
-        task: {index["name"]: index["status"] for index in read_json(start_folder / "indexes" / f"{file_name(task)}.json")}
-        for task in whole[START][0]["retrieval"]
-    }
+    by_index = {task: statuses(start_folder, task) for task in whole[START][0]["retrieval"]}
     rows = [
         *isotropy_rows(part("isotropy"), pairs),
         *task_rows(part("tasks"), pairs, np.random.default_rng(0)),
-        *retrieval_rows(part("retrieval"), statuses, pairs),
+        *retrieval_rows(part("retrieval"), by_index, pairs),
     ]
     section = Section(
         title=title,
@@ -140,7 +139,9 @@ def _mean_points(runs: Sequence[Mapping[str, list[dict[str, Any]]]]) -> dict[str
 
 def _mean_point(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The mean of every number; a number that some run lacks is left out, and so is how long things took."""
-    names = [name for name in points[0] if name not in ("name", "setting", "per_query") and not name.endswith("seconds")]
+    names = [
+        name for name in points[0] if name not in ("name", "setting", "per_query") and not name.endswith("seconds")
+    ]
     means = {
         name: float(np.mean([point[name] for point in points]))
         for name in names

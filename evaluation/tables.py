@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.answer import GROUP_TITLES, correlation
-from evaluation.wording import difference, number, significant
 from evaluation.pairs import common_old, compared_pairs
 from evaluation.rows import MEASURES
 from evaluation.statistics import NEW_RUNS, NEW_RUNS_AND_QUERIES, Comparison
 from evaluation.summary import GROUPS, Candidate, Row, Section
+from evaluation.wording import difference, number, significant
 
 OVER_RUNS = "95 %: new training runs"
 OVER_ITEMS = "95 %: new queries, texts or tasks"

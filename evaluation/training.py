@@ -21,9 +21,9 @@ from evaluation.files import new_folder, read_json, write_json
 from evaluation.models import fingerprint
 from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
-from evaluation.training_pairs import content_hash
 from evaluation.progress import TrainingBar
 from evaluation.regularizers import REGULARIZERS
+from evaluation.training_pairs import content_hash
 from evaluation.vocabulary import occurring_rows
 from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 
@@ -90,7 +90,8 @@ def check_weight(name: str, weight: Weight) -> None:
         _scaled(weight, 1.0)
     except ValueError:
         raise UserError(
-            f'The weight of {name} is {weight!r} and must be a finite number, "auto", "auto:FRACTION" or "decay:NUMBER".'
+            f"The weight of {name} is {weight!r} and must be a finite number, "
+            '"auto", "auto:FRACTION" or "decay:NUMBER".'
         ) from None
 
 
@@ -114,7 +115,12 @@ def usual_learning_rate(start: SentenceTransformer) -> float:
 
 
 def train(
-    start: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, seed: int, folder: Path,
+    start: SentenceTransformer,
+    pairs: Dataset,
+    recipe: Recipe,
+    term: Term | None,
+    seed: int,
+    folder: Path,
     show_progress: bool = True,
 ) -> SentenceTransformer:
     """Train a copy of `start` and save it in `folder`, or load it from there when it was trained before.

@@ -11,14 +11,15 @@ from typing import Any, cast
 import numpy as np
 from datasets import Dataset
 from mteb.abstasks import AbsTaskSTS
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sklearn.decomposition import PCA
 
 from evaluation.data import docstring_corpus, positive_pairs
 from evaluation.errors import UserError
 from evaluation.files import cache_root
-from evaluation.objectives import OBJECTIVES
 from evaluation.loading import load
+from evaluation.objectives import OBJECTIVES
 from evaluation.sources import Sources
 from evaluation.tasks import DOCSTRINGS, TaskSource, resolve_tasks
 
@@ -115,9 +116,7 @@ def without_shared(pairs: Dataset, tasks: Iterable[TaskSource]) -> tuple[Dataset
     asked = {key for task in tasks if task.type == "STS" for key in _asked(task)}
     first, second = pairs.column_names[:2]
     kept = [
-        place
-        for place, texts in enumerate(zip(pairs[first], pairs[second], strict=True))
-        if _key(*texts) not in asked
+        place for place, texts in enumerate(zip(pairs[first], pairs[second], strict=True)) if _key(*texts) not in asked
     ]
     return pairs.select(kept), len(pairs) - len(kept)
 
@@ -212,5 +211,5 @@ def _with_teacher(pairs: Dataset, teacher: SentenceTransformer, dimensions: int)
             f"A student of {dimensions} dimensions learns from a teacher of {embeddings.shape[1]} dimensions on "
             f"{len(texts)} texts; it takes at least {dimensions} of both."
         )
-    axes = PCA(dimensions, svd_solver="full").fit(embeddings).components_
+    axes = cast(NDArray[np.float32], PCA(dimensions, svd_solver="full").fit(embeddings).components_)
     return Dataset.from_dict({"sentence": texts, "label": (embeddings @ axes.T).astype(np.float32).tolist()})

@@ -26,7 +26,7 @@ class OccurringRows(nn.Module):
         self.mode = whole.mode
         places = torch.zeros(whole.num_embeddings, dtype=torch.int64, device=rows.device)
         places[rows] = torch.arange(len(rows), device=rows.device)
-        self.register_buffer("places", places)
+        self.places = nn.Buffer(places)
 
     def forward(self, input_ids: Tensor, offsets: Tensor) -> Tensor:
         """Compute the mean vector of each bag of tokens."""

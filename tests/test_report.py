@@ -163,7 +163,7 @@ def printed(summary: Summary) -> str:
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
-    for place, one in enumerate((example_summary(), small_summary())):
+    for place, one in enumerate((example_summary(1, 1), small_summary())):
         folder = tmp_path / str(place)
         write_report(one, folder)
         assert read_summary(folder) == one

@@ -121,6 +121,14 @@ def test_the_same_summary_gives_the_same_page_and_what_is_absent_is_not_drawn() 
     assert re.findall(r"<h3>(.*)</h3>", source) == ["Differences", "Every measure", "Every difference"]
 
 
+def test_one_model_alone_has_measures_and_no_answer() -> None:
+    one = small_summary()
+    rows = [replace(row, comparisons={}) for row in one.sections[0].rows]
+    source = html_report(replace(one, sections=[replace(one.sections[0], rows=rows)]))
+    assert re.findall(r"<h3>(.*)</h3>", source) == ["Every measure"]
+    assert 'class="answer"' not in source
+
+
 def test_a_summary_of_nothing_is_a_page() -> None:
     nothing = Summary("Nothing came of it", [], [], {"seconds": 1.0, "peak_memory_gib": 0.5}, ["All of it: no data."])
     assert "All of it: no data." in html_report(nothing)
