@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.files import cache_root, file_name, new_folder, write_json
+from evaluation.errors import UserError
+from evaluation.files import cache_root, file_name, new_folder, read_json, write_json
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
@@ -59,3 +60,10 @@ def test_a_file_name_is_harmless_and_no_other_name_gives_it(name):
 
 def test_a_harmless_name_stays_as_it_is():
     assert [file_name(name) for name in ("STSBenchmark.v2", "a_b-c")] == ["STSBenchmark.v2", "a_b-c"]
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1', b"\xff\x00"])
+def test_a_damaged_file_is_named(content, tmp_path):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.json is damaged \(.*\): delete it and repeat the command\.$"):
+        read_json(tmp_path / "a.json")
