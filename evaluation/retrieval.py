@@ -24,7 +24,8 @@ from evaluation.indexes import KINDS, SEARCH_PARAMETERS, IndexKind, Setting, ind
 Qrels = Mapping[str, Mapping[str, int]]
 Status = Literal["exact", "in range", "no headroom", "out of range", "left out"]
 
-QUICK_INDEXES = ("flat", "hnsw", "ivf", "pq", "one-bit")
+EXACT = "flat"
+QUICK_INDEXES = (EXACT, "hnsw", "ivf", "pq", "one-bit")
 ALL_INDEXES = tuple(KINDS)
 SEEDS = (0, 1, 2)
 BAND = (0.70, 0.95)  # share of exact nDCG@10 that the start model should keep, so that a variant can gain or lose
