@@ -1,5 +1,6 @@
 """One model measured: what mteb encoded is what isotropy and FAISS see, whatever prompts and routes the model has."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Router
 from small_corpus import small_corpus, static_model
 
+from evaluation.docstring_tasks import DocstringRetrieval
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.files import read_json
 from evaluation.measuring import COSINE_BINS, MEASURES, MOST_BARS, measure
 from evaluation.retrieval import ChosenIndex, faiss_check
 from evaluation.scores import embeddings_file, qrels_file
+from evaluation.task_source import TaskSource
 from evaluation.tasks import docstring_tasks
 
 PAIRS = 600
@@ -52,6 +55,30 @@ def test_exact_search_over_what_mteb_encoded_gives_mtebs_score(make, tmp_path: P
         assert not np.allclose(model.encode([pairs[0].first]), model.encode_query([pairs[0].first]), atol=1e-2) or (
             not np.allclose(model.encode([pairs[0].rest]), model.encode_document([pairs[0].rest]), atol=1e-2)
         )
+
+
+class WithoutOwn(DocstringRetrieval):
+    """Finds other docstrings of the same topic; a query's own document does not count."""
+
+    metadata = DocstringRetrieval.metadata.model_copy(update={"name": "WithoutOwn"})
+    ignore_identical_ids = True
+
+    def load_data(self, *args, **kwargs):
+        super().load_data()
+        data = self.dataset["default"]["test"]
+        ids = data["queries"]["id"]
+        others = {query: {other: 1 for other in ids[::7] if other != query} for query in ids}
+        data.update(corpus=data["queries"].add_column("title", [""] * len(ids)), relevant_docs=others)
+
+
+def test_a_document_that_is_the_query_is_left_out_as_by_mteb(tmp_path: Path) -> None:
+    source = TaskSource("WithoutOwn", "Retrieval", partial(WithoutOwn, small_corpus(PAIRS)))
+    options = {"isotropy_of": source.name, "indexes": ("flat", "rotated", "hnsw"), "index_seeds": (0,)}
+    result = measure(static_model(), "start", [source], tmp_path, start=None, **options)
+    [score], [flat, rotated, graph] = result["tasks"], result["retrieval"][source.name]
+    assert flat["ndcg_at_10"] == pytest.approx(score["score"], abs=2e-5) and score["score"] > 0
+    assert list(flat["per_query"].values()) == pytest.approx(list(score["units"].values()), abs=1e-6)
+    assert rotated["recall_at_10"] == rotated["recall_at_100"] == 1 and 0.5 < graph["recall_at_10"] <= 1
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from evaluation.answer import GROUP_TITLES
+from evaluation.compared_pairs import compared_pairs
 from evaluation.documentation.results import StudyResult
-from evaluation.pairs import compared_pairs
 from evaluation.statistics import NEW_RUNS, Comparison, verdict
 from evaluation.summary import Candidate, Finding, Row, Section
 from evaluation.tables import MARKS, Table, weight_text

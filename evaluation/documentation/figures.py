@@ -7,8 +7,8 @@ from html import escape
 
 from matplotlib.axes import Axes
 
+from evaluation.compared_pairs import compared_pairs
 from evaluation.documentation.results import ROOT, StudyResult
-from evaluation.pairs import compared_pairs
 from evaluation.plots import Plot
 from evaluation.statistics import Comparison
 from evaluation.summary import GROUPS, Section

@@ -24,7 +24,7 @@ from st_isotropy.losses import DEFAULT_WEIGHT
 
 MARKER = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->$", re.MULTILINE)
 NOTHING = "*No study with regularizers is committed yet; see [Results](results.md).*"
-BENCHES = {"h0-select": "h0", "h1": "h1"}
+BENCH = RESULTS / "bench"
 
 
 def filled(markdown: str) -> str:
@@ -120,17 +120,22 @@ def _skewed() -> str:
 
 def _bench() -> str:
     """How many targets of speed and memory are missed in the committed bench."""
-    said = []
-    for file, suite in BENCHES.items():
-        figures = read_json(RESULTS / "bench" / f"{file}.json")["suites"][suite]
-        targets = [each for each in figures if each["at_least"] is not None or each["at_most"] is not None]
-        said.append(f"{sum(each['missed'] for each in targets)} of the {len(targets)} {suite.upper()} targets")
-    return f"In the committed run (`evaluation/results/bench/`), {' and '.join(said)} are missed."
+    suites = {
+        suite: [each for each in figures if each["at_least"] is not None or each["at_most"] is not None]
+        for path in sorted(BENCH.glob("*.json"))
+        for suite, figures in read_json(path)["suites"].items()
+    }
+    lines = ["| suite | targets | missed | which |", "|---|---:|---:|---|"]
+    for suite, targets in suites.items():
+        missed = [f"{each['case']}, {each['quantity']}" for each in targets if each["missed"]]
+        if targets:
+            lines.append(f"| {suite} | {len(targets)} | {len(missed)} | {plain('; '.join(missed))} |")
+    return "\n".join(lines)
 
 
 def _step() -> str:
     """What a training step costs with the term, in the committed bench."""
-    figures = read_json(RESULTS / "bench" / "step.json")["suites"]["step"]
+    figures = read_json(BENCH / "step.json")["suites"]["step"]
     rows = [each for each in figures if each["quantity"].endswith("over that of base loss")]
     lines = ["| batch | what | time ÷ time of the base loss |", "|---|---|---:|"]
     lines += [

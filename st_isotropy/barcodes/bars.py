@@ -64,7 +64,7 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
         ValueError: If points hold NaN or infinity. In dimension 0 on devices other than the CPU the check is left to
             the caller, since it would have to wait for the device.
 
-    Example:
+    Examples:
         >>> import torch
         >>> barcode(torch.tensor([[0.0], [1.0], [3.0]])).lengths.tolist()
         [1.0, 2.0]

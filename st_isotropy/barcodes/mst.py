@@ -38,7 +38,7 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
         ValueError: If points on the CPU hold NaN or infinity. On other devices the check is left to the caller, since
             it would have to wait for the device.
 
-    Example:
+    Examples:
         >>> minimum_spanning_tree(torch.tensor([[0.0], [1.0], [3.0]])).tolist()
         [[0, 1], [1, 2]]
     """

@@ -33,7 +33,7 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
         ImportError: If the engine is not installed.
         ValueError: If a distance is NaN or infinite.
 
-    Example:
+    Examples:
         >>> square = torch.tensor([[0.0, 0.0], [0.0, 3.0], [3.0, 3.0], [3.0, 0.0]])
         >>> birth, death = critical_edges(torch.cdist(square, square), dimension=1)[0]
         >>> (square[birth[0]] - square[birth[1]]).norm().item(), (square[death[0]] - square[death[1]]).norm().item()
