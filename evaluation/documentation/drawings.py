@@ -35,7 +35,7 @@ def filtration() -> Plot:
         f"components merge. There are {counts[0]}, {counts[1]} and {counts[2]} components left.",
         "; ".join(f"scale {scale}: {count} components" for scale, count in zip(SCALES, counts, strict=True)),
         partial(_paint_filtration, bars=bars),
-        (7.2, 1.75),
+        (5.6, 1.5),
     )
 
 
@@ -67,7 +67,7 @@ def bars() -> Plot:
             f"bar of length {length:.2f}, share {share:.2f}" for length, share in zip(lengths, shares, strict=True)
         ),
         partial(_paint_bars, lengths=lengths, turning=turning),
-        (6.0, 2.4),
+        (5.0, 2.3),
     )
 
 
@@ -96,7 +96,7 @@ def gradient() -> Plot:
         f"and the two near repeats are driven apart: they hold {100 * share:.0f} % of the squared gradient.",
         f"arrows at eight points; the near repeats hold {100 * share:.0f} % of the squared gradient",
         partial(_paint_gradient, steps=steps),
-        (6.0, 2.3),
+        (5.0, 2.0),
     )
 
 
@@ -131,7 +131,7 @@ def cone() -> Plot:
         + ". Entropy is the same; average cosine and MST length are not.",
         "; ".join(f"{name}: {text}" for name, text in said.items()),
         partial(_paint_cone, clouds=clouds),
-        (5.6, 2.4),
+        (5.0, 2.3),
     )
 
 

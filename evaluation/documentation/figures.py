@@ -87,7 +87,7 @@ def study_plot(sections: Sequence[tuple[StudyResult, Section]], group: str = "si
         "intervals. Gray: every other regularizer, tried at as many settings, and the post-hoc transforms.",
         "; ".join(f"{label}: {difference(comparison)}" for label, comparison, _ in lines),
         partial(_paint_study, lines=lines),
-        (6.4, 0.9 + 0.42 * len(lines)),
+        (5.6, 0.9 + 0.42 * len(lines)),
     )
 
 
@@ -106,5 +106,5 @@ def _paint_study(axes: Axes, lines: Sequence[Line]) -> None:
 
 
 def _in_two_lines(title: str) -> str:
-    first, comma, second = title.replace("$", r"\$").partition(", ")
-    return "\n".join(shortened(each, LONGEST) for each in (first + comma, second) if each)
+    first, _, second = title.replace("$", r"\$").partition(", ")
+    return "\n".join(shortened(each, LONGEST) for each in (first, second) if each)

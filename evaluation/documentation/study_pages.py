@@ -1,14 +1,16 @@
 """The page of a study: what it asks, how to run it again, and what came out, nulls and losses as plain as wins."""
 
 from collections.abc import Iterator
+from html import escape
 
 from evaluation.answer import answer
 from evaluation.documentation.figures import figure
 from evaluation.documentation.results import StudyResult
 from evaluation.markdown import cost, markdown_table, notes
-from evaluation.plots import Plot, dose_plots, forest_plots
+from evaluation.plots import MARKERS, Plot, dose_plots, forest_plots, looks
 from evaluation.summary import Candidate, Section, Summary
 from evaluation.tables import MARKS_READING, TRANSFER_READING, Table, transfer_table, tuning_table, verdict_table
+from st_isotropy.svg import themed
 
 DOSES = ("IsoScore", "average cosine")  # the other measures are in the report
 CHOICE_READING = "Each by the mean score on the validation tasks. The report has every setting that was tried."
@@ -63,32 +65,34 @@ def _section(section: Section, name: str) -> Iterator[str]:
     if any(row.comparisons for row in section.rows):
         yield from (*markdown_table(verdict_table(section)), MARKS_READING, "")
         yield from _gallery(list(forest_plots(section)), f"{name}-forest")
+    doses = [plot for plot in dose_plots(section) if plot.title.partition(" and ")[0] in DOSES]
+    if section.transfer or doses:
+        yield from ("### Do scores rise with isotropy?", "")
     if section.transfer:
-        yield from (
-            "### Do scores rise with isotropy?",
-            "",
-            *markdown_table(transfer_table(section)),
-            TRANSFER_READING,
-            "",
-        )
-    yield from _gallery(
-        [plot for plot in dose_plots(section) if plot.title.partition(" and ")[0] in DOSES], f"{name}-dose"
-    )
+        yield from (*markdown_table(transfer_table(section)), TRANSFER_READING, "")
+    if doses:
+        yield from (_legend(section), "", *_gallery(doses, f"{name}-dose"))
     chosen = [candidate for candidate in section.tuning if candidate.chosen]
     if chosen:
-        yield from (
-            "### The settings that were chosen",
-            "",
-            CHOICE_READING,
-            "",
-            *markdown_table(_chosen(section, chosen)),
-        )
+        yield from ("### The settings that were chosen", "", CHOICE_READING, "")
+        yield from markdown_table(_chosen(section, chosen))
 
 
 def _chosen(section: Section, chosen: list[Candidate]) -> Table:
     table = tuning_table(Section(section.title, section.variants, section.rows, tuning=chosen))
     rows = [cells[:-1] for cells in table.groups[""]]
     return Table(table.headers[:-1], {"": rows}, words=(0,))
+
+
+def _legend(section: Section) -> str:
+    """The mark of each variant that was tuned."""
+    tuned = {candidate.variant for candidate in section.tuning}
+    marks = [
+        f'<span><b style="color: {themed(look.color)}">{MARKERS[look.marker]}</b> {escape(name)}</span>'
+        for name, look in looks(section).items()
+        if name in tuned
+    ]
+    return f'<p class="legend">{" ".join(marks)}</p>'
 
 
 def _gallery(plots: list[Plot], name: str) -> Iterator[str]:
