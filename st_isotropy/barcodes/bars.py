@@ -55,7 +55,7 @@ class EdgeLengths(Function):
         left, right = edges.unbind(dim=1)
         differences = points.index_select(0, left).sub_(points.index_select(0, right))
         lengths = differences.norm(dim=1)
-        ctx.save_for_backward(differences, lengths, edges)
+        ctx.save_for_backward(differences, lengths, left, right)
         ctx.size = len(points)
         return lengths
 
@@ -63,8 +63,7 @@ class EdgeLengths(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Pull the ends apart along the differences; the ends of an edge of length zero stay."""
-        differences, lengths, edges = ctx.saved_tensors
-        left, right = edges.unbind(dim=1)
+        differences, lengths, left, right = ctx.saved_tensors
         pull = differences * (gradient / lengths.masked_fill(lengths == 0, 1))[:, None]
         pulled = pull.new_zeros(ctx.size, pull.shape[1])
         return pulled.index_add_(0, left, pull).index_add_(0, right, pull, alpha=-1), None

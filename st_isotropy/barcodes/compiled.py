@@ -9,7 +9,7 @@ def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Grow the tree from point 0; see `mst.walk`."""
     n = len(distances)
     most = np.iinfo(distances.dtype).max
-    inside = np.zeros(n, distances.dtype)
+    inside = np.full(n, np.iinfo(distances.dtype).min, distances.dtype)
     nearest = np.full(n, most, distances.dtype)
     lengths = np.zeros(n, distances.dtype)
     parents = np.zeros(n, np.int32)  # as wide as the keys of float32, so that both loops become vector instructions
@@ -18,7 +18,7 @@ def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inside[newest] = nearest[newest] = most
         row = distances[newest]
         for j in range(n):
-            candidate = row[j] | inside[j]
+            candidate = max(row[j], inside[j])
             closer = candidate < nearest[j]
             parents[j] = newest if closer else parents[j]
             nearest[j] = candidate if closer else nearest[j]

@@ -1,5 +1,8 @@
 """Squared distances from one matrix product, with the pairs that cancellation spoils recomputed as differences."""
 
+from math import isfinite
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -7,8 +10,9 @@ from torch import Tensor
 # ulps of them it is recomputed, so that a length keeps a relative accuracy of 1e-4 in float32.
 NEAR_IN_ULPS = 2**14
 # What fits the cache of a core beside the operands.
-PAIRS_AT_ONCE = 2**10
 STRIP = 64
+ENTRIES_AT_ONCE = 2**18
+PAIRS_AT_ONCE = 2**10
 
 
 def at_least_float32(points: Tensor) -> Tensor:
@@ -33,7 +37,7 @@ def squared_distances(cloud: Tensor, norms: Tensor) -> Tensor:
         norms: Their squared norms, shape `(n,)`.
 
     Returns:
-        Squared distances, none below 0; near ones have lost digits to cancellation, see `recompute_near`.
+        Squared distances; near ones have lost digits, or their sign, to cancellation, see `recompute_near`.
     """
     n = len(cloud)
     squared = cloud.new_empty(n, n)
@@ -41,7 +45,7 @@ def squared_distances(cloud: Tensor, norms: Tensor) -> Tensor:
         end = min(start + STRIP, n)
         strip = cloud.new_empty(n - start, end - start)
         torch.addmm(norms[start:, None], cloud[start:], cloud[start:end].T, alpha=-2, out=strip)
-        strip.add_(norms[start:end]).clamp_(min=0)
+        strip.add_(norms[start:end])
         squared[start:, start:end] = strip
         squared[start:end, end:] = strip[end - start :].T
     return squared
@@ -55,16 +59,16 @@ def pairwise_distances(points: Tensor) -> Tensor:
     """
     cloud = centered(points)
     norms = cloud.square().sum(dim=1)
-    if not norms.sum().isfinite():
+    if not isfinite(norms.sum()):
         raise ValueError(not_finite(points))
     squared = squared_distances(cloud, norms)
     recompute_near(squared, points, norms, torch.arange(len(points)))
     return squared.fill_diagonal_(0).sqrt_()
 
 
-def near(squared: Tensor, scale: Tensor) -> Tensor:
+def near(squared: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Tell which squared distances are too small beside the sum of the two squared norms to be trusted."""
-    return squared < NEAR_IN_ULPS * torch.finfo(squared.dtype).eps * scale
+    return squared < NEAR_IN_ULPS * float(np.finfo(squared.dtype).eps) * scale
 
 
 def recompute_near(squared: Tensor, points: Tensor, norms: Tensor, suspects: Tensor) -> None:
@@ -74,13 +78,16 @@ def recompute_near(squared: Tensor, points: Tensor, norms: Tensor, suspects: Ten
         squared: Squared distances of shape `(n, n)`; afterwards symmetric where they were recomputed.
         points: The points, of shape `(n, d)`; uncentered, because nearly equal coordinates subtract exactly.
         norms: Squared norms of the points that gave `squared`, of shape `(n,)`.
-        suspects: Indices of the points that may be near another one.
+        suspects: Indices of the points that may be near another one, ascending.
     """
-    for rows in suspects.split(STRIP):
-        found = near(squared[rows], norms[rows, None] + norms).numpy().nonzero()
-        left, right = rows[torch.from_numpy(found[0])], torch.from_numpy(found[1])
-        once = left < right
-        for i, j in zip(left[once].split(PAIRS_AT_ONCE), right[once].split(PAIRS_AT_ONCE), strict=True):
+    for rows in suspects.split(1 + ENTRIES_AT_ONCE // len(norms)):
+        first = int(rows[0])  # pairs with an earlier point have been seen from there
+        close = near(squared[rows, first:].numpy(), (norms[rows, None] + norms[first:]).numpy())
+        place, column = np.divmod(np.flatnonzero(close), close.shape[1])
+        left, right = rows[torch.from_numpy(place)], torch.from_numpy(column) + first
+        left, right = left[left < right], right[left < right]
+        for start in range(0, len(left), PAIRS_AT_ONCE):
+            i, j = left[start : start + PAIRS_AT_ONCE], right[start : start + PAIRS_AT_ONCE]
             squared[i, j] = squared[j, i] = (points[i] - points[j]).square().sum(dim=1)
 
 

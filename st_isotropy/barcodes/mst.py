@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from math import isfinite
 
 import numpy as np
 import torch
@@ -77,25 +78,31 @@ def prim(points: Tensor, grow: Walk | None = None) -> np.ndarray:
         return np.empty((0, 2), dtype=np.int64)
     cloud = centered(points)
     norms = cloud.square().sum(dim=1)
-    if not norms.sum().isfinite():
+    if not isfinite(norms.sum()):
         raise ValueError(not_finite(points))
     squared = squared_distances(cloud, norms)
     grow = grow or fastest_walk()
     parents, lengths = grow(keys(squared))
-    edges = np.stack([parents, np.arange(n)], axis=1)[1:]
-    # The tree edges on the path between two points are no longer than their distance: who is near any other point is
-    # near a neighbor in the tree.
-    ends = torch.from_numpy(edges)
-    doubtful = near(torch.from_numpy(lengths[1:]).view(points.dtype), norms[ends].sum(dim=1))
-    if doubtful.any():
-        recompute_near(squared, points, norms, ends[doubtful].unique())
-        edges[:, 0] = grow(keys(squared))[0][1:]
+    # The tree edges on the path between two points are no longer than their distance: a point that is near any other
+    # is near a neighbor in the tree.
+    scale = norms.numpy()
+    doubtful = near(lengths.view(scale.dtype), scale + scale[parents])[1:].nonzero()[0] + 1
+    if len(doubtful):
+        suspects = np.union1d(doubtful, parents[doubtful])
+        recompute_near(squared, points, norms, torch.from_numpy(suspects))
+        parents, _ = grow(keys(squared))
+    edges = np.empty((n - 1, 2), dtype=np.int64)
+    edges[:, 0] = parents[1:]
+    edges[:, 1] = np.arange(1, n)
     return edges
 
 
 def keys(squared: Tensor) -> np.ndarray:
-    """View non-negative numbers as the integers with the same bits: these come in the same order, and none is NaN."""
-    return squared.view(torch.int64 if squared.dtype == torch.float64 else torch.int32).numpy()
+    """View numbers as the integers with the same bits, which have the same order from zero on, and lie below it before.
+
+    Integers compare faster, having no NaN. Negative squared distances are all near, so their order does not matter.
+    """
+    return squared.numpy().view(f"i{squared.itemsize}")
 
 
 @functools.cache
@@ -118,8 +125,8 @@ def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         The parent of each point, and the key of the length of the edge to it, each of shape `(n,)`; entry 0 is idle.
     """
     n, dtype = len(distances), distances.dtype
-    most = np.iinfo(dtype).max
-    inside = np.zeros(n, dtype)  # all bits set for points inside the tree
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    inside = np.full(n, least, dtype)  # the most for points inside the tree
     nearest = np.full(n, most, dtype)  # distance to the tree
     lengths = np.zeros(n, dtype)
     parents = np.zeros(n, np.int64)
@@ -127,7 +134,7 @@ def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     newest = 0
     for _ in range(n - 1):
         inside[newest] = nearest[newest] = most
-        np.bitwise_or(distances[newest], inside, out=candidates)
+        np.maximum(distances[newest], inside, out=candidates)
         np.less(candidates, nearest, out=closer)
         np.putmask(parents, closer, newest)
         np.minimum(nearest, candidates, out=nearest)
