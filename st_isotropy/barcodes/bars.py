@@ -99,6 +99,7 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
     if dimension == 0:
         edges = minimum_spanning_tree(points)
         return Barcode(edge_lengths(points, edges), edges)
-    critical = critical_edges(pairwise_distances(points.detach()), dimension, engine)
+    # Engines run on the host, and so does what they need.
+    critical = critical_edges(pairwise_distances(points.detach().cpu()), dimension, engine).to(points.device)
     births, deaths = edge_lengths(points, critical.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(dim=1)
     return Barcode((deaths - births).clamp(min=0), critical[:, 1], dimension, critical[:, 0])

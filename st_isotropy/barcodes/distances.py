@@ -80,14 +80,15 @@ def recompute_near(squared: Tensor, points: Tensor, norms: Tensor, suspects: Ten
         norms: Squared norms of the points that gave `squared`, of shape `(n,)`.
         suspects: Indices of the points that may be near another one, ascending.
     """
-    for rows in suspects.split(1 + ENTRIES_AT_ONCE // len(norms)):
+    step = 1 + ENTRIES_AT_ONCE // (1 + len(norms))
+    for rows in (suspects[start : start + step] for start in range(0, len(suspects), step)):
         first = int(rows[0])  # pairs with an earlier point have been seen from there
         close = near(squared[rows, first:].numpy(), (norms[rows, None] + norms[first:]).numpy())
         place, column = np.divmod(np.flatnonzero(close), close.shape[1])
         left, right = rows[torch.from_numpy(place)], torch.from_numpy(column) + first
         left, right = left[left < right], right[left < right]
-        for start in range(0, len(left), PAIRS_AT_ONCE):
-            i, j = left[start : start + PAIRS_AT_ONCE], right[start : start + PAIRS_AT_ONCE]
+        for begin in range(0, len(left), PAIRS_AT_ONCE):
+            i, j = left[begin : begin + PAIRS_AT_ONCE], right[begin : begin + PAIRS_AT_ONCE]
             squared[i, j] = squared[j, i] = (points[i] - points[j]).square().sum(dim=1)
 
 
