@@ -61,7 +61,7 @@ class EdgeLengths(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Pull the ends apart along the differences; the ends of an edge of length zero stay."""
         differences, lengths, left, right = ctx.saved_tensors
         pull = differences * (gradient / lengths.masked_fill(lengths == 0, 1))[:, None]
