@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.errors import UserError
+from evaluation.files import NO_MORE_FILES
 
 RESUMES = "the same command goes on where it stopped"
 STARTS_AGAIN = "nothing was written; the same command starts again"
@@ -20,9 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _refuse(str(error))
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in NO_MORE_FILES:
             raise
-        return _refuse(f"{error.filename}: {error.strerror}; make room or rights, then repeat the command to go on.")
+        where = f"{error.filename}: " if error.filename else ""
+        return _refuse(f"{where}{error.strerror}; make room or rights, then repeat the command to go on.")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in ("evaluation", "st_isotropy"):
             raise

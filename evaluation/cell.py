@@ -7,7 +7,7 @@ same run directory and no cell is ever taken for another.
 import copy
 import hashlib
 import json
-import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -22,11 +22,12 @@ from sentence_transformers import SentenceTransformer
 from threadpoolctl import threadpool_limits
 
 from evaluation.errors import UserError
-from evaluation.files import file_name, read_json, write_json
+from evaluation.files import delete_folder, file_name, read_json, write_json
 from evaluation.measuring import measure
-from evaluation.models import load_model
+from evaluation.models import fingerprint, load_model
 from evaluation.posthoc_controls import POSTHOC
 from evaluation.tasks import TaskSource
+from evaluation.timing import peak_memory
 from evaluation.training import Recipe, Term, train
 
 VALIDATION, TEST = "validation", "test"
@@ -121,17 +122,27 @@ class Cell:
     @property
     def start_folder(self) -> Path:
         """The folder of the start model's measurement, where the parameters of the indexes are kept."""
-        start = Cell("start", self.model, self.fingerprint, None, "", self.measuring, self.root)
-        return start.folder / self.measuring.phase
+        return Cell("start", self.model, self.fingerprint, None, "", self.measuring, self.root).measured
+
+    @property
+    def measured(self) -> Path:
+        """The folder of scores and embeddings; other tasks or data of the same names have another one."""
+        return self.folder / f"{self.measuring.phase}-{self.measuring.key}"
 
     @property
     def path(self) -> Path:
         """The file that is there when the cell is finished."""
-        return self.folder / f"{self.measuring.phase}-{self.measuring.key}.json"
+        return self.measured.with_name(f"{self.measured.name}.json")
 
     def finished(self) -> bool:
         """Whether everything was measured; a cell in which a task failed is tried again."""
-        return self.path.exists() and not read_json(self.path)["failures"]
+        if self.training is None and not self.measured.exists():  # other cells read the parameters of indexes there
+            return False
+        return self.path.exists() and not self.read()["failures"]
+
+    def read(self) -> dict[str, Any]:
+        """What was measured."""
+        return read_json(self.path)
 
 
 def short_hash(content: Any) -> str:
@@ -139,58 +150,68 @@ def short_hash(content: Any) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 
-def run_cell(cell: Cell) -> Path:
+def run_cell(cell: Cell) -> float:
     """Train and measure a cell on one thread, so that its numbers do not depend on how many run at once.
 
+    What was measured is in the cell's file. A training that fails is recorded there as the one failure.
+
     Returns:
-        The file with what was measured. A training that fails is recorded there as the one failure.
+        Peak memory of the process in GiB.
     """
     set_verbosity_error()
-    with _one_thread():
+    began = time.perf_counter()
+    with one_thread():
         try:
             model = _model(cell)
         except UserError as error:
             write_json(cell.path, {"failures": [f"{cell.label}: {error}"], "training": {}})
-            return cell.path
-        here = cell.folder / cell.measuring.phase
+            return peak_memory()
         measured = measure(
             model,
             cell.folder.name,
             cell.measuring.tasks,
-            here,
+            cell.measured,
             isotropy_of=cell.measuring.isotropy_of,
             indexes=cell.measuring.indexes,
             start=cell.start_folder if cell.training or cell.posthoc else None,
             index_seeds=range(cell.measuring.index_seeds),
         )
         measured["failures"] = [f"{cell.label}: {failure['reason']}" for failure in measured["failures"]]
-        write_json(cell.path, {**measured, "training": _training_log(cell)})
-    _discard(cell)
-    return cell.path
+        seconds = time.perf_counter() - began
+        write_json(cell.path, {**measured, "training": _training_log(cell), "seconds": seconds})
+    if not measured["failures"]:  # else the next run goes on here
+        _discard(cell)
+    return peak_memory()
 
 
 def _model(cell: Cell) -> SentenceTransformer:
-    start = _start_model(cell.model)
+    start = _start_model(cell.model, cell.fingerprint)
     if cell.training is None:
         model = start
     else:
         training = cell.training
-        pairs = _pairs(training.pairs)
+        pairs = saved_pairs(training.pairs)
         model = train(start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False)
     if cell.posthoc:
         model = copy.deepcopy(model)
-        texts = list(_texts(_pairs(cell.training.pairs)))[:FITTED_ON] if cell.training else []
+        texts = list(_texts(saved_pairs(cell.training.pairs)))[:FITTED_ON] if cell.training else []
         model.append(POSTHOC[cell.posthoc].fit(model, texts))
     return model
 
 
 @lru_cache(maxsize=2)
-def _start_model(name: str) -> SentenceTransformer:
-    return load_model(name)
+def _start_model(name: str, identity: str) -> SentenceTransformer:
+    """Load a start model; a worker may outlive a change of it, or have other files than the machine of the study."""
+    model = load_model(name)
+    found = fingerprint(model)
+    if found != identity:
+        raise UserError(f"The model {name} is {found} here and {identity} where the study was started.")
+    return model
 
 
 @lru_cache(maxsize=2)
-def _pairs(folder: Path) -> Dataset:
+def saved_pairs(folder: Path) -> Dataset:
+    """The training pairs that a study saved."""
     pairs = load_from_disk(str(folder), keep_in_memory=True)
     assert isinstance(pairs, Dataset)  # written by us
     return pairs
@@ -219,14 +240,15 @@ def _discard(cell: Cell) -> None:
     """Delete what is large, can be made again and is not needed again: embeddings, and the models that were tried."""
     if cell.training is None:
         return
-    for file in (cell.folder / cell.measuring.phase / "embeddings").glob("*.npz"):
+    for file in (cell.measured / "embeddings").glob("*.npz"):
         file.unlink()
     if cell.measuring.phase == VALIDATION:
-        shutil.rmtree(cell.trained, ignore_errors=True)
+        delete_folder(cell.trained)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Let torch and the numeric libraries use one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

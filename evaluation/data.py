@@ -93,7 +93,7 @@ def docstring_corpus(cache: Path, packages: tuple[str, ...] = PACKAGES) -> Corpu
     key = hashlib.sha256(json.dumps([_FORMAT, platform.python_version(), versions]).encode()).hexdigest()[:16]
     path = cache / f"docstrings-{key}.json"
     if path.exists():
-        pairs = tuple(DocPair(**row) for row in read_json(path))
+        pairs = tuple(DocPair(**row) for row in read_json(path, list))
     else:
         pairs = tuple(distinct(_read(packages)))
         write_json(path, [asdict(pair) for pair in pairs])

@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all, under names that are harmless everywhere."""
 
+import errno
 import hashlib
 import json
 import os
@@ -13,7 +14,10 @@ from uuid import uuid4
 
 from evaluation.errors import UserError
 
+# Nothing more can be written: the disk or a quota is full, a file would be too large, or there are no rights.
+NO_MORE_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 _LONGEST_NAME = 60  # characters
+_TEMPORARY = ".*.tmp"
 _RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}
 
 
@@ -21,10 +25,13 @@ _RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM"
 def new_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its name when the block ends well, and goes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    temporary = _temporary(path)
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        _name(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -40,23 +47,34 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_json(path: Path, kind: type = dict) -> Any:
+    """Read a JSON file that was written by this package.
+
+    Args:
+        path: The file.
+        kind: What it holds: an object or a list.
 
     Raises:
-        UserError: The file is damaged.
+        UserError: It holds something else, as after a disk error or a change by hand: what is written here is whole.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # no JSON, or no text at all
-        raise UserError(f"{path} is damaged ({error}): delete it and repeat the command.") from error
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _broken(path, str(error)) from error
+    if not isinstance(content, kind):
+        raise _broken(path, f"it holds a {type(content).__name__} instead of a {kind.__name__}")
+    return content
+
+
+def _broken(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is broken ({reason}): delete it and repeat the command.")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` that takes its name when the block ends well, and goes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    temporary = _temporary(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -65,8 +83,44 @@ def new_folder(path: Path) -> Iterator[Path]:
         except OSError:
             if not path.is_dir():  # else another process has just made the same folder
                 raise
+    except OSError as error:
+        _name(error, path)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def delete_folder(path: Path) -> None:
+    """Delete a folder that may not be there: whole or, for whoever is killed meanwhile, not at all."""
+    if path.exists():
+        temporary = _temporary(path)
+        path.replace(temporary)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def delete_leftovers(folder: Path) -> None:
+    """Delete the temporary files and folders that a killed process left anywhere in `folder`."""
+    for path in list(folder.rglob(_TEMPORARY)):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)  # it may have been in a folder that is gone by now
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a killed process may have left it."""
+    return path.match(_TEMPORARY)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that `delete_leftovers` finds."""
+    return path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+
+
+def _name(error: OSError, path: Path) -> None:
+    """A full disk is told by the write, which knows no file name."""
+    if error.errno in NO_MORE_FILES and error.filename is None:
+        error.filename = str(path)
 
 
 def file_name(name: str) -> str:

@@ -2,10 +2,10 @@
 
 from typing import Any, cast
 
-from datasets.exceptions import DatasetsError
 from mteb.abstasks import AbsTask, AbsTaskRetrieval
 
 from evaluation.errors import UserError
+from evaluation.files import NO_MORE_FILES
 
 
 def load(task: AbsTask) -> None:
@@ -16,9 +16,12 @@ def load(task: AbsTask) -> None:
     """
     try:
         task.load_data()
-    except (OSError, ValueError, DatasetsError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise _no_data(task, reason) from error
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # of the hub, the files or the code of the task: the type says little
+        if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
+            raise
+        raise _no_data(task, str(error).partition("\n")[0].rstrip(".")) from error
     if isinstance(task, AbsTaskRetrieval):
         task.convert_v1_dataset_format_to_v2(num_proc=None)
     dataset = cast(dict[str, Any], task.dataset)

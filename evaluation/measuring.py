@@ -106,7 +106,7 @@ def chosen_indexes(
         seeds: Index seeds to average over.
     """
     path = _indexes_file(start, task)
-    chosen = {index["name"]: ChosenIndex(**index) for index in read_json(path)} if path.exists() else {}
+    chosen = {index["name"]: ChosenIndex(**index) for index in read_json(path, list)} if path.exists() else {}
     missing = [name for name in names if name not in chosen]
     if missing:
         embeddings = RetrievalEmbeddings.load(embeddings_file(start, task))
@@ -117,7 +117,7 @@ def chosen_indexes(
 
 def statuses(start: Path, task: str) -> dict[str, str]:
     """How the start model fares on a retrieval task with each index: "in range", "no headroom", and so on."""
-    return {index["name"]: index["status"] for index in read_json(_indexes_file(start, task))}
+    return {index["name"]: index["status"] for index in read_json(_indexes_file(start, task), list)}
 
 
 def _indexes_file(start: Path, task: str) -> Path:

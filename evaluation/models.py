@@ -1,5 +1,6 @@
 """Start models by name: small packaged ones that need no hub, and any sentence-transformers folder or hub name."""
 
+import errno
 import hashlib
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -11,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from pyarrow import parquet
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding, Transformer
 from tokenizers import Tokenizer
@@ -44,6 +46,18 @@ def load_model(name: str) -> SentenceTransformer:
     if Path(name).is_dir():
         return _load_folder(Path(name))
     return _load_from_hub(name)
+
+
+def save_model(model: SentenceTransformer, folder: Path) -> None:
+    """Save a model without a card.
+
+    Raises:
+        OSError: The disk is full, which safetensors tells in an error of its own.
+    """
+    try:
+        model.save_pretrained(str(folder), create_model_card=False)
+    except SafetensorError as error:
+        raise OSError(errno.ENOSPC, f"a model cannot be saved: {error}") from error
 
 
 def fingerprint(model: SentenceTransformer) -> str:
@@ -139,7 +153,7 @@ def _built_once(name: str, recipe: dict[str, str], build: Callable[[], SentenceT
     folder = cache_root() / "models" / f"{name}-{key}"
     if not folder.exists():
         with new_folder(folder) as temporary:
-            build().save_pretrained(str(temporary), create_model_card=False)
+            save_model(build(), temporary)
     return SentenceTransformer(str(folder))
 
 

@@ -167,7 +167,10 @@ def _terminal_notes(summary: Summary) -> list[str]:
 
 def _print_table(table: Table, console: Console) -> None:
     printed = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    columns = list(zip(*[cells for rows in table.groups.values() for cells in rows], strict=True))
+    rows = [cells for rows in table.groups.values() for cells in rows]
+    if not rows:  # nothing could be compared
+        return
+    columns = list(zip(*rows, strict=True))
     printed.add_column(escape(table.headers[0]), max_width=NAME_WIDTH)
     for place, (header, cells) in enumerate(zip(table.headers[1:], columns[1:], strict=True), start=1):
         justify = "left" if place in table.words else "right"

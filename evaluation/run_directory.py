@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.errors import UserError
-from evaluation.files import read_json, write_json
+from evaluation.files import delete_leftovers, is_temporary, read_json, write_json
 
-CONFIGURATION = "configuration.json"
+CONFIGURATION, ENVIRONMENT = "configuration.json", "environment.json"
 PACKAGES = ("torch", "sentence-transformers", "transformers", "mteb", "faiss-cpu", "numpy", "scipy", "scikit-learn")
 
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder that can be no run directory, before any work is done; see `open_run`."""
-    taken = folder.exists() and not (folder / CONFIGURATION).exists()
-    if taken and (not folder.is_dir() or any(folder.iterdir())):
+    ours = any((folder / name).exists() for name in (CONFIGURATION, ENVIRONMENT))
+    taken = folder.exists() and not ours
+    if taken and not (folder.is_dir() and all(is_temporary(path) for path in folder.iterdir())):
         raise UserError(f"{folder} exists and is not a run directory: name another one with --out.")
 
 
@@ -33,14 +34,13 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
             Python and the packages. Nothing is touched then.
     """
     check_folder(folder)
-    recorded, described = folder / CONFIGURATION, folder / "environment.json"
-    if not recorded.exists():
-        try:
-            write_json(described, environment())
-            write_json(recorded, configuration)
-        except OSError as error:
-            raise UserError(f"{folder} cannot be written ({error.strerror}): name another one with --out.") from error
-        return
+    try:
+        for name, content in ((CONFIGURATION, configuration), (ENVIRONMENT, environment())):
+            if not (folder / name).exists():
+                write_json(folder / name, content)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}): name another one with --out.") from error
+    recorded, described = folder / CONFIGURATION, folder / ENVIRONMENT
     before = _flat({**read_json(recorded), **_versions(read_json(described))})
     now = _flat({**configuration, **_versions(environment())})
     differing = [
@@ -53,6 +53,7 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
             f"{folder} was made with another configuration ({'; '.join(differing)}): "
             "repeat that one to resume it, or name another directory with --out."
         )
+    delete_leftovers(folder)
 
 
 def _versions(environment: dict[str, Any]) -> dict[str, Any]:

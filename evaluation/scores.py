@@ -1,6 +1,5 @@
 """A model and tasks to scores: mteb evaluates, and what an interval or another measurement needs is kept with them."""
 
-import errno
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from evaluation import items
 from evaluation.embeddings import save_texts
 from evaluation.errors import UserError
-from evaluation.files import file_name, read_json, write_json
+from evaluation.files import NO_MORE_FILES, file_name, read_json, write_json
 from evaluation.items import Pairs
 from evaluation.loading import load as load
 from evaluation.models import fingerprint
@@ -31,7 +30,6 @@ from evaluation.recorded import RecordingEncoder
 from evaluation.task_source import TaskSource
 
 BATCH_SIZE = 64
-_NO_MORE_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def _tried(
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in _NO_MORE_FILES:
+        if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
             raise
         first_line = str(error).strip().partition("\n")[0]
         reason = f"{type(error).__name__}: {first_line}".rstrip(": .")

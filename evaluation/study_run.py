@@ -1,6 +1,5 @@
 """A study from its description to its summary: choose settings on validation tasks, then run the test tasks once."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,16 +9,18 @@ import numpy as np
 from datasets import Dataset
 from rich.console import Console
 
-from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training
+from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_pairs
 from evaluation.errors import UserError
-from evaluation.files import file_name, new_folder, write_json
+from evaluation.estimate import duration, training_seconds
+from evaluation.files import delete_folder, file_name, new_folder, write_json
 from evaluation.models import fingerprint, load_model
+from evaluation.noise import no_dataset_bars
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.run_directory import check_folder, open_run
 from evaluation.runner import Backend, run_cells
 from evaluation.sources import Sources
 from evaluation.study import NONE, START, Regime, Setting, Study, settings
-from evaluation.study_summary import Tried, study_section
+from evaluation.study_summary import Tried, index_seconds, study_section
 from evaluation.summary import Section, Summary
 from evaluation.tasks import TaskSource, resolve_tasks
 from evaluation.timing import Timing
@@ -27,7 +28,6 @@ from evaluation.training import Recipe, Term
 from evaluation.training_pairs import content_hash, for_objective, load_pairs, without_shared
 
 FIRST_TUNING_SEED = 1000  # so that no training run serves both to choose and to report
-MINUTE = 60
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,52 @@ class Prepared:
     pairs_hash: str
     note: str
 
+    @property
+    def title(self) -> str:
+        """The start model and the regime."""
+        return f"{self.model}, {self.regime.name}"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A study with what its parts need to run.
+
+    Attributes:
+        study: The study.
+        measurings: What is measured, per phase.
+        folder: The run directory.
+        jobs: How many cells run at once.
+        timing: The run's clock.
+        console: Where progress goes.
+    """
+
+    study: Study
+    measurings: dict[str, Measuring]
+    folder: Path
+    jobs: int
+    timing: Timing
+    console: Console
+
+    def start(self, prepared: Prepared, phase: str) -> Cell:
+        """The start model, measured."""
+        return Cell(START, prepared.model, prepared.fingerprint, None, "", self.measurings[phase], self.folder)
+
+    def cell(self, prepared: Prepared, phase: str, setting: Setting, seed: int, posthoc: str = "") -> Cell:
+        """A model trained with a setting, measured."""
+        regime = prepared.regime
+        recipe = Recipe(regime.objective, regime.steps, regime.batch_size, setting.learning_rate)
+        term = Term(setting.regularizer, setting.weight) if setting.regularizer else None
+        training = Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed)
+        label = (
+            f"{prepared.title}, {posthoc or setting.variant}, weight {setting.weight}, "
+            f"rate {setting.learning_rate}, seed {seed}"
+        )
+        return Cell(label, prepared.model, prepared.fingerprint, training, posthoc, self.measurings[phase], self.folder)
+
+    def run(self, cells: Sequence[Cell], what: str) -> list[dict[str, Any]]:
+        """What was measured, in the order of the cells."""
+        return run_cells(cells, what, self.jobs, self.timing, self.console)
+
 
 def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) -> Summary:
     """Run a study, print its report and write `summary.json`, `report.md` and `report.html`.
@@ -66,7 +112,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
 
     Raises:
         UserError: For an unknown model, task or file, impossible combinations, or a directory that holds something
-            else; before anything is trained.
+            else, before anything is trained; and for a start model that cannot be measured.
     """
     check_folder(folder)
     console = wide_console()
@@ -81,20 +127,31 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     with console.status("Preparing models and training pairs"):
         prepared = prepare(study, sources, tasks, folder)
     write_json(folder / "study.json", asdict(study))
-    console.print(plan(study, prepared))
-    sections = [_section(study, each, measurings, folder, backend, timing, console) for each in prepared]
-    shutil.rmtree(folder / "models", ignore_errors=True)
+    console.print(plan(study, prepared), markup=False)
+    with backend.opened() as jobs:
+        running = Running(study, measurings, folder, jobs, timing, console)
+        started = measure_starts(running, prepared)
+        with console.status("Timing a few steps of every regime"):
+            seconds = remaining_seconds(running, prepared, started)
+        if seconds:
+            console.print(
+                f"About {duration(seconds)} to go with {jobs} at once, estimated from a few steps of every regime and "
+                "from measuring the start models."
+            )
+        sections = [_section(running, each) for each in prepared]
+    delete_folder(folder / "models")
     summary = Summary(
         title=study.title,
-        sections=[section for section, _ in sections],
+        sections=[section for section, _, _ in sections],
         notes=[*dict.fromkeys(each.note for each in prepared if each.note), "Scores are in points of 100."],
-        timing=timing.read(),
-        missing=[failure for _, failures in sections for failure in failures],
+        timing={**timing.read(), "indexes": {section.title: seconds for section, _, seconds in sections}},
+        missing=[failure for _, failures, _ in sections for failure in failures],
     )
     write_report(summary, folder)
     print_report(summary, console)
     console.print(
-        f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under cells/."
+        f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under cells/.",
+        markup=False,
     )
     return summary
 
@@ -157,58 +214,98 @@ def _measuring(phase: str, study: Study, names: Sequence[str], sources: Sources)
     )
 
 
-def _section(
-    study: Study,
-    prepared: Prepared,
-    measurings: dict[str, Measuring],
-    folder: Path,
-    backend: Backend,
-    timing: Timing,
-    console: Console,
-) -> tuple[Section, list[str]]:
+def measure_starts(running: Running, prepared: Sequence[Prepared]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Measure every start model first: others take the parameters of indexes from it, and it shows what fails.
+
+    Returns:
+        What was measured, per start model and phase.
+
+    Raises:
+        UserError: A start model has no score on any test task, or lacks one on a validation task, so that settings
+            would be chosen on other tasks than the study names.
+    """
+    keys = {(each.model, phase): each for each in prepared for phase in running.measurings}
+    cells = [running.start(each, phase) for (_, phase), each in keys.items()]
+    measured = dict(zip(keys, running.run(cells, "start models"), strict=True))
+    for (_, phase), each in measured.items():
+        if each["failures"] and (phase == VALIDATION or not each["tasks"]):
+            raise UserError(each["failures"][0])
+    return measured
+
+
+def remaining_seconds(
+    running: Running, prepared: Sequence[Prepared], started: dict[tuple[str, str], dict[str, Any]]
+) -> float:
+    """Estimate how long the cells will take that are not finished."""
+    total = 0.0
+    for each in prepared:
+        tuning, testing, transformed = _waiting(running, each)
+        if tuning or testing or transformed:
+            setting = settings(running.study, each.regime)[-1]  # the last regularizer stands for all
+            cell = running.cell(each, TEST, setting, 0)
+            assert cell.training is not None
+            training = training_seconds(
+                load_model(each.model), saved_pairs(each.pairs), cell.training.recipe, cell.training.term
+            )
+            of_test = started[each.model, TEST]["seconds"]
+            total += testing * (training + of_test) + transformed * of_test
+            if tuning:
+                total += tuning * (training + started[each.model, VALIDATION]["seconds"])
+    return total / running.jobs
+
+
+def _waiting(running: Running, prepared: Prepared) -> tuple[int, int, int]:
+    """How many cells are not finished: to choose settings, to report, and with a transform."""
+    study, grid = running.study, settings(running.study, prepared.regime)
+    tuning = [running.cell(prepared, VALIDATION, setting, seed) for setting in grid for seed in _tuning_seeds(study)]
+
+    def waiting(variant: str, posthoc: str = "") -> int:
+        """A variant's cells on the test tasks have the setting that was, or will be, chosen."""
+        of_variant = [setting for setting in grid if setting.variant == variant]
+        return sum(
+            not any(running.cell(prepared, TEST, setting, seed, posthoc).finished() for setting in of_variant)
+            for seed in range(study.seeds)
+        )
+
+    return (
+        sum(not cell.finished() for cell in tuning),
+        sum(waiting(variant) for variant in study.variants),
+        sum(waiting(NONE, transform) for transform in study.posthoc),
+    )
+
+
+def _tuning_seeds(study: Study) -> range:
+    return range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + study.tuning_seeds * study.is_tuned)
+
+
+def _section(running: Running, prepared: Prepared) -> tuple[Section, list[str], dict[str, Any]]:
     """Run everything of one start model and regime."""
-    title = f"{prepared.model}, {prepared.regime.name}"
-
-    def cell(measuring: Measuring, setting: Setting, seed: int, posthoc: str = "") -> Cell:
-        recipe = Recipe(
-            prepared.regime.objective, prepared.regime.steps, prepared.regime.batch_size, setting.learning_rate
-        )
-        term = Term(setting.regularizer, setting.weight) if setting.regularizer else None
-        training = Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed)
-        label = (
-            f"{title}, {posthoc or setting.variant}, weight {setting.weight}, rate {setting.learning_rate}, seed {seed}"
-        )
-        return Cell(label, prepared.model, prepared.fingerprint, training, posthoc, measuring, folder)
-
-    def start(measuring: Measuring) -> Cell:
-        return Cell(START, prepared.model, prepared.fingerprint, None, "", measuring, folder)
-
-    def run(cells: Sequence[Cell], what: str) -> list[dict[str, Any]]:
-        return run_cells(cells, f"{title}: {what}", backend, timing, console)
-
+    study, seeds = running.study, range(running.study.seeds)
     grid = settings(study, prepared.regime)
     tried: list[Tried] = []
-    chosen = {setting.variant: setting for setting in grid}
+    chosen: dict[str, Setting | None] = {setting.variant: setting for setting in grid}
     if study.is_tuned:
-        seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + study.tuning_seeds)
-        measuring = measurings[VALIDATION]
-        found = run([cell(measuring, setting, seed) for setting in grid for seed in seeds], "choosing settings")
+        tuning = _tuning_seeds(study)
+        found = running.run(
+            [running.cell(prepared, VALIDATION, setting, seed) for setting in grid for seed in tuning],
+            f"{prepared.title}: choosing settings",
+        )
         tried = [
-            Tried(setting, found[place * len(seeds) : (place + 1) * len(seeds)]) for place, setting in enumerate(grid)
+            Tried(setting, found[place * len(tuning) : (place + 1) * len(tuning)]) for place, setting in enumerate(grid)
         ]
         chosen = {variant: choose([each for each in tried if each.setting.variant == variant]) for variant in chosen}
-    test = measurings[TEST]
-    [started] = run([start(test)], "start model")
-    measured: dict[str, list[dict[str, Any]]] = {START: [started]}
     ready = {variant: setting for variant, setting in chosen.items() if setting is not None}
-    cells = {variant: [cell(test, setting, seed) for seed in range(study.seeds)] for variant, setting in ready.items()}
-    found = run([each for several in cells.values() for each in several], "test tasks")
+    start = running.start(prepared, TEST)
+    measured: dict[str, list[dict[str, Any]]] = {START: [start.read()]}
+    cells = {v: [running.cell(prepared, TEST, setting, seed) for seed in seeds] for v, setting in ready.items()}
+    found = running.run([each for several in cells.values() for each in several], f"{prepared.title}: test tasks")
     for place, variant in enumerate(cells):
         measured[variant] = found[place * study.seeds : (place + 1) * study.seeds]
     for transform in study.posthoc if NONE in ready else ():
-        several = [cell(test, ready[NONE], seed, transform) for seed in range(study.seeds)]
-        measured[transform] = run(several, transform)
-    return study_section(title, measured, tried, ready, start(test).start_folder)
+        several = [running.cell(prepared, TEST, ready[NONE], seed, transform) for seed in seeds]
+        measured[transform] = running.run(several, f"{prepared.title}: {transform}")
+    section, failures = study_section(prepared.title, measured, tried, ready, start.measured)
+    return section, failures, index_seconds(measured)
 
 
 def choose(tried: Sequence[Tried]) -> Setting | None:
@@ -221,5 +318,5 @@ def choose(tried: Sequence[Tried]) -> Setting | None:
 
 def _save(pairs: Dataset, folder: Path) -> None:
     if not folder.exists():
-        with new_folder(folder) as temporary:
+        with new_folder(folder) as temporary, no_dataset_bars():
             pairs.save_to_disk(str(temporary))

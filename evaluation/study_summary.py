@@ -64,13 +64,14 @@ def study_section(
     """
     failures = [failure for each in tried for run in each.measured for failure in run["failures"]]
     failures += [failure for runs in measured.values() for run in runs for failure in run["failures"]]
-    whole = {variant: runs for variant, runs in measured.items() if all("isotropy" in run for run in runs)}
+    start = measured[START][0]
+    whole = {variant: runs for variant, runs in measured.items() if all(_is_whole(run, start) for run in runs)}
     pairs = [(NONE, variant) for variant in whole if variant not in (START, NONE)] if NONE in whole else []
 
     def part(name: str) -> dict[str, list[Any]]:
         return {variant: [run[name] for run in runs] for variant, runs in whole.items()}
 
-    by_index = {task: statuses(start_folder, task) for task in whole[START][0]["retrieval"]}
+    by_index = {task: statuses(start_folder, task) for task in start["retrieval"]}
     rows = [
         *isotropy_rows(part("isotropy"), pairs),
         *task_rows(part("tasks"), pairs, np.random.default_rng(0)),
@@ -84,10 +85,38 @@ def study_section(
         transfer=transfer_answers(tried, chosen),
         curves={variant: _mean_points(runs) for variant, runs in part("curves").items()},
         indexes={variant: _mean_points(runs) for variant, runs in part("retrieval").items()},
-        distributions={variant: runs[0]["distributions"] for variant, runs in whole.items()},
-        training={variant: runs[0]["training"] for variant, runs in whole.items() if runs[0]["training"]},
+        distributions=_of_first_run(whole, "distributions"),
+        training=_of_first_run(whole, "training"),
     )
     return section, failures
+
+
+def _of_first_run(whole: Mapping[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
+    return {variant: runs[0][name] for variant, runs in whole.items() if runs[0][name]}
+
+
+def index_seconds(measured: Mapping[str, list[dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Seconds to build and search each index, per variant, retrieval task and index, averaged over runs."""
+    whole = {variant: [run["retrieval"] for run in runs if "retrieval" in run] for variant, runs in measured.items()}
+    return {
+        variant: {
+            task: {
+                points[0]["name"]: {
+                    name: float(np.mean([point[name] for point in points]))
+                    for name in ("build_seconds", "search_seconds")
+                }
+                for points in zip(*[run[task] for run in runs if task in run], strict=True)
+            }
+            for task in runs[0]
+        }
+        for variant, runs in whole.items()
+        if runs
+    }
+
+
+def _is_whole(run: Mapping[str, Any], start: Mapping[str, Any]) -> bool:
+    """Whether a run can stand in a table: it was trained, and where a task failed on it there are others."""
+    return bool(run.get("tasks")) and bool(run["isotropy"] or not start["isotropy"])
 
 
 def transfer_answers(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> list[TransferAnswer]:

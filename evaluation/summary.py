@@ -170,14 +170,14 @@ class Summary:
         title: What was done, in a sentence.
         sections: One per start model and regime.
         notes: What a reader must know beside the tables.
-        timing: `seconds` and `peak_memory_gib`.
+        timing: `seconds` and `peak_memory_gib`; of a study, `indexes` as well: seconds to build and search each index.
         missing: A sentence for each part that could not be measured.
     """
 
     title: str
     sections: list[Section]
     notes: list[str]
-    timing: dict[str, float]
+    timing: dict[str, Any]
     missing: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:

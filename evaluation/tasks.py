@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Sequence
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from mteb.abstasks import AbsTask
@@ -20,8 +20,13 @@ from evaluation.task_source import TaskSource as TaskSource
 DOCSTRINGS = "docstrings"
 
 
-def docstring_tasks(corpus: Corpus, part: str = "") -> list[TaskSource]:
-    """The three tasks of the held-out docstrings, or of their part "tune" or "report"."""
+def docstring_tasks(corpus: Callable[[], Corpus], part: str = "") -> list[TaskSource]:
+    """The three tasks of the held-out docstrings, or of their part "tune" or "report".
+
+    Args:
+        corpus: Reads the docstrings. Every cell of a study is sent to a process with its tasks, but not with a corpus.
+        part: "tune" or "report"; empty for all.
+    """
     return [
         TaskSource(
             _with_split(kind.metadata.name, part), kind.metadata.type, partial(_of_corpus, kind, corpus, part), part
@@ -30,8 +35,13 @@ def docstring_tasks(corpus: Corpus, part: str = "") -> list[TaskSource]:
     ]
 
 
-def _of_corpus(kind: Callable[[Corpus], AbsTask], corpus: Corpus, part: str) -> AbsTask:
-    return take(kind(corpus), part) if part else kind(corpus)
+def _of_corpus(kind: Callable[[Corpus], AbsTask], corpus: Callable[[], Corpus], part: str) -> AbsTask:
+    return take(kind(corpus()), part) if part else kind(corpus())
+
+
+@cache
+def _docstrings() -> Corpus:
+    return docstring_corpus(cache_root())
 
 
 def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Sequence[Path] = ()) -> list[TaskSource]:
@@ -87,7 +97,7 @@ def _from_docstrings(spec: str) -> list[TaskSource]:
         return []
     if part and part not in PARTS:
         raise UserError(f"The docstring tasks have no split {part}: they have the parts {' and '.join(PARTS)}.")
-    return docstring_tasks(docstring_corpus(cache_root()), part)
+    return docstring_tasks(_docstrings, part)
 
 
 def _from_mteb(spec: str, mirror: Path | None, own: dict[str, OwnTask]) -> list[TaskSource]:

@@ -18,7 +18,7 @@ from transformers import PrinterCallback, ProgressCallback
 
 from evaluation.errors import UserError
 from evaluation.files import new_folder, read_json, write_json
-from evaluation.models import fingerprint
+from evaluation.models import fingerprint, save_model
 from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
 from evaluation.progress import TrainingBar
@@ -151,7 +151,7 @@ def train(
         began = time.perf_counter()
         model, log = _fit(copy.deepcopy(start), pairs, recipe, term, seed, show_progress)
         seconds = time.perf_counter() - began
-        model.save_pretrained(str(temporary / "model"), create_model_card=False)
+        save_model(model, temporary / "model")
         write_json(temporary / "cell.json", cell)
         write_json(temporary / "log.json", {"seconds": seconds, "steps": log})
     return model

@@ -23,7 +23,7 @@ RETRIEVAL = "DocstringRetrieval"
 
 
 def tasks():
-    return docstring_tasks(small_corpus(PAIRS))
+    return docstring_tasks(partial(small_corpus, PAIRS))
 
 
 def with_prompts() -> SentenceTransformer:

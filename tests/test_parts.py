@@ -1,6 +1,7 @@
 """A task's parts "tune" and "report": disjoint, whole together, scored by mteb as splits of their own."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import mteb
@@ -79,7 +80,7 @@ def test_mteb_evaluates_a_part_that_nobody_loaded_before(folder: Path, tmp_path:
 
 
 def test_the_docstring_tasks_have_parts(tmp_path: Path) -> None:
-    sources = docstring_tasks(small_corpus(300), "report")
+    sources = docstring_tasks(partial(small_corpus, 300), "report")
     assert sources[0].name == "DocstringRetrieval:report"
     assert all(0 < scores.score <= 1 for scores in evaluate(static_model(), "small", sources, tmp_path))
 

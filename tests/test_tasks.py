@@ -30,7 +30,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def tasks(corpus):
-    return docstring_tasks(corpus)
+    return docstring_tasks(lambda: corpus)
 
 
 @pytest.fixture(scope="module")
