@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def committed() -> list[Coverage]:
-    return [Coverage(**row) for row in read_json(ROOT / "evaluation" / "results" / "coverage.json")]
+    return [Coverage(**row) for row in read_json(ROOT / "evaluation" / "results" / "coverage.json", list)]
 
 
 def test_no_method_is_used_where_it_was_seen_to_cover_less_than_93_percent(committed):

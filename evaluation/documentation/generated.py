@@ -96,7 +96,7 @@ def _answer(name: str) -> str:
 
 
 def _coverage() -> list[Coverage]:
-    return [Coverage(**row) for row in read_json(RESULTS / "coverage.json")]
+    return [Coverage(**row) for row in read_json(RESULTS / "coverage.json", list)]
 
 
 def _skewed() -> str:
