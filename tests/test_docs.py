@@ -158,8 +158,11 @@ def test_the_readme_shows_the_committed_quickstart() -> None:
     assert all(line.removeprefix("- ") in text for line in report.splitlines() if line.startswith("- "))
 
 
-def test_the_readme_is_short() -> None:
-    assert len(PAGES["README.md"].read_text("utf-8").splitlines()) <= 100
+def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
+    readme = PAGES["README.md"].read_text("utf-8")
+    assert len(readme.splitlines()) <= 100
+    links = re.findall(r"\]\(([^)#]+)", readme)
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
 
 
 def _check(command: list[str], mark: str) -> None:
