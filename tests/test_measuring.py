@@ -114,7 +114,7 @@ def test_another_model_is_measured_at_the_start_models_settings(start: tuple[Pat
         start=folder,
         index_seeds=(0, 1),
     )
-    chosen = [ChosenIndex(**index) for index in read_json(folder / "indexes" / f"{RETRIEVAL}.json")]
+    chosen = [ChosenIndex(**index) for index in read_json(folder / "indexes" / f"{RETRIEVAL}.json", list)]
     assert [score["setting"] for score in result["retrieval"][RETRIEVAL]] == [index.setting for index in chosen]
     assert not (tmp_path / "indexes").exists()
     embeddings = RetrievalEmbeddings.load(embeddings_file(tmp_path, RETRIEVAL))
