@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.pairs import common_old, compared_pairs
+from evaluation.compared_pairs import common_old, compared_pairs
 from evaluation.statistics import Comparison
 from evaluation.summary import GROUPS, Finding, Section, Summary, TransferAnswer
 from evaluation.wording import difference, shortened, significant

@@ -13,7 +13,7 @@ from evaluation.indexes import index_kinds
 from evaluation.measuring import measure, statuses
 from evaluation.models import fingerprint, load_model
 from evaluation.report import print_report, wide_console, write_report
-from evaluation.retrieval import ALL_INDEXES, QUICK_INDEXES
+from evaluation.retrieval import ALL_INDEXES, EXACT, QUICK_INDEXES
 from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.run_directory import check_folder, open_run
 from evaluation.summary import Section, Summary
@@ -21,7 +21,7 @@ from evaluation.task_source import TaskSource
 from evaluation.tasks import resolve_tasks
 from evaluation.timing import Timing
 
-EXACT, ALL = "flat", "all"
+ALL = "all"
 
 
 def compare(

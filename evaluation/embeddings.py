@@ -22,6 +22,7 @@ class RetrievalEmbeddings:
         corpus: Shape `(n, d)`, n at least 2.
         query_ids: One id per query.
         corpus_ids: One id per document.
+        skips_own_id: Whether a query does not count the document of its own id as found, because it is that document.
 
     Raises:
         UserError: Shapes and ids do not fit, ids repeat, there are too few rows, or a value is not finite.
@@ -31,6 +32,7 @@ class RetrievalEmbeddings:
     corpus: NDArray[np.float32]
     query_ids: tuple[str, ...]
     corpus_ids: tuple[str, ...]
+    skips_own_id: bool = False
 
     def __post_init__(self) -> None:
         for name, ids_name in (("queries", "query_ids"), ("corpus", "corpus_ids")):
@@ -58,14 +60,15 @@ class RetrievalEmbeddings:
             corpus=self.corpus,
             query_ids=np.array(self.query_ids, dtype=str),
             corpus_ids=np.array(self.corpus_ids, dtype=str),
+            skips_own_id=np.array(self.skips_own_id),
         )
 
     @classmethod
     def load(cls, path: Path) -> "RetrievalEmbeddings":
         """Load what `save` wrote; nothing is unpickled."""
         with np.load(path, allow_pickle=False) as saved:
-            ids = (tuple(saved[name].tolist()) for name in ("query_ids", "corpus_ids"))
-            return cls(saved["queries"], saved["corpus"], *ids)
+            query_ids, corpus_ids = (tuple(saved[name].tolist()) for name in ("query_ids", "corpus_ids"))
+            return cls(saved["queries"], saved["corpus"], query_ids, corpus_ids, bool(saved["skips_own_id"]))
 
 
 def save_texts(path: Path, rows: NDArray[np.floating]) -> None:

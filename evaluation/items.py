@@ -43,7 +43,7 @@ def units(task: AbsTask, predicted: Predictions) -> dict[str, float]:
     ((key, part),) = parts
     if task.metadata.main_score == "ndcg_at_10":
         return ndcg_at_10(task, predicted)
-    if _has_one_label(task) and task.metadata.main_score == "accuracy":
+    if _has_one_label(task) and not task.is_cross_validation and task.metadata.main_score == "accuracy":
         return {f"{key}/{unit}": value for unit, value in _right(task, *part)}
     return {}
 

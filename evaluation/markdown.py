@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from evaluation.answer import GROUP_TITLES, answer
-from evaluation.pairs import compared_pairs
+from evaluation.compared_pairs import compared_pairs
 from evaluation.run_comparison import RunComparison
 from evaluation.summary import Section, Summary
 from evaluation.tables import (

@@ -50,8 +50,8 @@ def measure(
         model: The model.
         variant: Its name in mteb's results.
         tasks: What to evaluate on.
-        folder: Folder of this model alone; `embeddings/` in it can be deleted afterwards, `indexes/` is read by the
-            measurements that start from this one.
+        folder: Folder of this model alone; `embeddings/` in it can be deleted afterwards, and a later measurement then
+            evaluates again; `indexes/` is read by the measurements that start from this one.
         isotropy_of: Name of the task whose texts are measured: the documents of a retrieval task, all texts of others.
         indexes: Names of FAISS indexes for the retrieval tasks; none for no FAISS check.
         start: Folder in which the start model was measured, whose embeddings decide the settings of the indexes; None

@@ -8,8 +8,8 @@ from typing import Any
 import jinja2
 
 from evaluation.answer import LONGEST, answer
+from evaluation.compared_pairs import compared_pairs
 from evaluation.markdown import COMPARISON_READING, cost, notes, verdict_lines
-from evaluation.pairs import compared_pairs
 from evaluation.plots import (
     MARKERS,
     Look,

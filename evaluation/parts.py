@@ -73,6 +73,8 @@ def _divided_split(task: AbsTask) -> str:
         raise UserError(
             f"{name} is a task of type {task.metadata.type}, which has no parts tune and report: name it without them."
         )
+    if isinstance(task, AbsTaskClassification) and task.is_cross_validation:
+        raise UserError(f"{name} is cross-validated and has no test split to divide: name it without a part.")
     if "test" not in splits and len(splits) > 1:
         raise UserError(f"{name} has several splits ({', '.join(splits)}) and none called test: name one of them.")
     return "test" if "test" in splits else splits[0]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from evaluation.answer import GROUP_TITLES
-from evaluation.pairs import common_old, compared_pairs
+from evaluation.compared_pairs import common_old, compared_pairs
 from evaluation.rows import LOWER_IS_MORE_ISOTROPIC
 from evaluation.summary import GROUPS, Candidate, Finding, Section
 from evaluation.tables import measure_name, weight_text

@@ -84,15 +84,18 @@ class RecordingEncoder:
                     seen.setdefault(text, row)
         return np.array(list(seen.values()))
 
-    def retrieval(self) -> RetrievalEmbeddings:
+    def retrieval(self, skips_own_id: bool) -> RetrievalEmbeddings:
         """Queries and documents of a retrieval task with one subset and one split.
+
+        Args:
+            skips_own_id: Whether the task does not count the document of a query's own id as found.
 
         Raises:
             UserError: An embedding is not finite, ids repeat, or there are fewer than 2 documents.
         """
         query_ids, queries = _joined(call for call in self._calls if call.prompt_type == PromptType.query)
         corpus_ids, corpus = _joined(call for call in self._calls if call.prompt_type == PromptType.document)
-        return RetrievalEmbeddings(queries, corpus, query_ids, corpus_ids)
+        return RetrievalEmbeddings(queries, corpus, query_ids, corpus_ids, skips_own_id)
 
 
 def _joined(calls: Iterable[_Call]) -> tuple[tuple[str, ...], NDArray[np.float32]]:

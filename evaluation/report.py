@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from evaluation.answer import answer
+from evaluation.compared_pairs import compared_pairs
 from evaluation.errors import UserError
 from evaluation.files import write_json, write_text
 from evaluation.markdown import cost, markdown_comparison, markdown_report, notes, verdict_lines
-from evaluation.pairs import compared_pairs
 from evaluation.run_comparison import RunComparison, compare_runs
 from evaluation.summary import Section, Summary
 from evaluation.tables import (

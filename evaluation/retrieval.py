@@ -24,12 +24,14 @@ from evaluation.indexes import KINDS, SEARCH_PARAMETERS, IndexKind, Setting, ind
 Qrels = Mapping[str, Mapping[str, int]]
 Status = Literal["exact", "in range", "no headroom", "out of range", "left out"]
 
-QUICK_INDEXES = ("flat", "hnsw", "ivf", "pq", "one-bit")
+EXACT = "flat"
+QUICK_INDEXES = (EXACT, "hnsw", "ivf", "pq", "one-bit")
 ALL_INDEXES = tuple(KINDS)
 SEEDS = (0, 1, 2)
 BAND = (0.70, 0.95)  # share of exact nDCG@10 that the start model should keep, so that a variant can gain or lose
 DEPTH = 10
 DEEP = 100
+NOWHERE = -2  # the place of a document that the corpus lacks; faiss says -1 where it finds nothing
 
 _COUNTERS: Any = faiss.cvar  # SWIG globals, which type checkers cannot see
 
@@ -238,9 +240,11 @@ class _Bench:
         self.queries = np.ascontiguousarray(variant.queries[judged])
         self.query_ids = [variant.query_ids[row] for row in judged]
         self.qrels = {query: dict(qrels[query]) for query in self.query_ids}
+        places = {id_: place for place, id_ in enumerate(variant.corpus_ids)} if variant.skips_own_id else {}
+        self.own = np.array([places.get(query, NOWHERE) for query in self.query_ids])
         exact = faiss.IndexFlatIP(variant.corpus.shape[1])
         exact.add(variant.corpus)
-        self.neighbors = exact.search(self.queries, min(DEEP, len(variant.corpus)))[1]
+        self.neighbors = self.search(exact, None, DEEP)
         self.exact_ndcg = float(np.mean(self.ndcg(self.neighbors)))
 
     def ndcg(self, neighbors: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -276,9 +280,17 @@ class _Bench:
         return places if seed is None else np.random.default_rng(seed).permutation(places)
 
     def search(self, index: faiss.Index, seed: int | None, depth: int) -> NDArray[np.int64]:
-        """Search all queries; the result holds places in the corpus, -1 where nothing was found."""
-        places = index.search(self.queries, min(depth, index.ntotal))[1]
-        return np.where(places >= 0, self.order(seed)[places], -1)
+        """Search all queries; the result holds places in the corpus, -1 where nothing was found.
+
+        Where a query does not count its own document, one more is searched for, and that document taken out.
+        """
+        more = int(self.variant.skips_own_id)
+        found = index.search(self.queries, min(depth + more, index.ntotal))[1]
+        places = np.where(found >= 0, self.order(seed)[found], -1)
+        if not more:
+            return places
+        own_last = np.argsort(places == self.own[:, None], axis=1, kind="stable")
+        return np.take_along_axis(places, own_last, axis=1)[:, :-1]
 
     def recall(self, neighbors: NDArray[np.int64]) -> float:
         """Compute the share of the exact neighbors that was found, at the depth of the search."""

@@ -45,7 +45,10 @@ def label(pair: Pair) -> str:
 
 
 def isotropy_rows(measured: Measured, pairs: Sequence[Pair]) -> list[Row]:
-    """Rows for isotropy measures, each measurement `{name: {"value": ..., "isotropic": ...}}`."""
+    """Rows for isotropy measures, each measurement `{name: {"value": ..., "isotropic": ...}}`.
+
+    What an isotropic cloud would give depends on the dimension, so it is left out where variants differ in that.
+    """
     rows = []
     first = next(iter(measured.values()))[0]
     for name, measure in first.items():
@@ -53,7 +56,9 @@ def isotropy_rows(measured: Measured, pairs: Sequence[Pair]) -> list[Row]:
         comparisons = {label(pair): _over_runs(values, pair) for pair in pairs}
         improves = name not in LOWER_IS_MORE_ISOTROPIC
         shown = MEASURES.get(name) or name.replace("_", " ")
-        rows.append(Row("isotropy", shown, improves, measure["isotropic"], values, comparisons))
+        references = {run[name]["isotropic"] for runs in measured.values() for run in runs}
+        isotropic = measure["isotropic"] if len(references) == 1 else None
+        rows.append(Row("isotropy", shown, improves, isotropic, values, comparisons))
     return rows
 
 

@@ -81,8 +81,9 @@ def evaluate(
 ) -> list[TaskScores | TaskFailure]:
     """Evaluate a model, as it is, on tasks; a task that is finished in `folder` is read, not run again.
 
-    Embeddings are used as the model gives them: a model without a `Normalize` module is classified and clustered on
-    embeddings that are not normalized, as on the MTEB leaderboard.
+    A task whose embeddings were deleted counts as not finished. Embeddings are used as the model gives them: a model
+    without a `Normalize` module is classified and clustered on embeddings that are not normalized, as on the MTEB
+    leaderboard.
 
     Args:
         model: The model; its prompts and routes for queries and documents are respected.
@@ -143,6 +144,8 @@ def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | N
             f"{path} holds the scores of the model {content['revision']} instead of {revision}; "
             "choose another run directory."
         )
+    if not embeddings_file(folder, source.name).exists():
+        return None
     scores = content["scores"]
     return TaskScores(**{**scores, "pairs": {key: Pairs(**pairs) for key, pairs in scores["pairs"].items()}})
 
@@ -217,22 +220,20 @@ def _evaluated(
 
 
 def _save_embeddings(task: AbsTask, recording: RecordingEncoder, name: str, folder: Path) -> None:
-    """Save what was encoded; queries and grades too, where retrieval from one corpus can be repeated elsewhere."""
-    data = _searched(task)
-    if data is None:
+    """Save what was encoded; queries and grades too, where one whole corpus is searched, as an index can repeat it."""
+    if not isinstance(task, AbsTaskRetrieval) or (data := _searched(task)) is None:
         save_texts(embeddings_file(folder, name), recording.texts())
-    else:
-        recording.retrieval().save(embeddings_file(folder, name))
-        grades = {q: {d: int(grade) for d, grade in docs.items()} for q, docs in data["relevant_docs"].items()}
-        write_json(qrels_file(folder, name), grades)
+        return
+    recording.retrieval(task.ignore_identical_ids).save(embeddings_file(folder, name))
+    grades = {q: {d: int(grade) for d, grade in docs.items()} for q, docs in data["relevant_docs"].items()}
+    write_json(qrels_file(folder, name), grades)
 
 
-def _searched(task: AbsTask) -> Any:
-    """The data of a task that searches one whole corpus and counts every document found; None for other tasks."""
-    if not isinstance(task, AbsTaskRetrieval) or task.ignore_identical_ids or task.skip_first_result:
-        return None
+def _searched(task: AbsTaskRetrieval) -> Any:
+    """The data of a task that searches one whole corpus; None where it has several or ranks a few given documents."""
     parts = [task.dataset[subset][split] for subset in task.hf_subsets for split in task.eval_splits]
-    return parts[0] if len(parts) == 1 and parts[0]["top_ranked"] is None else None
+    whole = len(parts) == 1 and parts[0]["top_ranked"] is None and not task.skip_first_result
+    return parts[0] if whole else None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
 from evaluation.posthoc_controls import POSTHOC
 from evaluation.regularizers import REGULARIZERS
-from evaluation.retrieval import ALL_INDEXES
+from evaluation.retrieval import ALL_INDEXES, EXACT
 from evaluation.training import Weight, check_weight
 
 NONE = "none"  # the objective alone, which every study has
@@ -105,7 +105,7 @@ class Study:
         seeds: Paired training runs of the chosen settings.
         tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test.
         isotropy_of: The task whose texts the isotropy is measured on; the first retrieval task, else the first task.
-        indexes: Indexes of the FAISS check; none for no check.
+        indexes: Indexes of the FAISS check, beside exact search; none for no check.
         index_seeds: Index seeds to average over.
 
     Raises:
@@ -142,6 +142,8 @@ class Study:
             check_name("post-hoc transform", name, POSTHOC)
         for name in self.indexes:
             check_name("index", name, ALL_INDEXES)
+        if self.indexes:
+            object.__setattr__(self, "indexes", tuple(dict.fromkeys((EXACT, *self.indexes))))
         sizes = {grid.name: len(grid.weights) for grid in self.regularizers}
         if len(set(sizes.values())) > 1:
             listed = ", ".join(f"{name} {size}" for name, size in sizes.items())

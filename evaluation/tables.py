@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.answer import GROUP_TITLES, correlation
-from evaluation.pairs import common_old, compared_pairs
+from evaluation.compared_pairs import common_old, compared_pairs
 from evaluation.rows import MEASURES
 from evaluation.statistics import NEW_RUNS, NEW_RUNS_AND_QUERIES, Comparison
 from evaluation.summary import GROUPS, Candidate, Row, Section

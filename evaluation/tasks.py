@@ -65,7 +65,9 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
         >>> [task.name for task in resolve_tasks(["STS17[en-en]", "STSBenchmark:tune"])]  # doctest: +SKIP
         ['STS17[en-en]', 'STSBenchmark:tune']
     """
-    own = folder_tasks(folders)
+    # Absolute, because worker processes may run elsewhere.
+    mirror = None if mirror is None else mirror.absolute()
+    own = folder_tasks([folder.absolute() for folder in folders])
     _check_own_names(own)
     if not specs and not own:
         raise UserError("There are no tasks: name some with --tasks, or give own data with --folder DIR.")

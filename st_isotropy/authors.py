@@ -18,7 +18,7 @@ class InClusterLength(Regularizer):
 
     These are the edges inside clusters. The authors add it to keep clusters dense.
 
-    Example:
+    Examples:
         >>> import torch
         >>> InClusterLength()(torch.tensor([[0.0], [1.0], [2.0], [3.0], [4.0], [20.0]])).item()
         1.0
@@ -76,7 +76,7 @@ def authors_setting(
     Raises:
         ValueError: If `in_cluster` is neither of the two, or the base loss cannot be wrapped.
 
-    Example:
+    Examples:
         >>> from sentence_transformers.sentence_transformer.losses import SoftmaxLoss
         >>> authors_setting(model, SoftmaxLoss(model, 32, num_labels=2)).get_config_dict()["cloud"]
         'labels'

@@ -31,7 +31,7 @@ class GeometryCallback(TrainerCallback):
     Raises:
         ValueError: If there is no regularized loss.
 
-    Example:
+    Examples:
         >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
         >>> from st_isotropy import PersistentEntropyLoss, WeightSchedule
         >>> loss = PersistentEntropyLoss(model, CosineSimilarityLoss(model), weight=WeightSchedule(30.0, warmup=100))

@@ -57,7 +57,7 @@ class Column:
 def column_groups(cloud: CloudKind, columns: int) -> list[range]:
     """List which columns share a cloud.
 
-    Example:
+    Examples:
         >>> column_groups("queries-documents", 4)
         [range(0, 1), range(1, 4)]
     """
@@ -75,7 +75,7 @@ def column_groups(cloud: CloudKind, columns: int) -> list[range]:
 def distinct_rows(keys: Sequence[int | None]) -> list[int]:
     """List the rows left when every text counts once, at its first occurrence; a row without key always stays.
 
-    Example:
+    Examples:
         >>> distinct_rows([7, 8, 7, None, None])
         [0, 1, 3, 4]
     """

@@ -141,7 +141,7 @@ def diagnose(
     Raises:
         ValueError: If there are fewer than 20 rows, all rows coincide, or a row is not finite.
 
-    Example:
+    Examples:
         >>> rows = np.random.default_rng(0).standard_normal((200, 8)) + 3
         >>> diagnose(rows).defects[0].name
         'cone'

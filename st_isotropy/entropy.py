@@ -20,7 +20,7 @@ def persistent_entropy(lengths: Tensor, normalize: bool = False, among: Tensor |
         The entropy of each barcode in nats, a 0-dim tensor for one, or its share of $\ln m$. It is a gradient-connected
         0 when all lengths are zero, and when there are fewer than two bars.
 
-    Example:
+    Examples:
         >>> persistent_entropy(torch.ones(4), normalize=True).item()
         1.0
 
@@ -48,7 +48,7 @@ def entropy_deficit(lengths: Tensor, among: Tensor | None = None) -> Tensor:
         The deficit of each barcode, a 0-dim tensor for one: 0 when all bars are equally long, 1 when one bar or none is
         longer than zero, and a gradient-connected 0 when there are fewer than two bars.
 
-    Example:
+    Examples:
         >>> entropy_deficit(torch.tensor([1.0, 0.0, 0.0])).item()
         1.0
     """

@@ -48,7 +48,7 @@ class IsotropyEvaluator(BaseEvaluator):
     Raises:
         ValueError: If there are fewer than 20 texts, a measure is unknown, or the primary metric is not measured.
 
-    Example:
+    Examples:
         ```python
         evaluator = IsotropyEvaluator(texts, name="dev")
         args = SentenceTransformerTrainingArguments(..., metric_for_best_model="eval_dev_isoscore")

@@ -73,7 +73,7 @@ class RegularizedLoss(nn.Module):
         ValueError: For a weight or option that is not defined, or a base loss that cannot be wrapped; the text says
             why.
 
-    Example:
+    Examples:
         >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
         >>> loss = RegularizedLoss(model, CosineSimilarityLoss(model), PersistentEntropy(), weight=30.0)
         >>> features = [model.preprocess(["a cat", "two dogs", "the sun"]), model.preprocess(["cats", "dogs", "moon"])]
@@ -218,7 +218,7 @@ class PersistentEntropyLoss(RegularizedLoss):
         reduction: `mean` or `sum` over clouds.
         gather_across_devices: Form the clouds from the batches of all processes.
 
-    Example:
+    Examples:
         >>> from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
         >>> loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), spread_weight=0.3)
         >>> [(each.name, weight) for each, weight in loss.penalties.regularizers.items()]

@@ -45,7 +45,7 @@ class PostHoc(ABC):
         Raises:
             ValueError: If there are too few texts, or an embedding is not finite.
 
-        Example:
+        Examples:
             ```python
             model.append(Whitening(shrinkage=0.1).fit(model, texts))
             model.save_pretrained("whitened")
@@ -71,7 +71,7 @@ class PostHoc(ABC):
 def apply_posthoc(transform: Dense, embeddings: np.ndarray | Tensor) -> Tensor:
     """Apply a fitted transform to embeddings of shape `(n, d)`, without a model.
 
-    Example:
+    Examples:
         >>> apply_posthoc(Center().fit_embeddings(torch.tensor([[0.0, 1.0], [2.0, 3.0]])), torch.ones(1, 2)).tolist()
         [[0.0, -1.0]]
     """
@@ -83,7 +83,7 @@ def apply_posthoc(transform: Dense, embeddings: np.ndarray | Tensor) -> Tensor:
 class Center(PostHoc):
     """Subtract the mean embedding.
 
-    Example:
+    Examples:
         >>> Center().fit_embeddings(torch.tensor([[0.0, 1.0], [2.0, 3.0]])).linear.bias.tolist()
         [-1.0, -2.0]
     """

@@ -11,7 +11,7 @@ class LossTerms(dict[str, Tensor]):
     `AdaptiveLayerLoss`) and `old_fit` instead multiply, add and call `backward()`; those operations act on the terms,
     so the names survive them.
 
-    Example:
+    Examples:
         >>> terms = LossTerms(base_loss=torch.tensor(2.0), persistent_entropy_loss=torch.tensor(0.5))
         >>> (0.0 + 2 * terms).total.item()
         5.0

@@ -24,7 +24,7 @@ def text_keys(features: dict[str, Any]) -> Tensor | None:
         Keys as an int64 tensor of shape `(rows,)`, or None when the inputs are not told apart by token ids alone
         (images, audio, text with images).
 
-    Example:
+    Examples:
         >>> mask = torch.tensor([[1, 1, 0], [1, 1, 1]])
         >>> padded = {"input_ids": torch.tensor([[5, 6, 0], [5, 6, 7]]), "attention_mask": mask}
         >>> bag = {"input_ids": torch.tensor([5, 6, 5, 6, 7]), "offsets": torch.tensor([0, 2])}

@@ -25,7 +25,7 @@ class WeightSchedule:
         decay: Steps over which it falls back to 0 at the end of training; below 1, the share of all steps.
         shape: Course of both: `linear` or `cosine`.
 
-    Example:
+    Examples:
         >>> schedule = WeightSchedule(30.0, warmup=10, decay=0.5)
         >>> [schedule.at(step, 100) for step in (0, 5, 10, 75, 100)]
         [0.0, 15.0, 30.0, 15.0, 0.0]

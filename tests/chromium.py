@@ -40,7 +40,12 @@ def chromium() -> Iterator[Any]:
 
 
 def show(browser: Any, page: Path, width: int, theme: str = "light", height: int = 900) -> None:
-    """Open a page in a window of this size and theme."""
+    """Open a file in a window of this size and theme."""
+    open_address(browser, page.as_uri(), width, theme, height)
+
+
+def open_address(browser: Any, address: str, width: int, theme: str = "light", height: int = 900) -> None:
+    """Open an address in a window of this size and theme."""
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
@@ -48,7 +53,7 @@ def show(browser: Any, page: Path, width: int, theme: str = "light", height: int
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
     )
-    browser.get(page.as_uri())
+    browser.get(address)
 
 
 def complaints(browser: Any) -> list[str]:

@@ -41,6 +41,22 @@ def test_the_gradient_at_duplicate_points_is_zero_not_nan():
     assert (points.grad == 0).all()
 
 
+def test_points_that_share_many_edges_get_the_gradients_of_all_of_them():
+    points = gauss(6, 3).double().requires_grad_()
+    edges = torch.tensor([[0, 1], [1, 0], [2, 1], [3, 1], [1, 4], [1, 1]])
+    weights = torch.arange(1.0, 7.0, dtype=torch.float64)
+    pulled = torch.autograd.grad((weights * edge_lengths(points, edges)).sum(), points)[0]
+    expected = torch.autograd.grad((weights * (points[edges[:, 0]] - points[edges[:, 1]]).norm(dim=1)).sum(), points)[0]
+    torch.testing.assert_close(pulled, expected)
+
+
+def test_a_second_derivative_is_refused_rather_than_wrong():
+    points = gauss(5, 3).requires_grad_()
+    slope = torch.autograd.grad(barcode(points).lengths.square().sum(), points, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
+
+
 def test_an_edge_from_a_point_to_itself_has_length_zero():
     assert edge_lengths(gauss(4, 2), torch.tensor([[1, 1]])).tolist() == [0.0]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 import pytest
+from own_data import write_beir, write_labels, write_pairs
 from pyarrow import parquet
 from scipy.stats import spearmanr
 from small_corpus import WORDS, static_model
@@ -103,3 +104,58 @@ def test_a_mirror_with_broken_data_is_one_sentence(
     assert error.startswith("error: The data of STS13 (") and reason in error
     assert error.endswith("give a whole local copy, laid out as on the hub, with --mirror DIR.\n")
     assert not (tmp_path / "run" / "summary.json").exists()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    write_beir(tmp_path / "own" / "books", documents=80)
+    write_pairs(tmp_path / "own" / "likeness.tsv")
+    write_labels(tmp_path / "own" / "poems.tsv")
+    return tmp_path / "own"
+
+
+def test_own_data_are_compared_with_isotropy_and_indexes(
+    models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["run", "--model", *models, "--folder", str(own), "--indexes", "hnsw", "--out", str(tmp_path / "run")]
+    assert main(command) == 0
+    summary = read_json(tmp_path / "run" / "summary.json")
+    [section] = summary["sections"]
+    names = [row["name"] for row in section["rows"]]
+    assert {"IsoScore", "books nDCG@10", "likeness Spearman", "poems-clustering V-measure"} <= set(names)
+    assert [name.split()[0] for name in names if name.startswith(("flat", "hnsw"))] == ["flat", "hnsw", "hnsw"]
+    values = {row["name"]: row["values"] for row in section["rows"]}
+    for model in models:
+        assert values["flat nDCG@10"][model] == pytest.approx(values["books nDCG@10"][model], abs=2e-3)
+        assert {point["name"] for point in section["curves"][model]["books"]} == {"hnsw"}
+        assert set(section["distributions"][model]) == {"cosines", "bars"}
+    assert summary["missing"] == []
+    assert "poems is clustered only, because classification needs the files train and test." in summary["notes"]
+    assert "Isotropy is measured on the texts of books." in capsys.readouterr().out
+    write_pairs(own / "likeness.tsv", seed=5)
+    assert main(command) == 2
+    assert "tasks.likeness was" in capsys.readouterr().err  # another revision is another run
+
+
+def test_a_task_without_scores_is_named_and_the_others_are_reported(
+    models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    static_model(words=["none", "of", "these"]).save_pretrained(str(tmp_path / "blind"), create_model_card=False)
+    out = tmp_path / "run"
+    data = ["--tasks", "books", "likeness", "--folder", str(own), "--indexes", "flat"]
+    assert main(["run", "--model", models[0], str(tmp_path / "blind"), *data, "--out", str(out)]) == 0
+    summary = read_json(out / "summary.json")
+    [missing] = summary["missing"]
+    assert missing.startswith("likeness has no score for st-isotropy/") and "cosine_spearman is nan, as when" in missing
+    names = [row["name"] for row in summary["sections"][0]["rows"]]
+    assert "books nDCG@10" in names and "likeness Spearman" not in names
+    assert "Missing: likeness has no score" in capsys.readouterr().out
+
+
+def test_an_unknown_index_is_told_before_anything_runs(
+    models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["run", "--model", *models, "--folder", str(own), "--indexes", "hsnw", "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    assert capsys.readouterr().err.startswith("error: There is no index named 'hsnw': did you mean hnsw")
+    assert not (tmp_path / "run").exists()

@@ -1,9 +1,11 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from evaluation.files import cache_root, new_folder, write_json
+from evaluation.errors import UserError
+from evaluation.files import cache_root, file_name, new_folder, read_json, write_json
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
@@ -43,3 +45,25 @@ def test_the_cache_follows_the_environment(monkeypatch):
     assert cache_root() == Path("/somewhere/st-isotropy")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_root() == Path.home() / ".cache" / "st-isotropy"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a:b", "a/b", "..", "", "con", "NUL.txt", "-", "<b>", "a b", "a\nb", "é", "x" * 300, "trailing.", ".hidden"],
+)
+def test_a_file_name_is_harmless_and_no_other_name_gives_it(name):
+    harmless = file_name(name)
+    assert re.fullmatch(r"\w[\w.-]{0,79}", harmless, re.ASCII) and not harmless.endswith(".")
+    assert harmless.partition(".")[0].lower() not in ("con", "nul") and harmless != name
+    assert len({file_name(each) for each in (name, harmless[1:] + "x", f"{name} ", f"{name}:")}) == 4
+
+
+def test_a_harmless_name_stays_as_it_is():
+    assert [file_name(name) for name in ("STSBenchmark.v2", "a_b-c")] == ["STSBenchmark.v2", "a_b-c"]
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1', b"\xff\x00"])
+def test_a_damaged_file_is_named(content, tmp_path):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.json is broken \(.*\): delete it and repeat the command\.$"):
+        read_json(tmp_path / "a.json")

@@ -52,6 +52,23 @@ def test_separated_clusters_are_joined_although_every_list_stays_inside_its_clus
     np.testing.assert_allclose(large_bars(points), bars(points), rtol=1e-6)
 
 
+def test_groups_of_duplicates_are_joined_by_edges_as_long_as_all_others_between_them():
+    points = gauss(5, 6)[torch.arange(300) % 5]
+    np.testing.assert_allclose(large_bars(points), bars_by_hand(points), rtol=1e-6, atol=1e-12)
+    assert is_spanning_tree(torch.from_numpy(large_tree(points)), 300)
+
+
+@pytest.mark.parametrize("spacing", [1e-1, 1e-3, 1e-5])
+def test_the_closest_pair_of_two_groups_is_found_below_the_rounding_of_a_product(spacing):
+    points = near_duplicates(spacing, groups=1, each=80, d=32) + 3
+    exact = torch.cdist(points[:30].double(), points[30:].double()).square()
+    search = Search(points)
+    rows, group = torch.arange(30), torch.arange(30, 80)
+    squared, edge = search.closest(rows, search.minima(rows, [group])[:, 0], group)
+    assert squared.item() == pytest.approx(exact.min().item(), rel=1e-5)
+    assert exact[edge[0], edge[1] - 30] == exact.min()
+
+
 def test_lists_hold_the_nearest_points_and_a_bound_on_all_others():
     points = gauss(300, 6)
     exact = torch.cdist(points.double(), points.double()).square().fill_diagonal_(torch.inf)

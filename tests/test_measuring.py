@@ -9,11 +9,13 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Router
 from small_corpus import small_corpus, static_model
 
+from evaluation.docstring_tasks import DocstringRetrieval
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.files import read_json
 from evaluation.measuring import COSINE_BINS, MEASURES, MOST_BARS, measure
 from evaluation.retrieval import ChosenIndex, faiss_check
 from evaluation.scores import embeddings_file, qrels_file
+from evaluation.task_source import TaskSource
 from evaluation.tasks import docstring_tasks
 
 PAIRS = 600
@@ -55,6 +57,30 @@ def test_exact_search_over_what_mteb_encoded_gives_mtebs_score(make, tmp_path: P
         )
 
 
+class WithoutOwn(DocstringRetrieval):
+    """Finds other docstrings of the same topic; a query's own document does not count."""
+
+    metadata = DocstringRetrieval.metadata.model_copy(update={"name": "WithoutOwn"})
+    ignore_identical_ids = True
+
+    def load_data(self, *args, **kwargs):
+        super().load_data()
+        data = self.dataset["default"]["test"]
+        ids = data["queries"]["id"]
+        others = {query: {other: 1 for other in ids[::7] if other != query} for query in ids}
+        data.update(corpus=data["queries"].add_column("title", [""] * len(ids)), relevant_docs=others)
+
+
+def test_a_document_that_is_the_query_is_left_out_as_by_mteb(tmp_path: Path) -> None:
+    source = TaskSource("WithoutOwn", "Retrieval", partial(WithoutOwn, small_corpus(PAIRS)))
+    options = {"isotropy_of": source.name, "indexes": ("flat", "rotated", "hnsw"), "index_seeds": (0,)}
+    result = measure(static_model(), "start", [source], tmp_path, start=None, **options)
+    [score], [flat, rotated, graph] = result["tasks"], result["retrieval"][source.name]
+    assert flat["ndcg_at_10"] == pytest.approx(score["score"], abs=2e-5) and score["score"] > 0
+    assert list(flat["per_query"].values()) == pytest.approx(list(score["units"].values()), abs=1e-6)
+    assert rotated["recall_at_10"] == rotated["recall_at_100"] == 1 and 0.5 < graph["recall_at_10"] <= 1
+
+
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("start")
@@ -88,7 +114,7 @@ def test_another_model_is_measured_at_the_start_models_settings(start: tuple[Pat
         start=folder,
         index_seeds=(0, 1),
     )
-    chosen = [ChosenIndex(**index) for index in read_json(folder / "indexes" / f"{RETRIEVAL}.json")]
+    chosen = [ChosenIndex(**index) for index in read_json(folder / "indexes" / f"{RETRIEVAL}.json", list)]
     assert [score["setting"] for score in result["retrieval"][RETRIEVAL]] == [index.setting for index in chosen]
     assert not (tmp_path / "indexes").exists()
     embeddings = RetrievalEmbeddings.load(embeddings_file(tmp_path, RETRIEVAL))

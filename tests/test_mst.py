@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from point_clouds import CLOUDS, bars_by_hand, near_duplicates
+from point_clouds import CLOUDS, bars_by_hand, gauss, near_duplicates
 
 from st_isotropy.barcodes import edge_lengths, minimum_spanning_tree
-from st_isotropy.barcodes.mst import prim, walk
+from st_isotropy.barcodes.distances import squared_distances
+from st_isotropy.barcodes.mst import keys, prim, walk
 
 cloud_names = pytest.mark.parametrize("name", CLOUDS)
 
@@ -60,6 +61,35 @@ def test_float64_clouds_are_searched_in_float64(spacing):
     points = near_duplicates(spacing, groups=8, each=4, d=64).double()
     points += spacing * torch.randn(points.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     np.testing.assert_allclose(bars(points), bars_by_hand(points), rtol=1e-4)
+
+
+def test_the_few_near_groups_of_a_cloud_of_several_strips_are_compared_by_differences():
+    points = gauss(300, 384)
+    for group in (3 + 7 * torch.arange(40)).view(5, 8).T:
+        points[group] = points[group[0]] + 1e-3 * gauss(5, 384, seed=1)
+    np.testing.assert_allclose(bars(points), bars_by_hand(points), rtol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 200])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_half_the_products_give_all_squared_distances(n, dtype):
+    points = gauss(n, 24).to(dtype)
+    squared = squared_distances(points, points.square().sum(dim=1))
+    exact = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").square()
+    torch.testing.assert_close(squared, exact, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_squared_distance_that_cancellation_makes_negative_leads_to_no_point_twice(compiled):
+    grow = walk
+    if compiled:
+        pytest.importorskip("numba")
+        from st_isotropy.barcodes.compiled import walk as grow
+    squared = torch.cdist(gauss(30, 5), gauss(30, 5)).square()
+    squared[:10, :10] = -1e-3 * (1 + torch.rand(10, 10, generator=torch.Generator().manual_seed(0)))
+    parents, lengths = grow(keys(squared))
+    assert is_spanning_tree(torch.from_numpy(np.stack([parents, np.arange(30)], axis=1)[1:]), 30)
+    assert (lengths[1:10] < 0).all()
 
 
 def test_duplicates_give_bars_of_exactly_zero_and_never_fewer_bars():

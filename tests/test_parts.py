@@ -130,6 +130,10 @@ def test_what_cannot_be_divided_is_said() -> None:
         UserError, match=r"^SummEval is a task of type Summarization, which has no parts tune and report"
     ):
         resolve_tasks(["SummEval:tune"])
+    with pytest.raises(
+        UserError, match=r"^SciRepEvalBiomimicryClassification is cross-validated and has no test split"
+    ):
+        resolve_tasks(["SciRepEvalBiomimicryClassification:tune"])
 
 
 @needs_mirror

@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 from pathlib import Path
 
 import mteb
@@ -14,7 +15,8 @@ from evaluation import hub
 from evaluation.docstring_tasks import DocstringClustering, DocstringRetrieval
 from evaluation.errors import UserError
 from evaluation.models import load_model
-from evaluation.scores import TaskFailure, evaluate
+from evaluation.presets import QUICK
+from evaluation.scores import TaskFailure, embeddings_file, evaluate
 from evaluation.tasks import TaskSource, docstring_tasks, resolve_tasks
 
 MIRROR = Path(os.environ.get("ST_ISOTROPY_SHARED", Path(__file__).parents[2] / "shared")) / "mirror"
@@ -109,6 +111,12 @@ def test_finished_tasks_are_read_and_not_run_again(scores, folder):
     assert again == scores
 
 
+def test_a_task_whose_embeddings_were_deleted_is_evaluated_again(scores, tasks, folder):
+    embeddings_file(folder, tasks[0].name).unlink()
+    assert numbers(evaluate(static_model(), "small--start", tasks[:1], folder)) == numbers(scores)[:1]
+    assert embeddings_file(folder, tasks[0].name).exists()
+
+
 def test_every_model_gets_fresh_tasks_so_a_repetition_gives_the_same_scores(scores, tasks, tmp_path):
     assert numbers(evaluate(static_model(), "small--start", tasks, tmp_path)) == numbers(scores)
 
@@ -142,6 +150,36 @@ def test_the_metadata_names_the_corpus(corpus):
     task = DocstringClustering(corpus)
     assert task.metadata.dataset["revision"] == corpus.sha256[:16]
     assert DocstringClustering.metadata.dataset["revision"] != corpus.sha256[:16]
+
+
+def test_presets_benchmarks_and_types_are_lists_of_tasks():
+    quick = resolve_tasks(["quick", "STS15", "quick"])
+    assert [source.name for source in quick] == list(QUICK)
+    assert [source.name for source in resolve_tasks(["nanobeir"])] == [s.name for s in resolve_tasks(["NanoBEIR"])]
+    full = resolve_tasks(["full"])
+    assert len(full) == 41 and {"STS17[en-en]", "MassiveIntentClassification[en]:test"} <= {s.name for s in full}
+    tuned = resolve_tasks(["nanobeir:tune"])
+    assert len(tuned) == 13 and all(source.name.endswith("Retrieval:tune") for source in tuned)
+    similarity = resolve_tasks(["STS"])
+    assert {source.type for source in similarity} == {"STS"}
+    assert {"STS12", "STS22.v2[en]"} <= {source.name for source in similarity}
+    with pytest.raises(UserError, match=r"^There are no English text tasks of the type ImageClustering: name another"):
+        resolve_tasks(["ImageClustering"])
+    with pytest.raises(UserError, match=r"^There are no tasks: name some with --tasks, or give own data with --folder"):
+        resolve_tasks([])
+
+
+def test_a_task_is_made_in_another_process_as_it_was_asked_for():
+    specs = ["STS17[en-en]", "AmazonCounterfactualClassification[en]:validation", "STS12:tune", "CQADupstackRetrieval"]
+    tasks = [source.make() for source in pickle.loads(pickle.dumps(resolve_tasks(specs)))]
+    assert [(task.metadata.name, list(task.hf_subsets), list(task.eval_splits)) for task in tasks] == [
+        ("STS17", ["en-en"], ["test"]),
+        ("AmazonCounterfactualClassification", ["en"], ["validation"]),
+        ("STS12", ["default"], ["tune"]),
+        ("CQADupstackRetrieval", ["default"], ["test"]),
+    ]
+    with pytest.raises(UserError, match=r"^STS17 has no subset en; it has .*\ben-en\b"):
+        resolve_tasks(["STS17[en]"])
 
 
 def test_an_unknown_task_is_answered_with_near_names():

@@ -1,9 +1,12 @@
 """Bar lengths of a point cloud, differentiable with respect to its points."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from st_isotropy.barcodes.distances import at_least_float32, pairwise_distances
 from st_isotropy.barcodes.mst import minimum_spanning_tree
@@ -40,7 +43,30 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
     """
     if points.ndim > 2:
         return torch.stack([edge_lengths(*cloud) for cloud in zip(points, edges, strict=True)])
-    return (points.index_select(0, edges[:, 0]) - points.index_select(0, edges[:, 1])).norm(dim=1)
+    return EdgeLengths.apply(points, edges)
+
+
+class EdgeLengths(Function):
+    """Lengths of edges, with a backward pass that touches each end once and nothing else."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, edges: Tensor) -> Tensor:
+        """Subtract the ends and keep the differences."""
+        left, right = edges.unbind(dim=1)
+        differences = points.index_select(0, left).sub_(points.index_select(0, right))
+        lengths = differences.norm(dim=1)
+        ctx.save_for_backward(differences, lengths, left, right)
+        ctx.size = len(points)
+        return lengths
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Pull the ends apart along the differences; the ends of an edge of length zero stay."""
+        differences, lengths, left, right = ctx.saved_tensors
+        pull = differences * (gradient / lengths.masked_fill(lengths == 0, 1))[:, None]
+        pulled = pull.new_zeros(ctx.size, pull.shape[1])
+        return pulled.index_add_(0, left, pull).index_add_(0, right, pull, alpha=-1), None
 
 
 def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barcode:
@@ -64,7 +90,7 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
         ValueError: If points hold NaN or infinity. In dimension 0 on devices other than the CPU the check is left to
             the caller, since it would have to wait for the device.
 
-    Example:
+    Examples:
         >>> import torch
         >>> barcode(torch.tensor([[0.0], [1.0], [3.0]])).lengths.tolist()
         [1.0, 2.0]
@@ -73,6 +99,7 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
     if dimension == 0:
         edges = minimum_spanning_tree(points)
         return Barcode(edge_lengths(points, edges), edges)
-    critical = critical_edges(pairwise_distances(points.detach()), dimension, engine)
+    # Engines run on the host, and so does what they need.
+    critical = critical_edges(pairwise_distances(points.detach().cpu()), dimension, engine).to(points.device)
     births, deaths = edge_lengths(points, critical.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(dim=1)
     return Barcode((deaths - births).clamp(min=0), critical[:, 1], dimension, critical[:, 0])

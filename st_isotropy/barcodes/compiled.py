@@ -1,32 +1,32 @@
-"""The walk of Prim's algorithm, compiled: the same additions and comparisons as in `mst.walk`, so the same edges."""
+"""The walk of Prim's algorithm, compiled: the same comparisons as in `mst.walk`, so the same edges."""
 
 import numba
 import numpy as np
 
 
 @numba.njit(cache=True)
-def walk(rows: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Grow the tree from point 0; see `mst.walk`."""
-    n = len(rows)
-    nearest = np.full(n, np.inf, rows.dtype)
-    lengths = np.zeros(n, rows.dtype)
-    parents = np.zeros(n, np.int64)
-    outside = np.arange(1, n)  # ascending, so that the first of equals has the smallest index
+    n = len(distances)
+    most = np.iinfo(distances.dtype).max
+    inside = np.full(n, np.iinfo(distances.dtype).min, distances.dtype)
+    nearest = np.full(n, most, distances.dtype)
+    lengths = np.zeros(n, distances.dtype)
+    parents = np.zeros(n, np.int32)  # as wide as the keys of float32, so that both loops become vector instructions
     newest = 0
-    for left in range(n - 1, 0, -1):
-        row = rows[newest]
-        best = 0
-        least = np.inf
-        for k in range(left):
-            j = outside[k]
-            candidate = row[j] + offsets[j]
-            if candidate < nearest[j]:
-                nearest[j] = candidate
-                parents[j] = newest
-            if nearest[j] < least:
-                least = nearest[j]
-                best = k
-        newest = outside[best]
+    for _ in range(n - 1):
+        inside[newest] = nearest[newest] = most
+        row = distances[newest]
+        for j in range(n):
+            candidate = max(row[j], inside[j])
+            closer = candidate < nearest[j]
+            parents[j] = newest if closer else parents[j]
+            nearest[j] = candidate if closer else nearest[j]
+        least = nearest[0]
+        for j in range(n):
+            least = min(least, nearest[j])
+        newest = 0
+        while nearest[newest] != least:
+            newest += 1
         lengths[newest] = least
-        outside[best : left - 1] = outside[best + 1 : left]
     return parents, lengths

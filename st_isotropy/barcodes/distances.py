@@ -1,6 +1,6 @@
 """Squared distances from one matrix product, with the pairs that cancellation spoils recomputed as differences."""
 
-from typing import Any
+from math import isfinite
 
 import numpy as np
 import torch
@@ -9,7 +9,10 @@ from torch import Tensor
 # A squared distance taken from a matrix product carries an error of a few ulps of the squared norms. Below this many
 # ulps of them it is recomputed, so that a length keeps a relative accuracy of 1e-4 in float32.
 NEAR_IN_ULPS = 2**14
-PAIRS_AT_ONCE = 2**14
+# What fits the cache of a core beside the operands.
+STRIP = 64
+ENTRIES_AT_ONCE = 2**18
+PAIRS_AT_ONCE = 2**10
 
 
 def at_least_float32(points: Tensor) -> Tensor:
@@ -22,12 +25,30 @@ def centered(points: Tensor) -> Tensor:
     return points - points.mean(dim=0)
 
 
-def half_squared(cloud: Tensor, norms: Tensor) -> Tensor:
-    """Compute the squared distances `(n, n)` less the squared norm of the second point, in one pass over memory.
+def squared_distances(cloud: Tensor, norms: Tensor) -> Tensor:
+    """Compute the squared distances `(n, n)` with about half the multiplications of a full matrix product.
 
-    Written to a given tensor, because autocast leaves such calls alone and would turn others into half precision.
+    A strip of columns is multiplied from the diagonal down and copied across the diagonal while it is in the cache.
+    Products are written to a given tensor, because autocast leaves such calls alone and would turn others into half
+    precision.
+
+    Args:
+        cloud: Points of shape `(n, d)`, best with their mean at the origin.
+        norms: Their squared norms, shape `(n,)`.
+
+    Returns:
+        Squared distances; near ones have lost digits, or their sign, to cancellation, see `recompute_near`.
     """
-    return torch.addmm(norms[:, None], cloud, cloud.T, alpha=-2, out=cloud.new_empty(len(cloud), len(cloud)))
+    n = len(cloud)
+    squared = cloud.new_empty(n, n)
+    for start in range(0, n, STRIP):
+        end = min(start + STRIP, n)
+        strip = cloud.new_empty(n - start, end - start)
+        torch.addmm(norms[start:, None], cloud[start:], cloud[start:end].T, alpha=-2, out=strip)
+        strip.add_(norms[start:end])
+        squared[start:, start:end] = strip
+        squared[start:end, end:] = strip[end - start :].T
+    return squared
 
 
 def pairwise_distances(points: Tensor) -> Tensor:
@@ -38,35 +59,37 @@ def pairwise_distances(points: Tensor) -> Tensor:
     """
     cloud = centered(points)
     norms = cloud.square().sum(dim=1)
-    if not norms.sum().isfinite():
+    if not isfinite(norms.sum()):
         raise ValueError(not_finite(points))
-    squared = half_squared(cloud, norms).add_(norms)
-    return recompute_near(squared, points, norms).clamp_(min=0).fill_diagonal_(0).sqrt_()
+    squared = squared_distances(cloud, norms)
+    recompute_near(squared, points, norms, torch.arange(len(points)))
+    return squared.fill_diagonal_(0).sqrt_()
 
 
-def near(squared: Any, scale: Any) -> Any:
+def near(squared: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Tell which squared distances are too small beside the sum of the two squared norms to be trusted."""
-    eps = torch.finfo(squared.dtype).eps if isinstance(squared, Tensor) else float(np.finfo(squared.dtype).eps)
-    return squared < NEAR_IN_ULPS * eps * scale
+    return squared < NEAR_IN_ULPS * float(np.finfo(squared.dtype).eps) * scale
 
 
-def recompute_near(squared: Tensor, points: Tensor, norms: Tensor) -> Tensor:
+def recompute_near(squared: Tensor, points: Tensor, norms: Tensor, suspects: Tensor) -> None:
     """Replace untrustworthy squared distances by sums of squared differences, in place.
 
     Args:
-        squared: Squared distances of shape `(n, n)`.
+        squared: Squared distances of shape `(n, n)`; afterwards symmetric where they were recomputed.
         points: The points, of shape `(n, d)`; uncentered, because nearly equal coordinates subtract exactly.
         norms: Squared norms of the points that gave `squared`, of shape `(n,)`.
-
-    Returns:
-        `squared`, symmetric where it was recomputed.
+        suspects: Indices of the points that may be near another one, ascending.
     """
-    rows, columns = near(squared, norms[:, None] + norms).triu(1).nonzero(as_tuple=True)
-    for some in torch.arange(len(rows)).split(PAIRS_AT_ONCE):
-        left, right = rows[some], columns[some]
-        exact = (points[left] - points[right]).square().sum(dim=1)
-        squared[left, right] = squared[right, left] = exact
-    return squared
+    step = 1 + ENTRIES_AT_ONCE // (1 + len(norms))
+    for rows in (suspects[start : start + step] for start in range(0, len(suspects), step)):
+        first = int(rows[0])  # pairs with an earlier point have been seen from there
+        close = near(squared[rows, first:].numpy(), (norms[rows, None] + norms[first:]).numpy())
+        place, column = np.divmod(np.flatnonzero(close), close.shape[1])
+        left, right = rows[torch.from_numpy(place)], torch.from_numpy(column) + first
+        left, right = left[left < right], right[left < right]
+        for begin in range(0, len(left), PAIRS_AT_ONCE):
+            i, j = left[begin : begin + PAIRS_AT_ONCE], right[begin : begin + PAIRS_AT_ONCE]
+            squared[i, j] = squared[j, i] = (points[i] - points[j]).square().sum(dim=1)
 
 
 def not_finite(points: Tensor) -> str:

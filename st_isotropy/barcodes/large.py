@@ -8,12 +8,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from torch import Tensor
 
-from st_isotropy.barcodes.distances import centered, not_finite
+from st_isotropy.barcodes.distances import PAIRS_AT_ONCE, centered, not_finite
 
 NEIGHBORS = 16
 ROWS_AT_ONCE = 256
 CHUNK = 32
 ROUNDING_IN_ULPS = 32
+FEW = 32
 
 
 def large_tree(points: Tensor) -> np.ndarray:
@@ -21,7 +22,8 @@ def large_tree(points: Tensor) -> np.ndarray:
 
     Every point first gets a list of its nearest neighbors. A component then leaves by the shortest edge on the lists of
     its points; a point whose list holds no foreign point is searched anew, but only if what the list leaves out could
-    be shorter than what the component already has. The largest component waits to be reached by the others.
+    be shorter than what the component already has. The largest component waits to be reached by the others. When few
+    components are left, such as tight clusters far from one another, every two are compared instead, once and for all.
 
     Args:
         points: Point cloud of shape `(n, d)` on the CPU, float32 or float64.
@@ -35,7 +37,8 @@ def large_tree(points: Tensor) -> np.ndarray:
     lists = Lists.concatenate([search.nearest(block, labels) for block in labels.split(ROWS_AT_ONCE)])
     edges = np.zeros((0, 2), dtype=np.int64)
     while len(edges) < n - 1:
-        leaving = shortest_leaving(search, lists, labels)
+        few = n - len(edges) <= FEW
+        leaving = shortest_between(search, labels) if few else shortest_leaving(search, lists, labels)
         edges = np.concatenate([edges, leaving])
         joined = coo_array((np.ones(len(edges)), tuple(edges.T)), shape=(n, n))
         labels = torch.from_numpy(connected_components(joined, directed=False)[1]).long()
@@ -126,6 +129,43 @@ class Search:
         reach = torch.where(reach.isfinite(), reach, 0)  # the list is complete
         return ROUNDING_IN_ULPS * torch.finfo(rough.dtype).eps * (self.norms[rows] + reach.square())
 
+    def minima(self, rows: Tensor, groups: list[Tensor]) -> Tensor:
+        """Give the smallest squared distance to each group `(q, g)`, less the squared norm of the query and rounded."""
+        others = torch.cat(groups)
+        cloud, norms = self.cloud[others], self.norms[others]
+        found = []
+        for block in rows.split(ROWS_AT_ONCE):
+            squared = self.squared.flatten(1)[: len(block), : len(others)]
+            torch.addmm(norms, self.cloud[block], cloud.T, alpha=-2, out=squared)
+            found.append(torch.stack([part.amin(dim=1) for part in squared.split([*map(len, groups)], dim=1)], dim=1))
+        return torch.cat(found)
+
+    def closest(self, rows: Tensor, minima: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the shortest edge between two groups of points, comparing by differences what rounding leaves open.
+
+        Args:
+            rows: Indices of the points of one group.
+            minima: Their smallest squared distances to the other group, as `minima` gives them.
+            group: Indices of the points of the other group.
+
+        Returns:
+            Squared length and ends of the edge, shapes `()` and `(2,)`.
+        """
+        margin = self.rounding(rows, minima)
+        limit = (minima + self.norms[rows] + margin).min() + margin - self.norms[rows]
+        open_ = minima <= limit
+        best, edge = torch.tensor(torch.inf), torch.zeros(2, dtype=torch.int64)
+        cloud, norms = self.cloud[group], self.norms[group]
+        for block, most in zip(rows[open_].split(ROWS_AT_ONCE), limit[open_].split(ROWS_AT_ONCE), strict=True):
+            squared = self.squared.flatten(1)[: len(block), : len(group)]
+            torch.addmm(norms, self.cloud[block], cloud.T, alpha=-2, out=squared)
+            for pairs in (squared <= most[:, None]).nonzero().split(PAIRS_AT_ONCE):
+                left, right = block[pairs[:, 0]], group[pairs[:, 1]]
+                exact, place = (self.points[left] - self.points[right]).square().sum(dim=1).min(dim=0)
+                if exact < best:
+                    best, edge = exact, torch.stack([left[place], right[place]])
+        return best, edge
+
     def settle(self, lists: Lists, row: int, query: Tensor, squared: Tensor, limit: Tensor) -> None:
         """Compare by differences all points that rounding makes equally near; only the nearest stays on the list."""
         close = (squared <= limit).nonzero()[:, 0]
@@ -163,10 +203,37 @@ def shortest_leaving(search: Search, lists: Lists, labels: Tensor) -> np.ndarray
     # One edge each: a second one just as short could join what a shorter edge joins in a later round.
     _, first = np.unique(labels[best].numpy(), return_index=True)
     best = best[first]
-    edges = torch.stack([best, nearest[best]], dim=1)[squared[best].argsort(stable=True)].numpy()
-    ends = labels.numpy()[edges]
-    _, ranks = np.unique(ends.min(axis=1) * len(sizes) + ends.max(axis=1), return_index=True)
+    return shortest_forest(torch.stack([best, nearest[best]], dim=1), squared[best], labels)
+
+
+def shortest_between(search: Search, labels: Tensor) -> np.ndarray:
+    """Find the tree of a few components from the shortest edge between every two of them, in at most half a pass.
+
+    Args:
+        search: Search over the points.
+        labels: Component of every point, 0, 1, ..., shape `(n,)`.
+
+    Returns:
+        Edges of shape `(e, 2)`.
+    """
+    sizes = labels.bincount()
+    groups = [*labels.argsort(stable=True).split(sizes.tolist())]
+    groups.sort(key=len)  # the largest is only reached
+    found = []
+    for place, rows in enumerate(groups[:-1], start=1):
+        minima = search.minima(rows, groups[place:])
+        found += [search.closest(rows, *other) for other in zip(minima.T, groups[place:], strict=True)]
+    squared, edges = map(torch.stack, zip(*found, strict=True))
+    return shortest_forest(edges, squared, labels)
+
+
+def shortest_forest(edges: Tensor, squared: Tensor, labels: Tensor) -> np.ndarray:
+    """Keep the edges `(e, 2)` of the spanning forest of the components, given their squared lengths `(e,)`."""
+    ordered = edges[squared.argsort(stable=True)].numpy()
+    ends = labels.numpy()[ordered]
+    components = int(labels.max()) + 1
+    _, ranks = np.unique(ends.min(axis=1) * components + ends.max(axis=1), return_index=True)
     low, high = np.sort(ends[ranks], axis=1).T
     # Edges of equal length can close a cycle. Ranks serve as weights, since scipy takes a weight of zero for no edge.
-    forest = minimum_spanning_tree(coo_array((ranks + 1.0, (low, high)), shape=(len(sizes), len(sizes))))
-    return edges[forest.data.astype(np.int64) - 1]
+    forest = minimum_spanning_tree(coo_array((ranks + 1.0, (low, high)), shape=(components, components)))
+    return ordered[forest.data.astype(np.int64) - 1]

@@ -2,17 +2,25 @@
 
 import functools
 from collections.abc import Callable
+from math import isfinite
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from st_isotropy.barcodes.boruvka import boruvka
-from st_isotropy.barcodes.distances import at_least_float32, centered, half_squared, near, not_finite, recompute_near
+from st_isotropy.barcodes.distances import (
+    at_least_float32,
+    centered,
+    near,
+    not_finite,
+    recompute_near,
+    squared_distances,
+)
 from st_isotropy.barcodes.large import large_tree
 
-# Rows and offsets to parents and squared lengths.
-Walk = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+# Keys of the distances to parents and keys of the lengths.
+Walk = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 # Above this many points a distance matrix would take more than 400 MB in float32.
 LARGE = 10_000
@@ -38,7 +46,7 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
         ValueError: If points on the CPU hold NaN or infinity. On other devices the check is left to the caller, since
             it would have to wait for the device.
 
-    Example:
+    Examples:
         >>> minimum_spanning_tree(torch.tensor([[0.0], [1.0], [3.0]])).tolist()
         [[0, 1], [1, 2]]
     """
@@ -66,24 +74,35 @@ def prim(points: Tensor, grow: Walk | None = None) -> np.ndarray:
         ValueError: If points are not finite, or their squared distances overflow.
     """
     n = len(points)
-    edges = np.empty((max(n - 1, 0), 2), dtype=np.int64)
     if n < 2:
-        return edges
+        return np.empty((0, 2), dtype=np.int64)
     cloud = centered(points)
     norms = cloud.square().sum(dim=1)
-    rows = half_squared(cloud, norms)
-    grow = grow or fastest_walk()
-    scale = norms.numpy()
-    parents, lengths = grow(rows.numpy(), scale)
-    if not np.isfinite(lengths.sum()):
+    if not isfinite(norms.sum()):
         raise ValueError(not_finite(points))
-    # A near pair anywhere makes some tree edge near, because a tree edge on the path between the two is no longer.
-    if near(lengths, scale + scale[parents])[1:].any():
-        squared = recompute_near(rows.add_(norms), points, norms)
-        parents, _ = grow(squared.numpy(), np.zeros_like(lengths))
+    squared = squared_distances(cloud, norms)
+    grow = grow or fastest_walk()
+    parents, lengths = grow(keys(squared))
+    # The tree edges on the path between two points are no longer than their distance: a point that is near any other
+    # is near a neighbor in the tree.
+    scale = norms.numpy()
+    doubtful = near(lengths.view(scale.dtype), scale + scale[parents])[1:].nonzero()[0] + 1
+    if len(doubtful):
+        suspects = np.union1d(doubtful, parents[doubtful])
+        recompute_near(squared, points, norms, torch.from_numpy(suspects))
+        parents, _ = grow(keys(squared))
+    edges = np.empty((n - 1, 2), dtype=np.int64)
     edges[:, 0] = parents[1:]
     edges[:, 1] = np.arange(1, n)
     return edges
+
+
+def keys(squared: Tensor) -> np.ndarray:
+    """View numbers as the integers with the same bits, which have the same order from zero on, and lie below it before.
+
+    Integers compare faster, having no NaN. Negative squared distances are all near, so their order does not matter.
+    """
+    return squared.numpy().view(f"i{squared.itemsize}")
 
 
 @functools.cache
@@ -96,29 +115,29 @@ def fastest_walk() -> Walk:
     return compiled_walk
 
 
-def walk(rows: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Grow the tree from point 0, always by the nearest point outside it, the first one among equals.
 
     Args:
-        rows: Array of shape `(n, n)`; `rows[i] + offsets` are the squared distances from point i.
-        offsets: Array of shape `(n,)`.
+        distances: Array of shape `(n, n)`, the keys of the distances.
 
     Returns:
-        The parent of each point, and the squared length of the edge to it, each of shape `(n,)`; entry 0 is idle.
+        The parent of each point, and the key of the length of the edge to it, each of shape `(n,)`; entry 0 is idle.
     """
-    n = len(rows)
-    offsets = offsets.copy()  # infinite for points inside the tree
-    nearest = np.full(n, np.inf, dtype=rows.dtype)  # squared distance to the tree, infinite inside it
-    lengths = np.zeros(n, dtype=rows.dtype)
-    parents = np.zeros(n, dtype=np.int64)
-    candidates = np.empty(n, dtype=rows.dtype)
+    n, dtype = len(distances), distances.dtype
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    inside = np.full(n, least, dtype)  # the most for points inside the tree
+    nearest = np.full(n, most, dtype)  # distance to the tree
+    lengths = np.zeros(n, dtype)
+    parents = np.zeros(n, np.int64)
+    candidates, closer = np.empty(n, dtype), np.empty(n, np.bool_)
     newest = 0
     for _ in range(n - 1):
-        offsets[newest] = nearest[newest] = np.inf
-        np.add(rows[newest], offsets, out=candidates)
-        closer = np.flatnonzero(candidates < nearest)
-        nearest[closer] = candidates[closer]
-        parents[closer] = newest
+        inside[newest] = nearest[newest] = most
+        np.maximum(distances[newest], inside, out=candidates)
+        np.less(candidates, nearest, out=closer)
+        np.putmask(parents, closer, newest)
+        np.minimum(nearest, candidates, out=nearest)
         newest = int(nearest.argmin())
         lengths[newest] = nearest[newest]
     return parents, lengths

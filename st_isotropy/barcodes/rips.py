@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from itertools import combinations
+from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -33,7 +34,7 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
         ImportError: If the engine is not installed.
         ValueError: If a distance is NaN or infinite.
 
-    Example:
+    Examples:
         >>> square = torch.tensor([[0.0, 0.0], [0.0, 3.0], [3.0, 3.0], [3.0, 0.0]])
         >>> birth, death = critical_edges(torch.cdist(square, square), dimension=1)[0]
         >>> (square[birth[0]] - square[birth[1]]).norm().item(), (square[death[0]] - square[death[1]]).norm().item()
@@ -44,7 +45,7 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
         Kapulkin and Kershaw 2026, "RedZeD" (arXiv 2606.06310).
     """
     edges_of = ENGINES[installed_engine(engine)]
-    if not distances.sum().isfinite():
+    if not isfinite(distances.sum()):
         raise ValueError(
             f"The {len(distances)} x {len(distances)} distance matrix has a NaN or infinite entry; a barcode needs "
             "finite points, so find out where the embeddings overflow."

@@ -39,7 +39,7 @@ def selected_bars(lengths: Tensor, selection: Selection) -> Tensor:
     Returns:
         Boolean mask of shape `(m,)`, found without waiting for the device.
 
-    Example:
+    Examples:
         >>> selected_bars(torch.tensor([1.0, 3.0, 2.0, 3.0]), ("top", 2)).tolist()
         [False, True, False, True]
     """
@@ -74,7 +74,7 @@ def count_prominent(lengths: Tensor) -> Tensor:
         The count as a 0-dim int64 tensor. Bars of length zero are never prominent; all others are where fewer than
         four are longer than zero, and where all of those are equally long.
 
-    Example:
+    Examples:
         >>> count_prominent(torch.tensor([9.0, 8.0, 0.1, 0.1, 0.1, 0.1])).item()
         2
 

@@ -21,7 +21,7 @@ def average_cosine(embeddings: Points, center: bool = False) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> average_cosine(torch.eye(3))
         0.0
 
@@ -47,7 +47,7 @@ def second_moment(embeddings: Points) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> second_moment(torch.eye(3))
         0.0
 
@@ -78,7 +78,7 @@ def uniformity(embeddings: Points, temperature: float = 2.0) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> round(uniformity(torch.eye(3)), 6)
         -4.0
 
@@ -104,7 +104,7 @@ def alignment(embeddings: Points, partners: Points) -> float:
     Raises:
         ValueError: If the two shapes differ or the rows are not finite.
 
-    Example:
+    Examples:
         >>> alignment(torch.eye(3), torch.eye(3))
         0.0
 

@@ -67,7 +67,7 @@ def isotropy(
     Raises:
         ValueError: If the rows are not finite `(n, d)` arrays of one width, or a name is unknown or lacks its rows.
 
-    Example:
+    Examples:
         >>> measures = isotropy(torch.eye(8), names=["average_cosine", "isoscore"])
         >>> measures["average_cosine"].value, measures["average_cosine"].reading
         (0.0, 'no common direction')

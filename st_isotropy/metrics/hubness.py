@@ -19,7 +19,7 @@ def hubness_skewness(embeddings: Points, queries: Points | None = None) -> float
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> hubness_skewness(np.eye(5))
         0.0
 
@@ -43,7 +43,7 @@ def anti_hub_share(embeddings: Points, queries: Points | None = None) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> anti_hub_share(np.eye(5))
         0.0
     """
@@ -63,7 +63,7 @@ def largest_hub(embeddings: Points, queries: Points | None = None) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> largest_hub(np.eye(5))
         4.0
     """

@@ -24,7 +24,7 @@ def k_occurrences(
     Returns:
         Counts of shape `(n,)`, summing to `k` times the number of queries.
 
-    Example:
+    Examples:
         >>> k_occurrences(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), k=1).tolist()
         [1, 2, 0]
 

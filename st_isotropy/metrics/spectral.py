@@ -18,7 +18,7 @@ def participation_ratio(embeddings: Points) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> participation_ratio(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
         2.0
     """
@@ -41,7 +41,7 @@ def isoscore(embeddings: Points) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> isoscore(torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]))
         0.0
 
@@ -65,7 +65,7 @@ def effective_rank(embeddings: Points, center: bool = True) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> round(effective_rank(torch.eye(3)), 6)
         2.0
 
@@ -90,7 +90,7 @@ def first_component_share(embeddings: Points) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> round(first_component_share(torch.eye(3)), 6)
         0.5
     """
@@ -110,7 +110,7 @@ def largest_coordinate_share(embeddings: Points, center: bool = False) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> round(largest_coordinate_share(torch.eye(3)), 6)
         1.0
 
@@ -137,7 +137,7 @@ def partition_ratio(embeddings: Points) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> round(partition_ratio(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 6)
         1.0
 

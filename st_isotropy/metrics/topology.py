@@ -22,7 +22,7 @@ def mean_mst_length(embeddings: Points) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> round(mean_mst_length(torch.eye(3)), 6)
         1.414214
 
@@ -47,7 +47,7 @@ def persistent_entropy(embeddings: Points, normalize: bool = True) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> round(persistent_entropy(torch.eye(3)), 6)
         1.0
 
@@ -72,7 +72,7 @@ def ph_dimension(embeddings: Points) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> angles = 3 * torch.rand(1000, generator=torch.Generator().manual_seed(0))
         >>> round(ph_dimension(torch.stack([angles.cos(), angles.sin()], dim=1)), 1)
         1.0
@@ -107,7 +107,7 @@ def twonn_dimension(embeddings: Points, discard: float = 0.1) -> float:
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
 
-    Example:
+    Examples:
         >>> heights = torch.rand(1000, generator=torch.Generator().manual_seed(0))
         >>> round(twonn_dimension(torch.stack([heights, 2 * heights], dim=1)), 0)
         1.0

@@ -36,7 +36,7 @@ class PersistentEntropy(Regularizer):
         ImportError: If `homology_dimension` is above 0 and the engine is not installed.
         ValueError: If `selection` or `engine` is unknown or `homology_dimension` or `floor` is negative.
 
-    Example:
+    Examples:
         >>> import torch
         >>> round(PersistentEntropy()(torch.eye(5)).item(), 6)
         0.0

@@ -31,7 +31,7 @@ class MSTLength(Regularizer):
     The largest mean edge of `n` rows on the unit sphere is that of a regular simplex, $\sqrt{2n/(n-1)}$. The penalty
     lies in [0, √(2n/(n−1))] and falls as rows spread, so it opens a cone and works against dimensional collapse.
 
-    Example:
+    Examples:
         >>> import torch
         >>> MSTLength()(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item()
         0.0

@@ -1,0 +1,19 @@
+"""Write the figure of the README: `python -m evaluation.documentation`."""
+
+from evaluation.documentation.figures import standalone, study_plot
+from evaluation.documentation.results import ROOT, sections_of_studies
+from evaluation.files import write_text
+
+FIGURE = ROOT / "docs" / "assets" / "readme.svg"
+
+
+def readme_figure() -> str | None:
+    """The figure as it should be; None while no study is committed."""
+    plot = study_plot(sections_of_studies())
+    return None if plot is None else standalone(plot, "readme")
+
+
+if __name__ == "__main__":
+    figure = readme_figure()
+    if figure is not None:
+        write_text(FIGURE, figure + "\n")

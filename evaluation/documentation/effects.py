@@ -1,0 +1,123 @@
+"""What the studies found, in tables: every regularizer under every regime, and which setting was chosen."""
+
+from collections.abc import Iterable, Sequence
+
+from evaluation.answer import GROUP_TITLES
+from evaluation.compared_pairs import compared_pairs
+from evaluation.documentation.results import StudyResult
+from evaluation.statistics import NEW_RUNS, Comparison, verdict
+from evaluation.summary import Candidate, Finding, Row, Section
+from evaluation.tables import MARKS, Table, weight_text
+from evaluation.wording import difference
+
+RETENTION_OF = ("pq", "one-bit")
+GROUPS = ("isotropy", "similarity", "labels")
+EFFECTS_READING = (
+    "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
+    "runs where there are several. ▲ better, ▼ worse, ○ no difference found, ? undecided. In the columns of isotropy "
+    "and of tasks this is after Holm's adjustment over the lines of a regime; in the columns of retention, the share "
+    "of exact nDCG@10 that an index keeps, it is not adjusted. “No headroom”: the index loses nothing even before "
+    "training, so that there is nothing to win back. Task scores and retention are in points of 100."
+)
+
+Named = Sequence[tuple[StudyResult, Section]]
+
+
+def effects_table(sections: Named) -> Table:
+    """One line for each regularizer or transform under each regime, one column for each kind of effect.
+
+    Args:
+        sections: From `sections_of_studies`.
+    """
+    headers = ["regularizer", "weight, learning rate", *[_column(group, sections) for group in GROUPS]]
+    headers += [f"{index} retention" for index in RETENTION_OF]
+    groups: dict[str, list[list[str]]] = {}
+    for study, section in sections:
+        findings = {(finding.pair, finding.group): finding for finding in section.findings()}
+        kept = [retention_row(section, index) for index in RETENTION_OF]
+        groups[f"{section.title} ({study.name})"] = [
+            [
+                new,
+                chosen_setting(section, new),
+                *[_finding_cell(findings.get((pair, group))) for group in GROUPS],
+                *[_row_cell(row, pair) for row in kept],
+            ]
+            for pair, (new, _) in compared_pairs(section).items()
+        ]
+    return Table(headers, groups, words=(0, 1))
+
+
+def choices_table(sections: Named) -> Table:
+    """For each regime: what beat the objective alone, with its setting, on tasks of similarity and of labels."""
+    headers = ["start model and regime", "better on STS and retrieval", "better on classification and clustering"]
+    rows = [
+        [f"{section.title} ({study.name})", *[_winners(section, group) for group in ("similarity", "labels")]]
+        for study, section in sections
+    ]
+    return Table(headers, {"": rows}, words=(0, 1, 2))
+
+
+def chosen_weights(sections: Named, variant: str) -> list[tuple[Candidate, Section]]:
+    """The settings of a regularizer that were chosen on the validation tasks, each with its section."""
+    return [
+        (candidate, section)
+        for _, section in sections
+        for candidate in section.tuning
+        if candidate.chosen and candidate.variant == variant
+    ]
+
+
+def chosen_setting(section: Section, variant: str) -> str:
+    """Weight and learning rate that were chosen for a variant; empty for a transform, which has none."""
+    chosen = [each for each in section.tuning if each.chosen and each.variant == variant]
+    return "".join(f"{weight_text(each.weight)}, {each.learning_rate:g}" for each in chosen)
+
+
+def retention_row(section: Section, index: str) -> Row | None:
+    """What an index keeps of exact search: the mean over the corpora, or the one corpus that has it."""
+    rows = [row for row in section.rows if f" {row.name}".partition(f" {index} retention")[1]]
+    means = [row for row in rows if row.name.startswith("mean over corpora")]
+    return next(iter(means or (rows if len(rows) == 1 else [])), None)
+
+
+def main_comparison(comparisons: Iterable[Comparison]) -> Comparison:
+    """New training runs where there are several, the harder question; otherwise what has an interval."""
+    every = list(comparisons)
+    with_interval = [each for each in every if each.low is not None] or every
+    return next((each for each in with_interval if each.estimand == NEW_RUNS), with_interval[0])
+
+
+def _column(group: str, sections: Named) -> str:
+    measures = {finding.measure for _, section in sections for finding in section.findings() if finding.group == group}
+    return measures.pop() if len(measures) == 1 else GROUP_TITLES[group]
+
+
+def _finding_cell(finding: Finding | None) -> str:
+    return "" if finding is None else f"{MARKS[finding.outcome]} {difference(finding.comparison)}"
+
+
+def _row_cell(row: Row | None, pair: str) -> str:
+    if row is None or pair not in row.comparisons:
+        return ""
+    if "no headroom" in row.name:
+        return "no headroom"
+    comparison = main_comparison(row.comparisons[pair])
+    return f"{MARKS[verdict(comparison, row.greater_is_better, row.name).outcome]} {difference(comparison)}"
+
+
+def _winners(section: Section, group: str) -> str:
+    """The variants that are better, the largest estimate first; or that there is none."""
+    compared = compared_pairs(section)
+    found = [each for each in section.findings() if each.group == group]
+    better = [each for each in found if each.outcome == "better"]
+    better.sort(key=lambda each: each.comparison.estimate, reverse=True)
+    if not found:
+        return "not measured"
+    if not better:
+        return "nothing: the objective alone"
+    said = []
+    for each in better:
+        new, _ = compared[each.pair]
+        setting = chosen_setting(section, new)
+        said.append(f"{new}{f' ({setting})' if setting else ''} {difference(each.comparison)}")
+    return "; ".join(said)

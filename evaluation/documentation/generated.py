@@ -1,0 +1,168 @@
+"""What stands in place of `<!-- generated: NAME -->` in a page of the documentation."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from evaluation.answer import TRANSFER_TITLE, answer
+from evaluation.coverage import Coverage, coverage_table
+from evaluation.documentation import drawings
+from evaluation.documentation.effects import (
+    EFFECTS_READING,
+    choices_table,
+    chosen_weights,
+    effects_table,
+)
+from evaluation.documentation.figures import METHOD, figure, study_plot
+from evaluation.documentation.results import RESULTS, committed, sections_of_studies, studies
+from evaluation.documentation.study_pages import answer_lines, plain
+from evaluation.files import read_json
+from evaluation.markdown import markdown_table
+from evaluation.plots import Plot
+from evaluation.tables import weight_text
+from st_isotropy.losses import DEFAULT_WEIGHT
+
+MARKER = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->$", re.MULTILINE)
+NOTHING = "*No study with regularizers is committed yet; see [Results](results.md).*"
+BENCH = RESULTS / "bench"
+
+
+def filled(markdown: str) -> str:
+    """Replace every marker of a page.
+
+    Raises:
+        KeyError: For a name that stands for nothing.
+    """
+    return MARKER.sub(lambda found: GENERATED[found[1]](), markdown)
+
+
+def _home_figure() -> str:
+    plot = study_plot(sections_of_studies())
+    return NOTHING if plot is None else figure(plot, "home")
+
+
+def _studies() -> str:
+    lines = []
+    for study in studies():
+        lines += [f"### [{study.name}](results/{study.name}.md)", "", plain(study.title), ""]
+        lines += ["*Not run yet.*", ""] if study.summary is None else answer_lines(study.summary)
+        lines += ["```console", f"$ {study.command}", "```", ""]
+    return "\n".join(lines)
+
+
+def _effects() -> str:
+    sections = sections_of_studies()
+    return "\n".join([*markdown_table(effects_table(sections)), EFFECTS_READING]) if sections else NOTHING
+
+
+def _choices() -> str:
+    sections = sections_of_studies()
+    return "\n".join(markdown_table(choices_table(sections))) if sections else NOTHING
+
+
+def _weights() -> str:
+    """Which weights of persistent entropy were chosen, and how often the default is among them."""
+    chosen = chosen_weights(sections_of_studies(), METHOD)
+    if not chosen:
+        return NOTHING
+    of_default = sum(candidate.weight == DEFAULT_WEIGHT for candidate, _ in chosen)
+    lines = [
+        f"The default weight, {DEFAULT_WEIGHT:g}, was the choice in {of_default} of {len(chosen)} cases:",
+        "",
+        "| start model and regime | weight chosen | learning rate |",
+        "|---|---:|---:|",
+    ]
+    lines += [
+        f"| {plain(section.title)} | {weight_text(each.weight)} | {each.learning_rate:g} |" for each, section in chosen
+    ]
+    return "\n".join(lines)
+
+
+def _doses() -> str:
+    """What each study says about scores rising with isotropy."""
+    said = [
+        f"- [{study.name}](results/{study.name}.md): {plain(line.partition(': ')[2])}"
+        for study in studies()
+        if study.summary is not None
+        for line in answer(study.summary)
+        if line.startswith(TRANSFER_TITLE)
+    ]
+    return "\n".join(said) or NOTHING
+
+
+def _answer(name: str) -> str:
+    summary = committed(name)
+    return f"*`evaluation/results/{name}` is not run yet.*" if summary is None else "\n".join(answer_lines(summary))
+
+
+def _coverage() -> list[Coverage]:
+    return [Coverage(**row) for row in read_json(RESULTS / "coverage.json", list)]
+
+
+def _skewed() -> str:
+    """How much Student's t covers where differences are skewed, which it is not used for."""
+    said = []
+    for estimand, what in (("new training runs", "seeds"), ("new tasks of this kind, these runs fixed", "tasks")):
+        rows = [
+            row
+            for row in _coverage()
+            if row.estimand == estimand and row.used and row.case == "skewed differences" and row.coverage is not None
+        ]
+        covered = sorted(100 * (row.coverage or 0) for row in rows)
+        sizes = [int(row.size) for row in rows]
+        said.append(f"{covered[0]:.0f} to {covered[-1]:.0f} % over {min(sizes)} to {max(sizes)} {what}")
+    return (
+        f"With skewed differences Student's t covers {' and '.join(said)}. It is used on the assumption that the "
+        "difference of two paired runs is not skewed, as it is not when both scatter alike around their means. Those "
+        "lines stay in the table as a warning."
+    )
+
+
+def _bench() -> str:
+    """How many targets of speed and memory are missed in the committed bench."""
+    suites = {
+        suite: [each for each in figures if each["at_least"] is not None or each["at_most"] is not None]
+        for path in sorted(BENCH.glob("*.json"))
+        for suite, figures in read_json(path)["suites"].items()
+    }
+    lines = ["| suite | targets | missed | which |", "|---|---:|---:|---|"]
+    for suite, targets in suites.items():
+        missed = [f"{each['case']}, {each['quantity']}" for each in targets if each["missed"]]
+        if targets:
+            lines.append(f"| {suite} | {len(targets)} | {len(missed)} | {plain('; '.join(missed))} |")
+    return "\n".join(lines)
+
+
+def _step() -> str:
+    """What a training step costs with the term, in the committed bench."""
+    figures = read_json(BENCH / "step.json")["suites"]["step"]
+    rows = [each for each in figures if each["quantity"].endswith("over that of base loss")]
+    lines = ["| batch | what | time ÷ time of the base loss |", "|---|---|---:|"]
+    lines += [
+        f"| {each['case']} | {each['quantity'].partition(':')[0]} | {each['value']:.3f} ± {each['spread'] / 2:.3f} |"
+        for each in rows
+    ]
+    return "\n".join(lines)
+
+
+def _drawing(make: Callable[[], Plot]) -> str:
+    return figure(make(), make.__name__)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "home-figure": _home_figure,
+    "studies": _studies,
+    "effects": _effects,
+    "choices": _choices,
+    "weights": _weights,
+    "doses": _doses,
+    **{name: partial(_answer, name) for name in ("quickstart", "quickstart-weight-1", "quickstart-contrastive")},
+    "coverage": lambda: coverage_table(_coverage()),
+    "coverage-skewed": _skewed,
+    "bench": _bench,
+    "step": _step,
+    **{
+        f"drawing-{make.__name__}": partial(_drawing, make)
+        for make in (drawings.filtration, drawings.bars, drawings.gradient, drawings.cone)
+    },
+}

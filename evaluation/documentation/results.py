@@ -1,0 +1,62 @@
+"""The committed results, as the documentation reads them."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from evaluation.errors import UserError
+from evaluation.report import read_summary
+from evaluation.summary import Section, Summary
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "evaluation" / "results"
+STUDIES = ROOT / "evaluation" / "studies"
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study with what it gave, if it was run.
+
+    Attributes:
+        name: Name of its TOML file without the ending, and of the folder of its results.
+        title: What it asks.
+        summary: What it gave; None where no result is committed.
+    """
+
+    name: str
+    title: str
+    summary: Summary | None
+
+    @property
+    def command(self) -> str:
+        """The command that runs it."""
+        data = "--mirror DIR --folder DIR --pairs DIR"
+        return f"python -m evaluation run evaluation/studies/{self.name}.toml {data} --out runs/{self.name}"
+
+
+def studies() -> list[StudyResult]:
+    """All studies, those that were run first."""
+    found = []
+    for path in sorted(STUDIES.glob("*.toml")):
+        title = tomllib.loads(path.read_text(encoding="utf-8"))["title"]
+        found.append(StudyResult(path.stem, title, committed(path.stem)))
+    return sorted(found, key=lambda study: study.summary is None)
+
+
+def committed(name: str) -> Summary | None:
+    """The summary in a folder of the results; None where there is none that this version can read."""
+    return _read(RESULTS / name)
+
+
+def sections_of_studies() -> list[tuple[StudyResult, Section]]:
+    """Every start model and regime of the studies that were run."""
+    return [(study, section) for study in studies() if study.summary is not None for section in study.summary.sections]
+
+
+@lru_cache
+def _read(folder: Path) -> Summary | None:
+    try:
+        return read_summary(folder)
+    except UserError:
+        return None

@@ -1,0 +1,103 @@
+"""The page of a study: what it asks, how to run it again, and what came out, nulls and losses as plain as wins."""
+
+from collections.abc import Iterator
+from html import escape
+
+from evaluation.answer import answer
+from evaluation.documentation.figures import figure
+from evaluation.documentation.results import StudyResult
+from evaluation.markdown import cost, markdown_table, notes
+from evaluation.plots import MARKERS, Plot, dose_plots, forest_plots, looks
+from evaluation.summary import Candidate, Section, Summary
+from evaluation.tables import MARKS_READING, TRANSFER_READING, Table, transfer_table, tuning_table, verdict_table
+from st_isotropy.svg import themed
+
+DOSES = ("IsoScore", "average cosine")  # the other measures are in the report
+CHOICE_READING = "Each by the mean score on the validation tasks. The report has every setting that was tried."
+
+
+def study_page(study: StudyResult) -> str:
+    """Write the page of a study as Markdown."""
+    lines = [f"# {study.name}", "", f"**{plain(study.title)}**", "", *_how_to_run(study)]
+    if study.summary is None:
+        return "\n".join([*lines, "This study was not run yet: there is no committed result.", ""])
+    lines += answer_lines(study.summary)
+    if study.summary.missing:
+        lines += ["## Missing", "", *[f"- {plain(each)}" for each in study.summary.missing], ""]
+    for place, section in enumerate(study.summary.sections):
+        lines += _section(section, f"{study.name}-{place}")
+    lines += ["## Notes", "", *[f"- {plain(note)}" for note in notes(study.summary)], f"- {cost(study.summary)}", ""]
+    return "\n".join(lines)
+
+
+def answer_lines(summary: Summary) -> list[str]:
+    """The answer of a run as a list."""
+    said = [line.partition(": ")[::2] for line in answer(summary)]
+    return [*[f"- **{title}:** {plain(text)}" for title, text in said], ""]
+
+
+def plain(text: str) -> str:
+    """Text in which nothing is taken for Markdown or HTML."""
+    for sign in "\\`*_[]":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
+
+
+def _how_to_run(study: StudyResult) -> list[str]:
+    return [
+        "Run it again with the data in folders of yours; see [Studies](../studies.md#where-data-come-from):",
+        "",
+        "```console",
+        f"$ {study.command}",
+        "```",
+        "",
+        "The page with every measure, difference, setting and index is made from the committed result:",
+        "",
+        "```console",
+        f"$ python -m evaluation report evaluation/results/{study.name}",
+        "```",
+        "",
+    ]
+
+
+def _section(section: Section, name: str) -> Iterator[str]:
+    yield from (f"## {plain(section.title)}", "")
+    if any(row.comparisons for row in section.rows):
+        yield from (*markdown_table(verdict_table(section)), MARKS_READING, "")
+        yield from _gallery(list(forest_plots(section)), f"{name}-forest")
+    doses = [plot for plot in dose_plots(section) if plot.title.partition(" and ")[0] in DOSES]
+    if section.transfer or doses:
+        yield from ("### Do scores rise with isotropy?", "")
+    if section.transfer:
+        yield from (*markdown_table(transfer_table(section)), TRANSFER_READING, "")
+    if doses:
+        yield from (_legend(section), "", *_gallery(doses, f"{name}-dose"))
+    chosen = [candidate for candidate in section.tuning if candidate.chosen]
+    if chosen:
+        yield from ("### The settings that were chosen", "", CHOICE_READING, "")
+        yield from markdown_table(_chosen(section, chosen))
+
+
+def _chosen(section: Section, chosen: list[Candidate]) -> Table:
+    table = tuning_table(Section(section.title, section.variants, section.rows, tuning=chosen))
+    rows = [cells[:-1] for cells in table.groups[""]]
+    return Table(table.headers[:-1], {"": rows}, words=(0,))
+
+
+def _legend(section: Section) -> str:
+    """The mark of each variant that was tuned."""
+    tuned = {candidate.variant for candidate in section.tuning}
+    marks = [
+        f'<span><b style="color: {themed(look.color)}">{MARKERS[look.marker]}</b> {escape(name)}</span>'
+        for name, look in looks(section).items()
+        if name in tuned
+    ]
+    return f'<p class="legend">{" ".join(marks)}</p>'
+
+
+def _gallery(plots: list[Plot], name: str) -> Iterator[str]:
+    if plots:
+        yield '<div class="plots">'
+        for place, plot in enumerate(plots):
+            yield figure(plot, f"{name}-{place}")
+        yield from ("</div>", "")

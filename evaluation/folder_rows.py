@@ -1,0 +1,181 @@
+"""Rows of the files that own data come in, checked; every error names the file, the line and the cure."""
+
+import gzip
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evaluation.errors import UserError
+
+Grades = dict[str, dict[str, int]]  # query id -> document id -> grade
+Rows = dict[str, list[Any]]  # column -> values
+
+# The columns of each kind of table; a sentence counts as a text.
+COLUMNS = {
+    "pairs with scores": ("sentence1", "sentence2", "score"),
+    "pairs with labels": ("sentence1", "sentence2", "label"),
+    "texts with labels": ("text", "label"),
+}
+
+
+def table_header(path: Path) -> list[str]:
+    """The column names of a table, "text" for "sentence"; empty for an empty file."""
+    return _renamed(next(_cells(path), (1, []))[1])
+
+
+def _renamed(header: list[str]) -> list[str]:
+    return ["text" if name.strip() == "sentence" else name.strip() for name in header]
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines of a text file, gzipped or not."""
+    opened = gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
+    number = 0
+    try:
+        with opened as file:
+            for number, line in enumerate(file, start=1):
+                yield number, line
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}, after line {number}: this is not UTF-8 ({error.reason}); convert the file.") from None
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise UserError(f"{path}, after line {number}: the gzip file is broken ({error}); copy it again.") from None
+
+
+def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows of a tab-separated file, empty lines left out."""
+    for number, line in _lines(path):
+        if line.strip():
+            yield number, line.rstrip("\r\n").split("\t")
+
+
+def table_rows(path: Path, kind: str) -> Rows:
+    """Read the columns of a table.
+
+    Args:
+        path: The file.
+        kind: A key of `COLUMNS`.
+
+    Raises:
+        UserError: There is no row, a row has the wrong number of cells, or a score or label is none.
+    """
+    columns = COLUMNS[kind]
+    rows: Rows = {name: [] for name in columns}
+    header: list[str] = []
+    for number, cells in _cells(path):
+        if not header:
+            header = _renamed(cells)
+            continue
+        if len(cells) != len(header):
+            raise UserError(
+                f"{path}, line {number}: there are {len(cells)} cells instead of {len(header)}; separate them by one "
+                "tab each, and take tabs and line breaks out of the texts."
+            )
+        row = dict(zip(header, cells, strict=True))
+        for name in columns:
+            rows[name].append(_value(name, row[name], kind, path, number))
+    if not rows[columns[0]]:
+        raise UserError(f"{path} has a header and no rows: add some, or remove the file.")
+    return rows
+
+
+def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
+    if name == "score":
+        score = _number(cell)
+        if score is None:
+            raise UserError(f"{path}, line {number}: the score {cell!r} is no finite number; give every pair one.")
+        return score
+    if name == "label" and kind == "pairs with labels":
+        if cell.strip() not in ("0", "1"):
+            raise UserError(
+                f"{path}, line {number}: the label {cell!r} is neither 1 (the pair means the same) nor 0; "
+                "call the column score if it is a degree of similarity."
+            )
+        return int(cell)
+    if name == "label" and not cell.strip():
+        raise UserError(f"{path}, line {number}: the label is empty; give every text one.")
+    return cell
+
+
+def _number(cell: str) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
+    """Read a JSON-lines file: the column `id`, from "_id", and further text columns; a title may be missing.
+
+    Raises:
+        UserError: There is no line, a line is no JSON object or lacks a text, or an id repeats.
+    """
+    rows: Rows = {name: [] for name in ("id", *columns)}
+    lines: dict[str, int] = {}
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        row = _json_object(line, path, number)
+        missing = [name for name in ("_id", "text") if not isinstance(row.get(name), str)]
+        if missing:
+            raise UserError(f'{path}, line {number}: there is no text under "{missing[0]}"; add it.')
+        if row["_id"] in lines:
+            raise UserError(
+                f"{path}, line {number}: the id {row['_id']!r} is that of line {lines[row['_id']]} too; "
+                "give each line its own."
+            )
+        lines[row["_id"]] = number
+        for name in rows:
+            rows[name].append(row["_id"] if name == "id" else row.get(name) or "")
+    if not lines:
+        raise UserError(f"{path} is empty: it needs one JSON object a line.")
+    return rows
+
+
+def _json_object(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}, line {number}: this is no JSON ({error.msg}); give one object a line.") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{path}, line {number}: this is no JSON object; give one a line.")
+    return row
+
+
+def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
+    """Read the grades of documents for queries.
+
+    Args:
+        path: A qrels file.
+        queries: Known query ids.
+        documents: Known document ids.
+
+    Raises:
+        UserError: A line is broken, a query or document is unknown, or nothing is relevant.
+    """
+    rows = _cells(path)
+    header = next(rows, (1, []))[1]
+    if header != ["query-id", "corpus-id", "score"]:
+        raise UserError(f"{path}, line 1: the header must be query-id, corpus-id, score, separated by tabs.")
+    grades: Grades = {}
+    for number, cells in rows:
+        if len(cells) != len(header):
+            raise UserError(f"{path}, line {number}: there are {len(cells)} cells instead of 3, separated by tabs.")
+        query, document, cell = cells
+        for what, id_, known in (("query", query, queries), ("document", document, documents)):
+            if id_ not in known:
+                raise UserError(
+                    f"{path}, line {number}: there is no {what} {id_!r} among the {len(known)}; "
+                    "add it, or remove the line."
+                )
+        grade = _number(cell)
+        if grade is None or grade != int(grade):
+            raise UserError(f"{path}, line {number}: the score {cell!r} is no whole number; give 0, 1 or a grade.")
+        if document in grades.setdefault(query, {}):
+            raise UserError(f"{path}, line {number}: {query!r} and {document!r} have a score already; keep one line.")
+        grades[query][document] = int(grade)
+    if not any(grade > 0 for documents_ in grades.values() for grade in documents_.values()):
+        raise UserError(f"{path} has no relevant document, that is no score above 0: add some.")
+    return grades

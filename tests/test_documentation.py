@@ -1,0 +1,184 @@
+"""What the documentation generates: from results with known numbers, from none, and from what is committed."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from example_summary import example_summary, renamed
+
+pytest.importorskip("matplotlib", reason="the figures need the extra eval")
+
+from evaluation.documentation import results
+from evaluation.documentation.__main__ import FIGURE, readme_figure
+from evaluation.documentation.effects import choices_table, effects_table, retention_row
+from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
+from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
+from evaluation.documentation.results import StudyResult, sections_of_studies, studies
+from evaluation.documentation.study_pages import study_page
+from evaluation.files import write_json
+from evaluation.statistics import student_interval
+from evaluation.summary import Row, Section, Summary
+
+DOCS = results.ROOT / "docs"
+
+
+def example_study(sections: int = 2) -> Summary:
+    """The example, under names that a study uses."""
+    summary = example_summary(sections=sections, variants=3)
+    return replace(summary, sections=[renamed(each, "persistent entropy", METHOD) for each in summary.sections])
+
+
+def write_example(folder: Path) -> None:
+    """Results with one study that was run; the other results are left out."""
+    write_json(folder / "negative-free" / "summary.json", example_study().to_dict())
+
+
+@pytest.fixture
+def one_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Summary]:
+    write_example(tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    yield example_study()
+
+
+@pytest.fixture
+def no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+
+
+def marked() -> set[str]:
+    return {name for page in DOCS.rglob("*.md") for name in MARKER.findall(page.read_text(encoding="utf-8"))}
+
+
+def test_every_mark_stands_for_something_and_everything_is_used() -> None:
+    assert marked() == set(GENERATED)
+    spelled = {
+        name
+        for page in DOCS.rglob("*.md")
+        for name in re.findall(r"<!-- *generated(.*?)-->", page.read_text(encoding="utf-8"))
+    }
+    assert {name.strip(": ") for name in spelled} == marked()  # none is misspelled so that it stays a comment
+
+
+def test_a_mark_that_stands_for_nothing_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        filled("Text.\n\n<!-- generated: no-such-thing -->\n")
+
+
+def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) -> None:
+    listed = GENERATED["studies"]()
+    names = {path.stem for path in results.STUDIES.glob("*.toml")}
+    assert names and {study.name for study in studies()} == names
+    assert listed.count("Not run yet.") == len(names)
+    assert all(f"results/{name}.md" in listed for name in names)
+    for name in ("home-figure", "effects", "choices", "weights", "doses"):
+        assert GENERATED[name]() == NOTHING
+    assert "not run yet" in GENERATED["quickstart"]()
+    assert "not run yet" in study_page(studies()[0])
+
+
+def test_a_result_of_another_format_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_json(tmp_path / "negative-free" / "summary.json", {"title": "of old"})
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    assert sections_of_studies() == []
+
+
+def test_the_page_of_a_study_has_every_variant_of_every_section(one_study: Summary) -> None:
+    page = study_page(next(study for study in studies() if study.summary))
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## Missing",
+        *[f"## {section.title}" for section in one_study.sections],
+        "## Notes",
+    ]
+    for section in one_study.sections:
+        for finding in section.findings():
+            assert finding.outcome in page
+    drawn = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+    assert len(drawn) > 6 and not any("\n\n" in figure for figure in drawn)
+
+
+def test_effects_have_a_line_for_each_regularizer_of_each_regime(one_study: Summary) -> None:
+    table = effects_table(sections_of_studies())
+    assert list(table.groups) == [f"{section.title} (negative-free)" for section in one_study.sections]
+    for section, rows in zip(one_study.sections, table.groups.values(), strict=True):
+        assert [cells[0] for cells in rows] == section.variants[2:]
+        findings = {(each.pair, each.group): each for each in section.findings()}
+        for cells in rows:
+            assert len(cells) == len(table.headers)
+            found = findings[f"{cells[0]} − none", "labels"]
+            assert cells[4].startswith({"better": "▲", "worse": "▼", "no difference found": "○"}[found.outcome])
+
+
+def section_with(rows: list[Row], variants: tuple[str, ...] = ("none", METHOD, "whitening")) -> Section:
+    return Section("static, cosine", list(variants), rows)
+
+
+def row(group: str, name: str, differences: dict[str, list[float]]) -> Row:
+    values = {"none": [50.0, 50.0, 50.0], **{variant: [50 + d for d in ds] for variant, ds in differences.items()}}
+    comparisons = {f"{variant} − none": [student_interval(ds)] for variant, ds in differences.items()}
+    return Row(group, name, True, None, values, comparisons)
+
+
+def test_choices_name_what_is_better_and_nothing_where_nothing_is() -> None:
+    section = section_with(
+        [
+            row("similarity", "STS12 Spearman", {METHOD: [1.0, 1.1, 1.2], "whitening": [-3.0, -3.1, -3.2]}),
+            row("labels", "Banking77 accuracy", {METHOD: [-1.0, 1.1, 0.2], "whitening": [-0.1, 0.3, -0.2]}),
+        ]
+    )
+    study = StudyResult("negative-free", "Does it?", None)
+    [[_, similarity, labels]] = choices_table([(study, section)]).groups[""]
+    assert similarity == "persistent_entropy +1.10 [+0.85, +1.35]"
+    assert labels == "nothing: the objective alone"
+
+
+def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None:
+    one = row("retrieval", "pq retention", {METHOD: [1.0, 1.2, 1.1]})
+    other = row("retrieval", "opq retention", {METHOD: [5.0, 5.2, 5.1]})
+    assert retention_row(section_with([other, one]), "pq") is one
+    corpora = [replace(one, name=f"{corpus}: pq retention") for corpus in ("cisi", "medquad")]
+    mean = replace(one, name="mean over corpora: pq retention")
+    assert retention_row(section_with([*corpora, mean]), "pq") is mean
+    assert retention_row(section_with(corpora), "pq") is None
+    assert retention_row(section_with([other]), "pq") is None
+    no_headroom = replace(one, name="pq retention (no headroom)")
+    study = StudyResult("negative-free", "Does it?", None)
+    [[*_, pq, one_bit]] = effects_table([(study, section_with([no_headroom]))]).groups["static, cosine (negative-free)"]
+    assert (pq, one_bit) == ("no headroom", "")
+
+
+def test_the_plot_of_a_study_says_in_words_what_it_shows(one_study: Summary) -> None:
+    plot = study_plot(sections_of_studies())
+    assert plot is not None
+    for section in one_study.sections:
+        assert section.title in plot.alternative
+    svg = standalone(plot, "one")
+    assert svg == standalone(plot, "one")
+    assert svg.startswith("<svg") and "prefers-color-scheme: dark" in svg and "var(--ours)" in svg
+    assert all(f"{name}:" in palette for palette in palettes() for name in re.findall(r"var\((--[\w-]+)\)", svg))
+
+
+def test_a_figure_in_a_page_has_no_blank_line_that_would_end_it(one_study: Summary) -> None:
+    for name, make in GENERATED.items():
+        if name == "home-figure" or name.startswith("drawing-"):
+            html = make()
+            assert html.startswith("<figure") and html.endswith("</figure>") and "\n\n" not in html
+            assert 'aria-label="' in html
+
+
+def test_the_figure_of_the_readme_is_up_to_date() -> None:
+    made = readme_figure()
+    if made is None:
+        pytest.skip("no study is committed yet")
+    assert FIGURE.read_text(encoding="utf-8") == made + "\n", "run python -m evaluation.documentation"
+
+
+def test_committed_numbers_are_filled_in() -> None:
+    assert "| new training runs | Student t | 3 | normal |" in GENERATED["coverage"]()
+    assert re.search(
+        r"covers \d\d to \d\d % over 3 to 10 seeds and \d\d to \d\d % over 6 to 41 tasks",
+        filled("<!-- generated: coverage-skewed -->"),
+    )
+    assert re.search(r"^\| h0 \| \d+ \| \d+ \|", GENERATED["bench"](), re.MULTILINE)
+    assert GENERATED["step"]().count("with the term") >= 2

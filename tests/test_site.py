@@ -1,0 +1,106 @@
+"""The documentation as it is built, in a real browser: whole, self-contained, readable on a desk and on a phone."""
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromium import chromium, complaints, open_address, requests
+from test_documentation import write_example
+
+pytest.importorskip("mkdocs", reason="the site needs the dependency group docs")
+pytest.importorskip("matplotlib", reason="the figures need the extra eval")
+
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+
+from evaluation.documentation import results
+
+WIDTHS = (1280, 390)
+NAMED = "negative-free"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The site with one study that was run, built strictly, and the address it is served at."""
+    folder, found = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("results")
+    write_example(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "RESULTS", found)
+        build(load_config(str(results.ROOT / "mkdocs.yml"), site_dir=str(folder), strict=True))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+def addresses(folder: Path) -> list[str]:
+    return sorted(
+        f"{page.parent.relative_to(folder).as_posix()}/".removeprefix("./") for page in folder.rglob("index.html")
+    )
+
+
+def test_the_site_has_the_pages_that_were_planned(site: tuple[Path, str]) -> None:
+    found = set(addresses(site[0]))
+    assert {"", "getting-started/", "results/", f"results/{NAMED}/", "api/losses/", "faq/", "citing/"} <= found
+    assert len(found) > 20
+    unfilled = [page for page in site[0].rglob("*.html") if "<!-- generated" in page.read_text(encoding="utf-8")]
+    assert unfilled == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_is_whole_and_asks_no_other_host(browser: Any, site: tuple[Path, str], width: int) -> None:
+    folder, host = site
+    requests(browser)
+    for address in addresses(folder):
+        open_address(browser, f"{host}/{address}", width)
+        assert complaints(browser) == [], address
+        assert [each for each in requests(browser) if not each.startswith((host, "data:", "blob:"))] == [], address
+        wide, empty = browser.execute_script(
+            "const shown = [...document.querySelectorAll('article img, article svg')].filter(e => e.checkVisibility());"
+            "return [document.documentElement.scrollWidth, shown.map(e => e.getBoundingClientRect())"
+            ".filter(box => !box.width || !box.height).length]"
+        )
+        assert wide <= width, address
+        assert empty == 0, address
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("address", ["", "how-it-works/", f"results/{NAMED}/"])
+def test_figures_fill_their_column(browser: Any, site: tuple[Path, str], address: str, width: int) -> None:
+    open_address(browser, f"{site[1]}/{address}", width)
+    sizes = browser.execute_script(
+        "return [...document.querySelectorAll('figure.plot')].map(e => [e.querySelector('svg').clientWidth, "
+        "e.querySelector('svg').clientHeight, e.querySelectorAll('path, use').length, "
+        "e.querySelector('[role=img]').getAttribute('aria-label').length, e.querySelector('figcaption').clientHeight])"
+    )
+    assert sizes
+    assert all(
+        wide > 250 and high > 60 and drawn > 4 and words > 30 and caption for wide, high, drawn, words, caption in sizes
+    )
+
+
+def test_figures_follow_the_theme_of_the_page(browser: Any, site: tuple[Path, str]) -> None:
+    colors = {}
+    for theme in ("light", "dark"):
+        open_address(browser, f"{site[1]}/how-it-works/", 1280, theme)
+        colors[theme] = browser.execute_script(
+            "return [document.body, document.querySelector('figure svg text')]"
+            ".map(e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).fill].join())"
+        )
+    assert all(light != dark for light, dark in zip(colors["light"], colors["dark"], strict=True))
