@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -35,6 +36,8 @@ def run(arguments: list[str], limit: float) -> bool:
         if ended:
             if status:
                 sys.exit(f"A run ended with status {os.waitstatus_to_exitcode(status)}.")
+            with suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)  # worker processes, which would wait for more work
             return True
         time.sleep(POLL)
     os.killpg(child, signal.SIGKILL)
