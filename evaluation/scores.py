@@ -128,8 +128,9 @@ def _wrapped(model: SentenceTransformer, variant: str, revision: str) -> Sentenc
 
 
 def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | None:
+    """The scores of a task, unless they or the embeddings, which others measure, are missing."""
     path = folder / f"{source.file}.json"
-    if not path.exists():
+    if not (path.exists() and embeddings_file(folder, source.name).exists()):
         return None
     content = read_json(path)
     if content["revision"] != revision:
@@ -137,8 +138,6 @@ def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | N
             f"{path} holds the scores of the model {content['revision']} instead of {revision}; "
             "choose another run directory."
         )
-    if not embeddings_file(folder, source.name).exists():
-        return None
     scores = content["scores"]
     return TaskScores(**{**scores, "pairs": {key: Pairs(**pairs) for key, pairs in scores["pairs"].items()}})
 

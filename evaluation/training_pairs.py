@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -170,7 +171,20 @@ def _key(*texts: str) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> Dataset:
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+    try:
+        header, columns = _columns(path)
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
+        raise UserError(f"{path} is no tab-separated text in UTF-8 ({error}).") from error
+    if len(columns[0]) < 2:
+        raise UserError(f"{path} holds {len(columns[0])} pairs, and training needs at least 2.")
+    if header[-1] == "score":
+        columns[-1] = _scaled(path, columns[-1])
+    return Dataset.from_dict(dict(zip(header, columns, strict=True)))
+
+
+def _columns(path: Path) -> tuple[tuple[str, ...], list[list[Any]]]:
+    encoding = "utf-8-sig"  # a spreadsheet may mark it
+    with gzip.open(path, "rt", encoding=encoding) if path.suffix == ".gz" else path.open(encoding=encoding) as file:
         rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         header = tuple(next(rows, ()))
         if header not in _HEADERS:
@@ -182,11 +196,7 @@ def _read(path: Path) -> Dataset:
                 raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
             for column, cell in zip(columns, row, strict=True):
                 column.append(cell)
-    if len(columns[0]) < 2:
-        raise UserError(f"{path} holds {len(columns[0])} pairs, and training needs at least 2.")
-    if header[-1] == "score":
-        columns[-1] = _scaled(path, columns[-1])
-    return Dataset.from_dict(dict(zip(header, columns, strict=True)))
+    return header, columns
 
 
 def _scaled(path: Path, cells: Sequence[str]) -> list[float]:
@@ -196,10 +206,14 @@ def _scaled(path: Path, cells: Sequence[str]) -> list[float]:
         try:
             scores.append(float(cell))
         except ValueError:
-            raise UserError(f"{path}, line {line}: the score {cell!r} is no number.") from None
+            scores.append(math.nan)
+        if not math.isfinite(scores[-1]):
+            raise UserError(f"{path}, line {line}: the score {cell!r} is no number.")
     low, high = min(scores), max(scores)
     if low >= 0 and high <= 1:
         return scores
+    if low == high:
+        raise UserError(f"{path}: all {len(scores)} scores are {low:g}, so there is nothing to learn from them.")
     return [(score - low) / (high - low) for score in scores]
 
 

@@ -1,0 +1,142 @@
+"""Training pairs: read from files with the line of every fault, fitted to an objective, without what tasks ask."""
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from own_data import write_lines
+from small_corpus import static_model
+
+from evaluation.errors import UserError
+from evaluation.sources import Sources
+from evaluation.tasks import resolve_tasks
+from evaluation.training_pairs import content_hash, for_objective, load_pairs, with_mismatches, without_shared
+
+POSITIVE = Dataset.from_dict({"anchor": ["a b", "c d", "e f"], "positive": ["a", "c", "e"]})
+SCORED = Dataset.from_dict({"sentence1": ["a b", "c d"], "sentence2": ["a", "c"], "score": [0.0, 1.0]})
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".tsv.gz"])
+def test_pairs_are_read_from_a_file_and_scores_are_scaled(tmp_path, ending):
+    write_lines(tmp_path / f"mine{ending}", ["sentence1\tsentence2\tscore", "a\tb\t0", 'c\t"d\t5', "e\tf\t2.5"])
+    pairs = load_pairs("mine", Sources(pairs=(tmp_path,)))
+    assert pairs.to_dict() == {"sentence1": ["a", "c", "e"], "sentence2": ["b", '"d', "f"], "score": [0.0, 1.0, 0.5]}
+
+
+def test_scores_that_are_shares_stay_as_they_are(tmp_path):
+    write_lines(tmp_path / "mine.tsv", ["sentence1\tsentence2\tscore", "a\tb\t0.2", "c\td\t0.4"])
+    assert list(load_pairs("mine", Sources(pairs=(tmp_path,)))["score"]) == [0.2, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["first\tsecond", "a\tb"],
+            r"mine\.tsv, line 1: the columns are first, second, and must be anchor, pos",
+        ),
+        (["anchor\tpositive", "a\tb", "c"], r"mine\.tsv, line 3: there are 1 columns and must be 2\."),
+        (["anchor\tpositive", "a\tb"], r"mine\.tsv holds 1 pairs, and training needs at least 2\."),
+        (["sentence1\tsentence2\tscore", "a\tb\t1", "c\td\thigh"], r"line 3: the score 'high' is no number\."),
+        (["sentence1\tsentence2\tscore", "a\tb\tnan", "c\td\t1"], r"line 2: the score 'nan' is no number\."),
+        (["sentence1\tsentence2\tscore", "a\tb\t5", "c\td\t5"], r"mine\.tsv: all 2 scores are 5, so there is nothing"),
+    ],
+)
+def test_a_file_that_holds_no_pairs_is_told_with_its_line(tmp_path, lines, message):
+    write_lines(tmp_path / "mine.tsv", lines)
+    with pytest.raises(UserError, match=message):
+        load_pairs("mine", Sources(pairs=(tmp_path,)))
+
+
+@pytest.mark.parametrize(("name", "content"), [("mine.tsv", b"\xff\xfe"), ("mine.tsv.gz", b"no gzip")])
+def test_a_file_that_is_no_text_is_told(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=rf"{name} is no tab-separated text in UTF-8 \("):
+        load_pairs("mine", Sources(pairs=(tmp_path,)))
+
+
+def test_an_empty_file_has_no_columns(tmp_path):
+    (tmp_path / "mine.tsv").write_text("")
+    with pytest.raises(UserError, match=r"mine\.tsv, line 1: the columns are missing, and must be"):
+        load_pairs("mine", Sources(pairs=(tmp_path,)))
+
+
+def test_pairs_that_are_nowhere_are_told_with_where_they_were_looked_for(tmp_path):
+    with pytest.raises(UserError, match=r"no training pairs 'mine'; mine\.tsv or mine\.tsv\.gz was looked for in "):
+        load_pairs("mine", Sources(pairs=(tmp_path,)))
+    with pytest.raises(UserError, match=r"was looked for in no folder: name one with --pairs DIR\."):
+        load_pairs("mine", Sources())
+
+
+def test_pairs_of_a_task_are_a_split_of_an_sts_task(tmp_path):
+    write_lines(tmp_path / "rated" / "train.tsv", ["sentence1\tsentence2\tscore", "a\tb\t0", "c\td\t5"])
+    write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "a\tx", "b\ty"])
+    sources = Sources(folders=(tmp_path,))
+    assert list(load_pairs("rated:train", sources)["score"]) == [0.0, 1.0]
+    with pytest.raises(UserError, match=r"from STS tasks, and sorted-clustering:test is of the type Clustering\."):
+        load_pairs("sorted-clustering:test", sources)
+
+
+def test_each_objective_gets_the_columns_that_it_trains_on():
+    assert for_objective(POSITIVE, "contrastive", None, 4) is POSITIVE
+    assert for_objective(SCORED, "cosine", None, 4) is SCORED
+    for objective in ("cosine", "cosent"):
+        scored = for_objective(POSITIVE, objective, None, 4)
+        assert (
+            scored.column_names == ["sentence1", "sentence2", "score"] and scored["score"][:] == [1.0] * 3 + [0.0] * 3
+        )
+    with pytest.raises(UserError, match=r"objective contrastive trains on positive pairs, but these pairs have scores"):
+        for_objective(SCORED, "contrastive", None, 4)
+
+
+def test_no_mismatch_is_a_pair_and_every_run_has_the_same_ones():
+    pairs = Dataset.from_dict({"anchor": [f"a{i}" for i in range(50)], "positive": [f"p{i}" for i in range(50)]})
+    scored = with_mismatches(pairs)
+    for anchor, other, score in zip(*scored.to_dict().values(), strict=True):
+        assert (anchor[1:] == other[1:]) == (score == 1)
+    assert with_mismatches(pairs).to_dict() == scored.to_dict()
+
+
+def test_a_teacher_gives_every_distinct_text_an_embedding_of_the_students_dimension():
+    pairs = Dataset.from_dict(
+        {"anchor": [f"word{i} word{i + 1}" for i in range(30)], "positive": [f"word{i}" for i in range(29)] + ["word1"]}
+    )
+    teacher = static_model(dimensions=20)
+    taught = for_objective(pairs, "distillation", teacher, 16)
+    assert taught.column_names == ["sentence", "label"] and len(taught) == 30 + 29
+    assert np.asarray(taught["label"][:]).shape == (59, 16)
+    whole = np.asarray(for_objective(pairs, "distillation", teacher, 20)["label"][:])
+    own = teacher.encode(list(taught["sentence"]))
+    np.testing.assert_allclose(whole @ whole.T, own @ own.T, atol=1e-4)  # a rotation keeps every cosine
+    with pytest.raises(UserError, match=r"student of 21 dimensions learns from a teacher of 20 dimensions on 59 texts"):
+        for_objective(pairs, "distillation", teacher, 21)
+
+
+def test_pairs_that_an_sts_task_asks_about_are_dropped_in_any_order_case_and_white_space(tmp_path):
+    write_lines(
+        tmp_path / "rated" / "test.tsv",
+        ["sentence1\tsentence2\tscore", "The cat\ta dog\t1", "one\ttwo\t2", "red\tblue\t3"],
+    )
+    write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "left\tx", "right\ty"])
+    pairs = Dataset.from_dict(
+        {"anchor": ["the  CAT", "two", "one", "left"], "positive": ["A dog ", "one", "blue", "right"]}
+    )
+    kept, dropped = without_shared(pairs, resolve_tasks([], None, [tmp_path]))
+    assert (kept.to_dict(), dropped) == ({"anchor": ["one", "left"], "positive": ["blue", "right"]}, 2)
+
+
+def test_the_hash_of_pairs_sees_every_value_its_order_and_the_names():
+    def of(**columns):
+        return content_hash(Dataset.from_dict(columns))
+
+    first = of(anchor=["a", "b"], positive=["c", "d"])
+    assert of(anchor=["a", "b"], positive=["c", "d"]) == first
+    others = [
+        of(anchor=["b", "a"], positive=["c", "d"]),
+        of(anchor=["a", "b"], positive=["c", "e"]),
+        of(sentence=["a", "b"], positive=["c", "d"]),
+        of(anchor=["a", "b"], positive=["c", "d"], score=[0.0, 1.0]),
+        of(anchor=["a", "b"], positive=["c", "d"], score=[0.0, 0.5]),
+        of(sentence=["a", "b"], label=[[0.0, 1.0], [1.0, 0.0]]),
+        of(sentence=["a", "b"], label=[[0.0, 1.0], [1.0, 0.1]]),
+    ]
+    assert len({first, *others}) == len(others) + 1
