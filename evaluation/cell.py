@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from datasets import Dataset, load_from_disk
-from datasets.utils.logging import set_verbosity_error
 from sentence_transformers import SentenceTransformer
 from threadpoolctl import threadpool_limits
 
@@ -25,6 +24,7 @@ from evaluation.errors import UserError
 from evaluation.files import delete_folder, file_name, read_json, write_json
 from evaluation.measuring import measure
 from evaluation.models import fingerprint, load_model
+from evaluation.noise import quiet
 from evaluation.posthoc_controls import POSTHOC
 from evaluation.tasks import TaskSource
 from evaluation.timing import peak_memory
@@ -158,9 +158,8 @@ def run_cell(cell: Cell) -> float:
     Returns:
         Peak memory of the process in GiB.
     """
-    set_verbosity_error()
     began = time.perf_counter()
-    with one_thread():
+    with one_thread(), quiet():
         try:
             model = _model(cell)
         except UserError as error:
@@ -175,6 +174,7 @@ def run_cell(cell: Cell) -> float:
             indexes=cell.measuring.indexes,
             start=cell.start_folder if cell.training or cell.posthoc else None,
             index_seeds=range(cell.measuring.index_seeds),
+            show_progress=False,
         )
         measured["failures"] = [f"{cell.label}: {failure['reason']}" for failure in measured["failures"]]
         seconds = time.perf_counter() - began

@@ -42,6 +42,7 @@ def measure(
     indexes: Sequence[str],
     start: Path | None,
     index_seeds: Sequence[int] = INDEX_SEEDS,
+    show_progress: bool = True,
 ) -> dict[str, Any]:
     """Measure one model; a task that is finished in `folder` is read, not run again.
 
@@ -56,6 +57,7 @@ def measure(
         start: Folder in which the start model was measured, whose embeddings decide the settings of the indexes; None
             if this is the start model.
         index_seeds: Seeds over which each index is averaged.
+        show_progress: Whether to show a progress bar over the tasks.
 
     Returns:
         Plain JSON values: `isotropy` as `{measure: {"value", "isotropic"}}`, `tasks` (`TaskScores`), `failures`
@@ -66,7 +68,7 @@ def measure(
         UserError: If `folder` holds scores of another model, or an index is unknown.
         OSError: If nothing can be written to `folder`.
     """
-    results = evaluate(model, variant, tasks, folder)
+    results = evaluate(model, variant, tasks, folder, show_progress=show_progress)
     failures = [result for result in results if isinstance(result, TaskFailure)]
     scores = [result for result in results if isinstance(result, TaskScores)]
     measured: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """Silence, for a moment and for one source, messages that say nothing about the result."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,14 @@ def errors_only(logger_name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let no library say anything, for a process that works in the background of another one's progress bar."""
+    with errors_only("datasets"), no_dataset_bars(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager

@@ -72,7 +72,12 @@ class TaskFailure:
 
 
 def evaluate(
-    model: SentenceTransformer, variant: str, tasks: Sequence[TaskSource], folder: Path, batch_size: int = BATCH_SIZE
+    model: SentenceTransformer,
+    variant: str,
+    tasks: Sequence[TaskSource],
+    folder: Path,
+    batch_size: int = BATCH_SIZE,
+    show_progress: bool = True,
 ) -> list[TaskScores | TaskFailure]:
     """Evaluate a model, as it is, on tasks; a task that is finished in `folder` is read, not run again.
 
@@ -89,6 +94,7 @@ def evaluate(
             `predictions/` for its predictions (for a part of a task, `mteb-<part>/` and `predictions-<part>/`), and
             `embeddings/` for what was encoded: see `embeddings_file` and `qrels_file`.
         batch_size: Texts per forward pass.
+        show_progress: Whether to show a progress bar over the tasks.
 
     Returns:
         For each task its scores or, if it raised or has no finite score, why there are none. A task that failed is
@@ -102,7 +108,7 @@ def evaluate(
     encoder = _wrapped(model, variant, revision)
     return [
         _finished(source, folder, revision) or _tried(encoder, source, folder, revision, batch_size)
-        for source in track(tasks, f"evaluating {variant}", transient=True)
+        for source in track(tasks, f"evaluating {variant}", transient=True, disable=not show_progress)
     ]
 
 

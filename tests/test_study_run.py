@@ -314,6 +314,18 @@ def test_a_transformer_has_the_same_fingerprint_before_and_after_it_is_saved(tmp
     assert fingerprint(trained) == fingerprint(loaded)
 
 
+def test_nothing_is_said_while_cells_run(data, tmp_path, capfd):
+    """What a library prints would tear the progress bar apart."""
+    folder, sources = data
+    run(untuned(folder, test=("found", "rated"), seeds=1), sources, tmp_path / "run")
+    said = capfd.readouterr()
+    assert said.err == ""
+    lines = [line for line in said.out.splitlines() if line.strip()]
+    assert lines[0].startswith("1 combinations of a start model and a regime:")
+    assert lines[1].startswith("About 1 min to go with 1 at once, estimated from")
+    assert lines[2:4] == ["Does it?", lines[3]]
+
+
 def test_hostile_names_are_harmless(tmp_path):
     name = "<img src=x onerror=alert(1)> \"quotes\" & 'ticks' | ../../etc" + "ü" * 60
     sources = write_data(tmp_path)
