@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from small_study import run, untuned, without_cost, write_data
 
+from evaluation import runner
 from evaluation.errors import UserError
 from evaluation.runner import Backend
 
@@ -63,7 +64,8 @@ def test_a_cluster_without_workers_is_refused(tmp_path, cluster_of):
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
-def test_an_address_without_a_scheduler_is_refused(address):
+def test_an_address_without_a_scheduler_is_refused(address, monkeypatch):
+    monkeypatch.setattr(runner, "PATIENCE", 1)
     with pytest.raises(UserError, match=rf"No Dask scheduler answers at {address} \(.*\); start one or check the addr"):
         with Backend(address=address).opened():
             pass
