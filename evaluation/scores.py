@@ -144,8 +144,6 @@ def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | N
             f"{path} holds the scores of the model {content['revision']} instead of {revision}; "
             "choose another run directory."
         )
-    if not embeddings_file(folder, source.name).exists():
-        return None
     scores = content["scores"]
     return TaskScores(**{**scores, "pairs": {key: Pairs(**pairs) for key, pairs in scores["pairs"].items()}})
 

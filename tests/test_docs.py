@@ -96,6 +96,7 @@ def test_the_commands_of_a_block_are_commands(block: Block) -> None:
         _check(command, block.mark)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [block.page for block in CONSOLE if block.mark == "runs"])
 def test_the_blocks_that_need_nothing_run(page: str, hub_folder: Path) -> None:
     from evaluation.__main__ import main

@@ -15,9 +15,10 @@ GROUPS = ("isotropy", "similarity", "labels")
 EFFECTS_READING = (
     "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
     "runs where there are several. ▲ better, ▼ worse, ○ no difference found, ? undecided. In the columns of isotropy "
-    "and of tasks this is after Holm's adjustment over the lines of a regime; in the columns of retention, the share "
-    "of exact nDCG@10 that an index keeps, it is not adjusted. “No headroom”: the index loses nothing even before "
-    "training, so that there is nothing to win back. Task scores and retention are in points of 100."
+    "and of tasks this is after Holm's adjustment over the lines of a regime, so that ○ can stand beside an interval "
+    "without zero; in the columns of retention, the share of exact nDCG@10 that an index keeps, it is not adjusted. "
+    "“No headroom”: the index loses nothing even before training, so that there is nothing to win back. Task scores "
+    "and retention are in points of 100."
 )
 
 Named = Sequence[tuple[StudyResult, Section]]

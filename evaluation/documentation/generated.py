@@ -156,7 +156,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "choices": _choices,
     "weights": _weights,
     "doses": _doses,
-    **{name: partial(_answer, name) for name in ("quickstart", "quickstart-weight-1", "quickstart-contrastive")},
+    "quickstart": partial(_answer, "quickstart"),
     "coverage": lambda: coverage_table(_coverage()),
     "coverage-skewed": _skewed,
     "bench": _bench,

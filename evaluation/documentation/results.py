@@ -31,8 +31,10 @@ class StudyResult:
     @property
     def command(self) -> str:
         """The command that runs it."""
-        data = "--mirror DIR --folder DIR --pairs DIR"
-        return f"python -m evaluation run evaluation/studies/{self.name}.toml {data} --out runs/{self.name}"
+        return (
+            f"python -m evaluation run evaluation/studies/{self.name}.toml \\\n"
+            f"    --mirror DIR --folder DIR --pairs DIR --out runs/{self.name}"
+        )
 
 
 def studies() -> list[StudyResult]:
