@@ -143,22 +143,6 @@ def test_every_key_of_a_study_and_every_name_is_documented() -> None:
         assert f"`{name}`" in tasks
 
 
-def test_the_readme_shows_the_committed_quickstart() -> None:
-    report = (ROOT / "evaluation" / "results" / "quickstart" / "report.md").read_text("utf-8")
-    shown = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert shown is not None
-    printed = [line.split() for line in shown[1].splitlines()]
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in report.splitlines() if line.startswith("| ")
-    ]
-    measures = [row for row in rows if row[0].endswith(("↑", "↓"))]
-    assert len(measures) > 15
-    for row in measures:
-        assert " ".join(row).split() in printed
-    text = " ".join(shown[1].split())
-    assert all(line.removeprefix("- ") in text for line in report.splitlines() if line.startswith("- "))
-
-
 def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     readme = PAGES["README.md"].read_text("utf-8")
     assert len(readme.splitlines()) <= 100
