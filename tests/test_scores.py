@@ -18,7 +18,7 @@ from evaluation.scores import TaskFailure, TaskScores, embeddings_file, evaluate
 from evaluation.task_source import TaskSource
 from evaluation.tasks import docstring_tasks, resolve_tasks
 
-CORPUS = small_corpus(300)
+CORPUS = small_corpus()
 
 
 class Raising(DocstringRetrieval):
@@ -37,7 +37,7 @@ def raising(error: BaseException) -> TaskSource:
 
 
 def test_a_task_that_raises_is_one_failure_and_the_others_go_on(tmp_path: Path) -> None:
-    tasks = [raising(RuntimeError("no\nsecond line")), *docstring_tasks(CORPUS)[:1]]
+    tasks = [raising(RuntimeError("no\nsecond line")), *docstring_tasks(small_corpus)[:1]]
     failure, scores = evaluate(static_model(), "small", tasks, tmp_path)
     assert failure == TaskFailure(
         "Raising",
@@ -62,7 +62,7 @@ def test_data_that_cannot_be_loaded_are_a_failure(tmp_path: Path) -> None:
 
 
 def test_scores_are_finished_only_with_their_embeddings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = docstring_tasks(CORPUS)[:1]
+    tasks = docstring_tasks(small_corpus)[:1]
     written: list[str] = []
     replace = Path.replace
 
@@ -90,7 +90,7 @@ class ByMap(DocstringRetrieval):
 
 def test_every_retrieval_task_has_ndcg_per_query_and_texts_to_measure(tmp_path: Path) -> None:
     source = TaskSource("ByMap", "Retrieval", partial(ByMap, CORPUS))
-    scores, plain = evaluate(static_model(), "small", [source, *docstring_tasks(CORPUS)[:1]], tmp_path)
+    scores, plain = evaluate(static_model(), "small", [source, *docstring_tasks(small_corpus)[:1]], tmp_path)
     assert scores.units == {} and len(scores.ndcg_at_10) == 2 * len(plain.ndcg_at_10)
     assert {key: scores.ndcg_at_10[key] for key in plain.ndcg_at_10} == plain.ndcg_at_10 == plain.units
     assert not qrels_file(tmp_path, "ByMap").exists()  # queries of two splits are no one search
@@ -132,7 +132,7 @@ def test_an_aggregate_is_the_mean_of_its_tasks(tmp_path: Path) -> None:
     tasks = [
         TaskSource("Both", "Retrieval", Both),
         TaskSource("ByMap", "Retrieval", lambda: ByMap(CORPUS).filter_eval_splits(["test"])),
-        *docstring_tasks(CORPUS)[:1],
+        *docstring_tasks(small_corpus)[:1],
     ]
     both, first, second = evaluate(static_model(), "small", tasks, tmp_path)
     assert both.score == pytest.approx((first.score + second.score) / 2, abs=1e-5)
