@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES
+from evaluation.interrupt import remember_interrupts
 
 RESUMES = "the same command goes on where it stopped"
 STARTS_AGAIN = "nothing was written; the same command starts again"
@@ -170,4 +171,5 @@ def _coverage(options: argparse.Namespace) -> int:
 if __name__ == "__main__":
     # Progress bars of the libraries would tear ours apart; tokenizers warn when joblib forks.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    remember_interrupts()
     sys.exit(main())

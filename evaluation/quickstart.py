@@ -5,6 +5,8 @@ from pathlib import Path
 
 from evaluation.errors import UserError
 from evaluation.models import load_model
+from evaluation.names import check_name
+from evaluation.objectives import OBJECTIVES
 from evaluation.retrieval import QUICK_INDEXES
 from evaluation.runner import Backend
 from evaluation.sources import Sources
@@ -40,6 +42,7 @@ def quickstart(model: str, objective: str, weight: float, seeds: int, steps: int
         raise UserError(f"--steps is {steps}, and at least 1 optimizer step is needed.")
     if not math.isfinite(weight):
         raise UserError(f"--weight is {weight}; give a finite number, such as 30.")
+    check_name("objective", objective, OBJECTIVES)  # before the start model, which can take a minute to make
     regime = Regime(objective, DOCSTRINGS, (usual_learning_rate(load_model(model)),), steps)
     study = Study(
         title=f"{model}, {objective} objective: {seeds} paired run{'s' * (seeds > 1)} "

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evaluation.cell import Cell, run_cell
 from evaluation.errors import UserError
+from evaluation.interrupt import stop_if_interrupted
 from evaluation.timing import Timing
 
 PATIENCE = 10  # seconds in which a scheduler must answer
@@ -94,7 +95,9 @@ def run_cells(cells: Sequence[Cell], what: str, jobs: int, timing: Timing, conso
             bar = progress.add_task(what, total=len(waiting))
             parallel: Any = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=cast(Any, 1))
             try:
+                stop_if_interrupted()
                 for peak_memory in parallel(joblib.delayed(run_cell)(cell) for cell in waiting):
+                    stop_if_interrupted()
                     progress.advance(bar)
                     timing.record(peak_memory)
             except TerminatedWorkerError as error:

@@ -1,4 +1,4 @@
-"""Fair timing: contenders in alternation within one process, and peak memory in a fresh one."""
+"""Fair timing: contenders in alternation, in a drawn order, within one process, and peak memory in a fresh one."""
 
 import multiprocessing
 import resource
@@ -45,7 +45,10 @@ class Figure:
 
 
 def alternate(contenders: Mapping[str, Callable[[], object]], seconds: float = 3.0) -> dict[str, np.ndarray]:
-    """Time contenders in turn, after one warm-up each, until the time is up.
+    """Time contenders in rounds, after one warm-up each, until the time is up.
+
+    The order is drawn anew for every round: who runs after a contender that fills the caches pays for it, and with one
+    order that would always be the same one.
 
     Processor time is counted, which on one thread is the time of a quiet machine: other programs that take the
     processor away do not count.
@@ -60,12 +63,13 @@ def alternate(contenders: Mapping[str, Callable[[], object]], seconds: float = 3
     for run in contenders.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in contenders}
+    generator = np.random.default_rng(0)
     began = time.perf_counter()
     rounds = 0
     while rounds < FEWEST_ROUNDS or (rounds < MOST_ROUNDS and time.perf_counter() - began < seconds):
-        for name, run in contenders.items():
+        for name in generator.permutation(list(contenders)):
             start = time.process_time()
-            run()
+            contenders[name]()
             times[name].append(1e3 * (time.process_time() - start))
         rounds += 1
     return {name: np.array(values) for name, values in times.items()}

@@ -2,6 +2,7 @@
 
 import json
 import operator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -29,11 +30,14 @@ def test_a_target_is_missed_only_by_more_than_the_spread(value, spread, at_least
     assert Figure("case", "quantity", value, spread, at_least, at_most).missed == missed
 
 
-def test_contenders_run_in_turn_after_one_warm_up_each():
+def test_contenders_run_once_a_round_in_a_drawn_order_after_one_warm_up_each():
     calls = []
-    times = alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, seconds=0)
-    assert calls == ["a", "b"] * 4
-    assert {name: len(rounds) for name, rounds in times.items()} == {"a": 3, "b": 3}
+    contenders = {name: partial(calls.append, name) for name in "abcd"}
+    times = alternate(contenders, seconds=0)
+    rounds = [calls[start : start + 4] for start in range(0, len(calls), 4)]
+    assert len(rounds) == 4 and all(sorted(each) == list("abcd") for each in rounds)
+    assert len({tuple(each) for each in rounds[1:]}) == 3  # nobody always follows the same one
+    assert {name: len(values) for name, values in times.items()} == dict.fromkeys("abcd", 3)
 
 
 def test_ratios_are_taken_round_by_round():

@@ -61,8 +61,10 @@ def pairwise_distances(points: Tensor) -> Tensor:
     norms = cloud.square().sum(dim=1)
     if not isfinite(norms.sum()):
         raise ValueError(not_finite(points))
-    squared = squared_distances(cloud, norms)
-    recompute_near(squared, points, norms, torch.arange(len(points)))
+    squared = squared_distances(cloud, norms).fill_diagonal_(float("inf"))
+    nearest = squared.numpy().min(axis=1, initial=np.inf)
+    suspects = near(nearest, (norms + norms.max()).numpy() if len(norms) else nearest).nonzero()[0]
+    recompute_near(squared, points, norms, torch.from_numpy(suspects))
     return squared.fill_diagonal_(0).sqrt_()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
-from itertools import combinations
+from itertools import chain, combinations
 from math import isfinite
 from typing import Literal
 
@@ -87,9 +87,9 @@ def redzed_edges(distances: np.ndarray, dimension: int) -> np.ndarray:
     import redzed_tda
 
     _, simplices = redzed_tda.rips(distances, maxdim=dimension, simplex_pairs=True)
-    finite = [pair for pair in simplices[dimension] if pair[1]]
-    births = np.array([birth for birth, _ in finite], dtype=np.int64).reshape(-1, dimension + 1)
-    deaths = np.array([death for _, death in finite], dtype=np.int64).reshape(-1, dimension + 2)
+    finite = (birth + death for birth, death in simplices[dimension] if death)
+    vertices = np.fromiter(chain.from_iterable(finite), dtype=np.int64).reshape(-1, 2 * dimension + 3)
+    births, deaths = np.split(vertices, [dimension + 1], axis=1)
     return np.stack([longest_edges(births, distances), longest_edges(deaths, distances)], axis=1)
 
 
