@@ -29,6 +29,7 @@ from evaluation.posthoc_controls import POSTHOC
 from evaluation.tasks import TaskSource
 from evaluation.timing import peak_memory
 from evaluation.training import Recipe, Term, train
+from evaluation.training_pairs import texts_of
 
 VALIDATION, TEST = "validation", "test"
 FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most
@@ -194,8 +195,8 @@ def _model(cell: Cell) -> SentenceTransformer:
         model = train(start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False)
     if cell.posthoc:
         model = copy.deepcopy(model)
-        texts = list(_texts(saved_pairs(cell.training.pairs)))[:FITTED_ON] if cell.training else []
-        model.append(POSTHOC[cell.posthoc].fit(model, texts))
+        distinct = dict.fromkeys(texts_of(saved_pairs(cell.training.pairs)) if cell.training else ())
+        model.append(POSTHOC[cell.posthoc].fit(model, list(distinct)[:FITTED_ON]))
     return model
 
 
@@ -215,16 +216,6 @@ def saved_pairs(folder: Path) -> Dataset:
     pairs = load_from_disk(str(folder), keep_in_memory=True)
     assert isinstance(pairs, Dataset)  # written by us
     return pairs
-
-
-def _texts(pairs: Dataset) -> Iterator[str]:
-    seen: set[str] = set()
-    for name, kind in pairs.features.items():
-        if getattr(kind, "dtype", None) == "string":
-            for text in pairs[name]:
-                if text not in seen:
-                    seen.add(text)
-                    yield text
 
 
 def _training_log(cell: Cell) -> dict[str, list[list[float]]]:

@@ -3,7 +3,6 @@
 import copy
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +22,7 @@ from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
 from evaluation.progress import TrainingBar
 from evaluation.regularizers import REGULARIZERS
-from evaluation.training_pairs import content_hash
+from evaluation.training_pairs import content_hash, texts_of
 from evaluation.vocabulary import occurring_rows
 from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 
@@ -167,7 +166,7 @@ def _fit(
     with (
         TemporaryDirectory() as scratch,
         Progress(transient=True, disable=not show_progress) as progress,
-        occurring_rows(model, _texts(pairs)),
+        occurring_rows(model, texts_of(pairs)),
     ):
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
@@ -226,9 +225,3 @@ def _check_same(folder: Path, cell: dict[str, Any]) -> None:
     ]
     if differing:
         raise UserError(f"The cell {folder} was trained with {', '.join(differing)}; choose another run directory.")
-
-
-def _texts(pairs: Dataset) -> Iterator[str]:
-    for name, kind in pairs.features.items():
-        if getattr(kind, "dtype", None) == "string":  # lists of numbers have none
-            yield from pairs[name]

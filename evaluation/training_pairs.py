@@ -122,6 +122,13 @@ def without_shared(pairs: Dataset, tasks: Iterable[TaskSource]) -> tuple[Dataset
     return pairs.select(kept), len(pairs) - len(kept)
 
 
+def texts_of(pairs: Dataset) -> Iterator[str]:
+    """All texts of the pairs, column by column, repeated ones too."""
+    for name, kind in pairs.features.items():
+        if getattr(kind, "dtype", None) == "string":  # lists of numbers have none
+            yield from pairs[name]
+
+
 def content_hash(pairs: Dataset) -> str:
     """Hash of the columns and their values, in order."""
     digest = hashlib.sha256(json.dumps(pairs.column_names).encode())
