@@ -87,7 +87,7 @@ def study_plot(sections: Sequence[tuple[StudyResult, Section]], group: str = "si
         "intervals. Circles: every other regularizer, tried at as many settings, and the post-hoc transforms.",
         "; ".join(f"{label}: {difference(comparison)}" for label, comparison, _ in lines),
         partial(_paint_study, lines=lines),
-        (5.6, 0.9 + 0.42 * len(lines)),
+        (5.6, 0.9 + 0.48 * len(lines)),
     )
 
 
@@ -98,13 +98,14 @@ def _paint_study(axes: Axes, lines: Sequence[Line]) -> None:
         if comparison.low is not None and comparison.high is not None:
             axes.plot([comparison.low, comparison.high], [place, place], color=OURS, linewidth=2.4)
         axes.plot(comparison.estimate, place, "o", color=OURS, markersize=8)
-    axes.set_yticks(range(len(lines)), [_in_two_lines(label) for label, _, _ in lines])
+    axes.set_yticks(range(len(lines)), [_in_lines(label) for label, _, _ in lines])
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("difference in points (better →)")
 
 
-def _in_two_lines(title: str) -> str:
-    first, _, second = title.replace("$", r"\$").partition(", ")
-    return "\n".join(shortened(each, LONGEST) for each in (first, second) if each)
+def _in_lines(title: str) -> str:
+    """The start model, the regime, and what follows another comma, such as a batch size."""
+    parts = title.replace("$", r"\$").split(", ", 2)
+    return "\n".join(shortened(each, LONGEST) for each in parts)
