@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from evaluation.errors import UserError
 from evaluation.files import delete_folder, file_name, read_json, write_json
-from evaluation.measuring import measure
+from evaluation.measuring import MEASURES, measure
 from evaluation.models import fingerprint, load_model
 from evaluation.noise import quiet
 from evaluation.posthoc_controls import POSTHOC
@@ -59,7 +59,7 @@ class Measuring:
     def key(self) -> str:
         """Hash of all of it."""
         names = [task.name for task in self.tasks]
-        return short_hash([names, self.identities, self.isotropy_of, self.indexes, self.index_seeds])
+        return short_hash([names, self.identities, self.isotropy_of, self.indexes, self.index_seeds, MEASURES])
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _tasks(data: DataSet) -> list[OwnTask]:
     return [OwnTask(clustering, "Clustering", data, splits, note)]
 
 
-def _metadata(task_type: TaskType, main_score: str, category: str) -> TaskMetadata:
+def own_metadata(task_type: TaskType, main_score: str, category: str) -> TaskMetadata:
     """The metadata that all tasks of a type share."""
     return TaskMetadata(
         name=f"Own{task_type}",
@@ -135,22 +135,22 @@ def _metadata(task_type: TaskType, main_score: str, category: str) -> TaskMetada
     )
 
 
-def _of(own: OwnTask, metadata: TaskMetadata) -> TaskMetadata:
+def metadata_of(name: str, data: DataSet, split: str, metadata: TaskMetadata) -> TaskMetadata:
     """The metadata of one task; the revision is a hash of the content, so that no two results can be confused."""
-    name = file_name(own.name)  # mteb names files by it
-    dataset = {"path": f"local/{name}", "revision": own.data.revision}
-    return metadata.model_copy(update={"name": name, "dataset": dataset, "eval_splits": [own.splits[0]]})
+    name = file_name(name)  # mteb names files by it
+    dataset = {"path": f"local/{name}", "revision": data.revision}
+    return metadata.model_copy(update={"name": name, "dataset": dataset, "eval_splits": [split]})
 
 
 class OwnRetrieval(AbsTaskRetrieval):
     """Retrieval from a BEIR folder."""
 
-    metadata = _metadata("Retrieval", "ndcg_at_10", "t2t")
+    metadata = own_metadata("Retrieval", "ndcg_at_10", "t2t")
     # mteb keeps as many documents per query as the largest; its own 1000 is a third of a small corpus.
     k_values = (1, 3, 5, 10, 20, 100)
 
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _of(own, self.metadata)
+        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
         super().__init__()
         self._own = own
 
@@ -170,10 +170,10 @@ class OwnRetrieval(AbsTaskRetrieval):
 class OwnSTS(AbsTaskSTS):
     """Semantic similarity from pairs with scores; the range of scores is that of the data."""
 
-    metadata = _metadata("STS", "cosine_spearman", "t2t")
+    metadata = own_metadata("STS", "cosine_spearman", "t2t")
 
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _of(own, self.metadata)
+        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
         super().__init__()
         self._own = own
 
@@ -188,18 +188,18 @@ class OwnSTS(AbsTaskSTS):
                 )
         scores = [score for rows in splits.values() for score in rows["score"]]
         self.min_score, self.max_score = cast(Any, (min(scores), max(scores)))
-        self.dataset = _dataset(splits)
+        self.dataset = own_dataset(splits)
         self.data_loaded = True
 
 
 class OwnPairClassification(AbsTaskPairClassification):
     """Pair classification from pairs with labels 0 and 1."""
 
-    metadata = _metadata("PairClassification", "max_ap", "t2t")
+    metadata = own_metadata("PairClassification", "max_ap", "t2t")
     label_column_name = "label"
 
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _of(own, self.metadata)
+        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
         super().__init__()
         self._own = own
 
@@ -207,17 +207,17 @@ class OwnPairClassification(AbsTaskPairClassification):
         """Read the tables."""
         splits = read_tables(self._own.data)
         _check_labels(self._own, splits)
-        self.dataset = _dataset(splits)
+        self.dataset = own_dataset(splits)
         self.data_loaded = True
 
 
 class OwnClassification(AbsTaskClassification):
     """Classification from texts with labels, trained on the train split."""
 
-    metadata = _metadata("Classification", "accuracy", "t2c")
+    metadata = own_metadata("Classification", "accuracy", "t2c")
 
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _of(own, self.metadata)
+        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
         super().__init__()
         self._own = own
 
@@ -229,21 +229,21 @@ class OwnClassification(AbsTaskClassification):
         numbered = {
             split: {**rows, "label": [numbers[label] for label in rows["label"]]} for split, rows in splits.items()
         }
-        self.dataset = _dataset(numbered)
+        self.dataset = own_dataset(numbered)
         self.data_loaded = True
 
 
 class OwnClustering(AbsTaskClustering):
     """Clustering of texts with labels."""
 
-    metadata = _metadata("Clustering", "v_measure", "t2c")
+    metadata = own_metadata("Clustering", "v_measure", "t2c")
     max_fraction_of_documents_to_embed = None
     max_documents_per_cluster = 2048  # mteb's 16384 would resample a small data set many times over, ten times
     input_column_name = "text"
     label_column_name = "label"
 
     def __init__(self, own: OwnTask) -> None:
-        self.metadata = _of(own, self.metadata)
+        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
         super().__init__()
         self._own = own
 
@@ -251,7 +251,7 @@ class OwnClustering(AbsTaskClustering):
         """Read the tables."""
         splits = read_tables(self._own.data)
         _check_labels(self._own, splits)
-        self.dataset = _dataset(splits)
+        self.dataset = own_dataset(splits)
         self.data_loaded = True
 
 
@@ -264,7 +264,8 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def _dataset(splits: dict[str, dict[str, list[Any]]]) -> dict[str, DatasetDict]:
+def own_dataset(splits: dict[str, dict[str, list[Any]]]) -> dict[str, DatasetDict]:
+    """Rows by split, as mteb keeps them."""
     return {"default": DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})}
 
 

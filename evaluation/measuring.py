@@ -25,6 +25,7 @@ MEASURES = (
     "persistent_entropy",
     "mean_mst_length",
     "hubness_skewness",
+    "first_component_share",
 )
 INDEX_SEEDS = (0, 1, 2, 3, 4)
 SAMPLE = 2000  # rows; pictures of a larger cloud look the same

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import (
     CoSENTLoss,
@@ -13,7 +14,9 @@ from sentence_transformers.sentence_transformer.losses import (
 )
 from torch import nn
 
-Columns = Literal["scored", "positive", "teacher"]
+from evaluation.linear_head import LinearHeadLoss
+
+Columns = Literal["scored", "positive", "teacher", "labelled"]
 
 
 @dataclass(frozen=True)
@@ -21,18 +24,19 @@ class Objective:
     """A loss and what it trains on.
 
     Attributes:
-        loss: Makes the loss for a model.
-        columns: "scored" (two sentences and a score in [0, 1]), "positive" (an anchor and its positive) or "teacher"
-            (a sentence and a teacher's embedding of it).
+        loss: Makes the loss for a model and the rows that it trains on.
+        columns: "scored" (two sentences and a score in [0, 1]), "positive" (an anchor and its positive), "teacher" (a
+            sentence and a teacher's embedding of it) or "labelled" (a text and the number of its class).
     """
 
-    loss: Callable[[SentenceTransformer], nn.Module]
+    loss: Callable[[SentenceTransformer, Dataset], nn.Module]
     columns: Columns
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "cosine": Objective(CosineSimilarityLoss, "scored"),
-    "cosent": Objective(CoSENTLoss, "scored"),
-    "contrastive": Objective(MultipleNegativesRankingLoss, "positive"),
-    "distillation": Objective(MSELoss, "teacher"),
+    "cosine": Objective(lambda model, _: CosineSimilarityLoss(model), "scored"),
+    "cosent": Objective(lambda model, _: CoSENTLoss(model), "scored"),
+    "contrastive": Objective(lambda model, _: MultipleNegativesRankingLoss(model), "positive"),
+    "distillation": Objective(lambda model, _: MSELoss(model), "teacher"),
+    "linear_head": Objective(lambda model, rows: LinearHeadLoss(model, max(rows["label"]) + 1), "labelled"),
 }

@@ -10,6 +10,7 @@ from mteb.models import ModelMeta
 from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 from mteb.types import Array, BatchedInput, PromptType
 from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
 from torch.utils.data import DataLoader
 
 from evaluation.embeddings import RetrievalEmbeddings
@@ -36,6 +37,11 @@ class RecordingEncoder:
     def __init__(self, encoder: SentenceTransformerEncoderWrapper) -> None:
         self._encoder = encoder
         self._calls: list[_Call] = []
+
+    @property
+    def model(self) -> SentenceTransformer:
+        """The model that encodes."""
+        return cast(SentenceTransformer, self._encoder.model)
 
     @property
     def mteb_model_meta(self) -> ModelMeta:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from st_isotropy.regularizers import (
     Covariance,
@@ -42,6 +42,11 @@ def _prominent(**options: Any) -> Kind:
     return Kind(((PersistentEntropy(selection="prominent"), 1.0),), options)
 
 
+def _authors(selection: Literal["all", "prominent"]) -> Kind:
+    entropy = PersistentEntropy(selection=selection, normalize=False, deficit=False)
+    return Kind(((entropy, 1.0),), {"cloud": "labels", "reduction": "sum"})
+
+
 # Built when asked for: the second homology dimension needs an engine that may not be installed.
 REGULARIZERS: dict[str, Callable[[], Kind]] = {
     **{
@@ -58,4 +63,7 @@ REGULARIZERS: dict[str, Callable[[], Kind]] = {
     "token_entropy": lambda: Kind(((PersistentEntropy(), 1.0),), {"level": "token"}),
     "label_entropy": lambda: Kind(((PersistentEntropy(), 1.0),), {"cloud": "labels"}),
     "label_prominent_entropy": lambda: _prominent(cloud="labels"),
+    # As in the authors' code: minus the entropy in nats of raw embeddings, summed over the labels of the batch.
+    "authors_all_bars": lambda: _authors("all"),
+    "authors_prominent_bars": lambda: _authors("prominent"),
 }

@@ -28,8 +28,8 @@ MEASURES = {
     "mean_mst_length": "mean MST length",
     "hubness_skewness": "hubness skewness (k = 10)",
 }
-METRICS = {"ndcg_at_10": "nDCG@10", "v_measure": "V-measure", "cosine_spearman": "Spearman"}
-LOWER_IS_MORE_ISOTROPIC = {"average_cosine", "hubness_skewness"}
+METRICS = {"ndcg_at_10": "nDCG@10", "v_measure": "V-measure", "cosine_spearman": "Spearman", "f1": "F1", "mcc": "MCC"}
+LOWER_IS_MORE_ISOTROPIC = {"average_cosine", "hubness_skewness", "first_component_share"}
 
 Measured = Mapping[str, Sequence[Any]]  # variant -> one measurement per run; runs of two variants pair up by place
 Pair = tuple[str, str]  # (old variant, new variant)
@@ -73,6 +73,7 @@ def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list
     runs = [{task["task"]: task for task in run} for several in measured.values() for run in several]
     by_name = {v: [{task["task"]: task for task in run} for run in several] for v, several in measured.items()}
     groups: dict[str, list[Row]] = {SIMILARITY: [], LABELS: []}
+    others: list[Row] = []
     for name, task in runs[0].items():
         if not all(name in run for run in runs):
             continue
@@ -83,11 +84,16 @@ def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list
         group = LABELS if task["type"] in LABEL_TYPES else SIMILARITY
         shown = f"{name} {METRICS.get(task['metric'], task['metric'])}"
         groups[group].append(Row(group, shown, True, None, values, comparisons))
+        for metric in task["others"]:
+            values = {variant: [100 * run["others"][metric] for run in several] for variant, several in of_task.items()}
+            comparisons = {label(pair): _over_runs(values, pair) for pair in pairs}
+            others.append(Row(group, f"{name} {METRICS.get(metric, metric)}", True, None, values, comparisons))
     rows = []
     for group, title in ((SIMILARITY, "mean of STS and retrieval"), (LABELS, "mean of classification and clustering")):
         rows += groups[group]
         if len(groups[group]) > 1:
             rows.append(_mean_row(group, title, groups[group], pairs, over_tasks=True))
+        rows += [row for row in others if row.group == group]
     return rows
 
 

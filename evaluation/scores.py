@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +47,7 @@ class TaskScores:
             that were right about a test text. Empty for other task types and main scores, and for several subsets.
         pairs: For STS, the pairs by split and subset; `metric` is the mean over the subsets of a correlation.
         ndcg_at_10: For retrieval, nDCG@10 of every query, by "subset/split/query id", whatever the main score.
+        others: Further scores that the task reports beside its main score, such as "f1".
     """
 
     task: str
@@ -56,6 +58,7 @@ class TaskScores:
     units: dict[str, float] = field(default_factory=dict)
     pairs: dict[str, Pairs] = field(default_factory=dict)
     ndcg_at_10: dict[str, float] = field(default_factory=dict)
+    others: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,7 @@ def _evaluated(
         units=items.units(task, predicted),
         pairs=items.pairs(task, predicted),
         ndcg_at_10=items.ndcg_at_10(task, predicted),
+        others={name: result.get_score(getter=itemgetter(name)) for name in getattr(task, "also_reported", ())},
     )
 
 

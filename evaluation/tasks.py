@@ -12,6 +12,8 @@ from evaluation.docstring_tasks import DOCSTRING_TASKS
 from evaluation.errors import UserError
 from evaluation.files import cache_root, file_name
 from evaluation.folder_tasks import OwnTask, folder_tasks
+from evaluation.head_tasks import ENDING as HEAD
+from evaluation.head_tasks import labelled_data
 from evaluation.mteb_tasks import check_data, find_tasks, known_names
 from evaluation.parts import PARTS, take
 from evaluation.presets import PRESETS
@@ -50,10 +52,10 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
     Args:
         specs: Each the name of an mteb task ("STSBenchmark", or "STS17[en-en]" for some of its subsets), an mteb task
             type ("STS": its English text tasks), an mteb benchmark ("NanoBEIR"), a preset of `evaluation.presets`
-            ("quick", "nanobeir", "full"), "docstrings" for the three tasks of the quickstart, or a data set in one of
-            the folders. ":validation" or another split can
-            follow, or ":tune" or ":report" for a third or the other two thirds of the test split. None for everything
-            in the folders.
+            ("quick", "nanobeir", "full"), "docstrings" for the three tasks of the quickstart, a data set in one of the
+            folders, or one with labels and "-head" behind its name, for models with a linear head. ":validation" or
+            another split can follow, or ":tune" or ":report" for a third or the other two thirds of the test split.
+            None for everything in the folders, without the heads.
         mirror: Folder laid out as on the hub (`<mirror>/mteb/stsbenchmark-sts/...`); without it data come from the hub.
         folders: Folders with data sets of one's own, see `evaluation.folder_tasks`.
 
@@ -77,7 +79,7 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
         mine = _from_folders(spec, own)
         for source in mine:
             source.make().load_data()  # so that broken data are told before anything runs
-        mine = mine or _from_docstrings(spec)
+        mine = mine or _from_docstrings(spec) or _from_heads(spec, folders)
         theirs = [] if mine else _from_mteb(spec, mirror, own)
         from_mteb |= {source.name: source for source in theirs}
         found |= {source.name: source for source in mine or theirs}
@@ -89,6 +91,13 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
 def _from_folders(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
     name, split = _name_and_split(spec, own)
     return [own[name].source(split)] if name in own else []
+
+
+def _from_heads(spec: str, folders: Sequence[Path]) -> list[TaskSource]:
+    """A data set with labels and "-head" behind its name: how well a trained linear head does on it."""
+    name, _, split = spec.partition(":")
+    labelled = labelled_data(name.removesuffix(HEAD), tuple(folders)) if name.endswith(HEAD) else None
+    return [labelled.source(split)] if labelled else []
 
 
 def _from_docstrings(spec: str) -> list[TaskSource]:

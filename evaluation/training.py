@@ -160,7 +160,7 @@ def _fit(
     model: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, seed: int, show_progress: bool
 ) -> tuple[SentenceTransformer, list[dict[str, float]]]:
     model.model_card_data.widget = [{"text": "No card is written."}]  # else the trainer looks for some
-    loss = OBJECTIVES[recipe.objective].loss(model)
+    loss = OBJECTIVES[recipe.objective].loss(model, pairs)
     if term is not None:
         loss = term.around(model, loss)
     with (

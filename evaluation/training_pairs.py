@@ -19,6 +19,7 @@ from sklearn.decomposition import PCA
 from evaluation.data import docstring_corpus, positive_pairs
 from evaluation.errors import UserError
 from evaluation.files import cache_root
+from evaluation.head_tasks import HeadClassification, LabelledData, labelled_data
 from evaluation.loading import load
 from evaluation.objectives import OBJECTIVES
 from evaluation.sources import Sources
@@ -31,20 +32,24 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
     """Load training pairs.
 
     Args:
-        name: "docstrings"; `TASK:SPLIT`, a split of an STS task; or the name of a tab-separated file in one of
-            `sources.pairs`, without its ending. Files have a header, `anchor` and `positive` or `sentence1`,
-            `sentence2` and `score`, and may be gzipped.
+        name: "docstrings"; `TASK:SPLIT`, a split of an STS task or of a data set with labels in one of
+            `sources.folders`; or the name of a tab-separated file in one of `sources.pairs`, without its ending. Files
+            have a header, `anchor` and `positive` or `sentence1`, `sentence2` and `score`, and may be gzipped.
         sources: Where to look.
 
     Returns:
-        Columns `anchor` and `positive`, or `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1].
+        Columns `anchor` and `positive`; `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1]; or `text`
+        and `label`, see `evaluation.head_tasks.LabelledData`.
 
     Raises:
         UserError: There are no such pairs, or they cannot be read; the text names file and line.
     """
     if name == DOCSTRINGS:
         return positive_pairs(docstring_corpus(cache_root()))
-    if ":" in name:
+    base, _, split = name.partition(":")
+    if split and (labelled := labelled_data(base, sources.folders)):
+        return _labelled(labelled, split)
+    if split:
         return _of_task(name, sources)
     for folder in sources.pairs:
         for ending in (".tsv", ".tsv.gz"):
@@ -70,6 +75,13 @@ def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer |
         UserError: The pairs have scores and the objective needs positives, or the teacher has too few dimensions.
     """
     wanted = OBJECTIVES[objective].columns
+    if (wanted == "labelled") != ("label" in pairs.column_names):
+        takes = "texts with labels, such as cola:train" if wanted == "labelled" else "pairs"
+        raise UserError(
+            f"The objective {objective} trains on {takes}, but the columns here are {', '.join(pairs.column_names)}."
+        )
+    if wanted == "labelled":
+        return pairs
     scored = "score" in pairs.column_names
     if wanted == "scored":
         return pairs if scored else with_mismatches(pairs)
@@ -103,22 +115,21 @@ def with_mismatches(pairs: Dataset, seed: int = 0) -> Dataset:
 
 
 def without_shared(pairs: Dataset, tasks: Iterable[TaskSource]) -> tuple[Dataset, int]:
-    """Drop the pairs that an STS task asks about, in either order.
+    """Drop the pairs that an STS task asks about, in either order, and the texts that a head is tested on.
 
     STS12 to STS16 and STSBenchmark share many pairs; training on them would be scored as if it were skill.
 
     Args:
         pairs: From `load_pairs`.
-        tasks: All tasks of a study; those that are not STS tasks are not looked at.
+        tasks: All tasks of a study; those that are neither STS tasks nor tests of a head are not looked at.
 
     Returns:
         The pairs that are left, and how many were dropped.
     """
-    asked = {key for task in tasks if task.type == "STS" for key in _asked(task)}
-    first, second = pairs.column_names[:2]
-    kept = [
-        place for place, texts in enumerate(zip(pairs[first], pairs[second], strict=True)) if _key(*texts) not in asked
-    ]
+    asked = {key for task in tasks if task.type in ("STS", "Classification") for key in _asked(task)}
+    columns = [name for name in pairs.column_names if name not in ("score", "label")]
+    rows = zip(*(pairs[name] for name in columns), strict=True)
+    kept = [place for place, texts in enumerate(rows) if _key(*texts) not in asked]
     return pairs.select(kept), len(pairs) - len(kept)
 
 
@@ -137,6 +148,13 @@ def content_hash(pairs: Dataset) -> str:
         is_text = column.dtype.kind in "OUS"
         digest.update(json.dumps(column.tolist()).encode() if is_text else np.ascontiguousarray(column).data)
     return digest.hexdigest()[:16]
+
+
+def _labelled(labelled: LabelledData, split: str) -> Dataset:
+    splits = labelled.read()
+    if split not in splits:
+        raise UserError(f"{labelled.data.name} in {labelled.data.folder} has no split {split}: {', '.join(splits)}.")
+    return Dataset.from_dict(splits[split])
 
 
 def _of_task(name: str, sources: Sources) -> Dataset:
@@ -159,10 +177,16 @@ def _of_task(name: str, sources: Sources) -> Dataset:
 
 def _asked(source: TaskSource) -> Iterator[tuple[str, ...]]:
     task = source.make()
+    if isinstance(task, AbsTaskSTS):
+        columns = ("sentence1", "sentence2")
+    elif isinstance(task, HeadClassification):
+        columns = ("text",)
+    else:
+        return
     load(task)
     for data in _parts(task):
         for row in data:
-            yield _key(row["sentence1"], row["sentence2"])
+            yield _key(*(row[name] for name in columns))
 
 
 def _parts(task: Any) -> Iterator[Any]:
