@@ -1,7 +1,7 @@
 """Write the figure of the README: `python -m evaluation.documentation`."""
 
 from evaluation.documentation.figures import standalone, study_plot
-from evaluation.documentation.results import ROOT, sections_of_studies
+from evaluation.documentation.results import ROOT, SHOWN_FIRST, sections_of_studies
 from evaluation.files import write_text
 
 FIGURE = ROOT / "docs" / "assets" / "readme.svg"
@@ -9,7 +9,7 @@ FIGURE = ROOT / "docs" / "assets" / "readme.svg"
 
 def readme_figure() -> str | None:
     """The figure as it should be; None while no study is committed."""
-    plot = study_plot(sections_of_studies())
+    plot = study_plot(sections_of_studies(SHOWN_FIRST))
     return None if plot is None else standalone(plot, "readme")
 
 

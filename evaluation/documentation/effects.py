@@ -11,6 +11,7 @@ from evaluation.tables import MARKS, Table, weight_text
 from evaluation.wording import difference
 
 RETENTION_OF = ("pq", "one-bit")
+HEAD_METRICS = ("accuracy", "F1", "MCC")
 GROUPS = ("isotropy", "similarity", "labels")
 EFFECTS_READING = (
     "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
@@ -46,6 +47,31 @@ def effects_table(sections: Named) -> Table:
             for pair, (new, _) in compared_pairs(section).items()
         ]
     return Table(headers, groups, words=(0, 1))
+
+
+def heads_table(sections: Named) -> Table:
+    """For regimes with a linear head: what each variant changes in the head's scores and in isotropy.
+
+    Args:
+        sections: From `sections_of_studies`; those without a head are left out.
+    """
+    columns = {
+        **{metric: f"-head {metric}" for metric in HEAD_METRICS},
+        "IsoScore": "IsoScore",
+        "first component's share": "first component share",
+    }
+    groups: dict[str, list[list[str]]] = {}
+    for study, section in sections:
+        found = {
+            shown: next((row for row in section.rows if f":{row.name}".endswith(end)), None)
+            for shown, end in columns.items()
+        }
+        if found[HEAD_METRICS[0]] is not None:
+            groups[f"{section.title} ({study.name})"] = [
+                [new, *[_row_cell(row, pair) for row in found.values()]]
+                for pair, (new, _) in compared_pairs(section).items()
+            ]
+    return Table(["regularizer", *columns], groups, words=(0,))
 
 
 def choices_table(sections: Named) -> Table:

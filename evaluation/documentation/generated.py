@@ -12,9 +12,10 @@ from evaluation.documentation.effects import (
     choices_table,
     chosen_weights,
     effects_table,
+    heads_table,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
-from evaluation.documentation.results import RESULTS, committed, sections_of_studies, studies
+from evaluation.documentation.results import RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
 from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
 from evaluation.markdown import markdown_table
@@ -37,7 +38,7 @@ def filled(markdown: str) -> str:
 
 
 def _home_figure() -> str:
-    plot = study_plot(sections_of_studies())
+    plot = study_plot(sections_of_studies(SHOWN_FIRST))
     return NOTHING if plot is None else figure(plot, "home")
 
 
@@ -53,6 +54,11 @@ def _studies() -> str:
 def _effects() -> str:
     sections = sections_of_studies()
     return "\n".join([*markdown_table(effects_table(sections)), EFFECTS_READING]) if sections else NOTHING
+
+
+def _heads() -> str:
+    table = heads_table(sections_of_studies())
+    return "\n".join([*markdown_table(table), EFFECTS_READING]) if table.groups else "*No such study is committed yet.*"
 
 
 def _choices() -> str:
@@ -153,6 +159,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "home-figure": _home_figure,
     "studies": _studies,
     "effects": _effects,
+    "heads": _heads,
     "choices": _choices,
     "weights": _weights,
     "doses": _doses,

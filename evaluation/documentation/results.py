@@ -12,6 +12,7 @@ from evaluation.summary import Section, Summary
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "evaluation" / "results"
 STUDIES = ROOT / "evaluation" / "studies"
+SHOWN_FIRST = "negative-free"  # the studies in the figure of Home and of the README, where the method is meant to help
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ def committed(name: str) -> Summary | None:
     return _read(RESULTS / name)
 
 
-def sections_of_studies() -> list[tuple[StudyResult, Section]]:
-    """Every start model and regime of the studies that were run."""
-    return [(study, section) for study in studies() if study.summary is not None for section in study.summary.sections]
+def sections_of_studies(prefix: str = "") -> list[tuple[StudyResult, Section]]:
+    """Every start model and regime of the studies that were run and whose names begin so."""
+    run = [(study, study.summary) for study in studies() if study.name.startswith(prefix)]
+    return [(study, section) for study, summary in run if summary is not None for section in summary.sections]
 
 
 @lru_cache
