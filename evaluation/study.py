@@ -101,7 +101,8 @@ class Study:
         regularizers: What is added to the objectives, beside nothing ("none").
         test: Tasks that are reported, as `evaluation.tasks.resolve_tasks` takes them.
         validation: Tasks on which settings are chosen.
-        posthoc: Transforms of the models trained with the objective alone, fitted on training texts.
+        posthoc: Transforms that are appended to trained models, fitted on training texts.
+        posthoc_of: Which trained variants they are appended to; the objective alone by default.
         seeds: Paired training runs of the chosen settings.
         tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test.
         isotropy_of: The task whose texts the isotropy is measured on; the first retrieval task, else the first task.
@@ -119,6 +120,7 @@ class Study:
     test: tuple[str, ...]
     validation: tuple[str, ...] = ()
     posthoc: tuple[str, ...] = ()
+    posthoc_of: tuple[str, ...] = (NONE,)
     seeds: int = 5
     tuning_seeds: int = 2
     isotropy_of: str = ""
@@ -126,7 +128,7 @@ class Study:
     index_seeds: int = 5
 
     def __post_init__(self) -> None:
-        for name in ("models", "regimes", "regularizers", "test", "validation", "posthoc", "indexes"):
+        for name in ("models", "regimes", "regularizers", "test", "validation", "posthoc", "posthoc_of", "indexes"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("models", "regimes", "test"):
             if not getattr(self, name):
@@ -137,9 +139,11 @@ class Study:
                 raise UserError(f"The study has {name} = {value!r} and needs a whole number from 1.")
         _check_distinct("model", self.models)
         _check_distinct("regime", [regime.name for regime in self.regimes])
-        _check_distinct("variant", [START, NONE, *[grid.name for grid in self.regularizers], *self.posthoc])
         for name in self.posthoc:
             check_name("post-hoc transform", name, POSTHOC)
+        for name in self.posthoc_of:
+            check_name("variant", name, self.variants)
+        _check_distinct("variant", [START, *self.variants, *(each.name for each in self.transformed)])
         for name in self.indexes:
             check_name("index", name, ALL_INDEXES)
         if self.indexes:
@@ -165,6 +169,29 @@ class Study:
     def variants(self) -> tuple[str, ...]:
         """Names of the trained variants: the objective alone, then each regularizer."""
         return (NONE, *(grid.name for grid in self.regularizers))
+
+    @property
+    def transformed(self) -> "tuple[Transformed, ...]":
+        """Every trained variant that a transform is appended to."""
+        return tuple(Transformed(variant, transform) for variant in self.posthoc_of for transform in self.posthoc)
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """A trained variant with a post-hoc transform appended.
+
+    Attributes:
+        variant: `NONE` or the name of a grid.
+        transform: The transform.
+    """
+
+    variant: str
+    transform: str
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return self.transform if self.variant == NONE else f"{self.variant} + {self.transform}"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from evaluation.report import print_report, wide_console, write_report
 from evaluation.run_directory import check_folder, open_run
 from evaluation.runner import Backend, run_cells
 from evaluation.sources import Sources
-from evaluation.study import NONE, START, Regime, Setting, Study, settings
+from evaluation.study import START, Regime, Setting, Study, Transformed, settings
 from evaluation.study_summary import Tried, index_seconds, study_section
 from evaluation.summary import Section, Summary
 from evaluation.tasks import TaskSource, resolve_tasks
@@ -86,10 +86,8 @@ class Running:
         recipe = Recipe(regime.objective, regime.steps, regime.batch_size, setting.learning_rate)
         term = Term(setting.regularizer, setting.weight) if setting.regularizer else None
         training = Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed)
-        label = (
-            f"{prepared.title}, {posthoc or setting.variant}, weight {setting.weight}, "
-            f"rate {setting.learning_rate}, seed {seed}"
-        )
+        variant = Transformed(setting.variant, posthoc).name if posthoc else setting.variant
+        label = f"{prepared.title}, {variant}, weight {setting.weight}, rate {setting.learning_rate}, seed {seed}"
         return Cell(label, prepared.model, prepared.fingerprint, training, posthoc, self.measurings[phase], self.folder)
 
     def run(self, cells: Sequence[Cell], what: str) -> list[dict[str, Any]]:
@@ -188,7 +186,7 @@ def plan(study: Study, prepared: Sequence[Prepared]) -> str:
     """Say how many models are trained and measured."""
     trained = len(study.variants) * study.seeds
     tried = sum(len(settings(study, each.regime)) * study.tuning_seeds for each in prepared) if study.is_tuned else 0
-    tested = len(prepared) * (trained + len(study.posthoc) * study.seeds)
+    tested = len(prepared) * (trained + len(study.transformed) * study.seeds)
     return (
         f"{len(prepared)} combinations of a start model and a regime: {tried} training runs to choose settings, "
         f"{len(prepared) * trained} to report, {len(study.models) + tried + tested} models to measure."
@@ -270,7 +268,7 @@ def _waiting(running: Running, prepared: Prepared) -> tuple[int, int, int]:
     return (
         sum(not cell.finished() for cell in tuning),
         sum(waiting(variant) for variant in study.variants),
-        sum(waiting(NONE, transform) for transform in study.posthoc),
+        sum(waiting(each.variant, each.transform) for each in study.transformed),
     )
 
 
@@ -301,9 +299,9 @@ def _section(running: Running, prepared: Prepared) -> tuple[Section, list[str], 
     found = running.run([each for several in cells.values() for each in several], f"{prepared.title}: test tasks")
     for place, variant in enumerate(cells):
         measured[variant] = found[place * study.seeds : (place + 1) * study.seeds]
-    for transform in study.posthoc if NONE in ready else ():
-        several = [running.cell(prepared, TEST, ready[NONE], seed, transform) for seed in seeds]
-        measured[transform] = running.run(several, f"{prepared.title}: {transform}")
+    for each in [each for each in study.transformed if each.variant in ready]:
+        several = [running.cell(prepared, TEST, ready[each.variant], seed, each.transform) for seed in seeds]
+        measured[each.name] = running.run(several, f"{prepared.title}: {each.name}")
     section, failures = study_section(prepared.title, measured, tried, ready, start.measured)
     return section, failures, index_seconds(measured)
 

@@ -89,6 +89,7 @@ def test_with_one_setting_each_there_is_nothing_to_choose():
         ({"models": ("static", "static")}, r"more than one model named static; give each a name of its own\."),
         ({"regimes": (REGIME, REGIME)}, r"more than one regime named cosine on docstrings"),
         ({"posthoc": ("centre",)}, r"There is no post-hoc transform 'centre'; near names are center"),
+        ({"posthoc_of": ("koleoo",)}, r"There is no variant 'koleoo'; near names are koleo"),
         ({"indexes": ("hsnw",)}, r"There is no index 'hsnw'; near names are hnsw"),
         ({"regularizers": (Grid("koleo", (1.0,)), Grid("koleo", (2.0,)))}, r"more than one variant named koleo"),
         ({"regularizers": (Grid("koleo", (1.0,), name="none"),)}, r"more than one variant named none"),

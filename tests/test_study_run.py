@@ -372,3 +372,14 @@ def test_a_cell_is_sent_to_a_process_without_data(data):
     study = small_study(folder, test=("found", "docstrings"))
     measuring = study_run._measuring("test", study, study.test, sources)
     assert len(pickle.dumps(measuring)) < 20_000
+
+
+def test_a_transform_can_follow_a_regularizer(data, tmp_path):
+    folder, sources = data
+    study = untuned(folder, posthoc=("center",), posthoc_of=("koleo", "none"))
+    [section] = run(study, sources, tmp_path / "run").sections
+    assert section.variants == ["start", "none", "koleo", "koleo + center", "center"]
+    [cosine] = [row for row in section.rows if row.name == "average cosine"]
+    assert all(abs(value) < 0.2 for each in ("center", "koleo + center") for value in cosine.values[each])
+    assert cosine.values["center"] != cosine.values["koleo + center"]
+    assert "koleo + center − none" in cosine.comparisons

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from evaluation.answer import TRANSFER_TITLE, answer
+from evaluation.compared_pairs import compared_pairs
 from evaluation.coverage import Coverage, coverage_table
 from evaluation.documentation import drawings
 from evaluation.documentation.effects import (
@@ -20,7 +21,8 @@ from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
 from evaluation.markdown import markdown_table
 from evaluation.plots import Plot
-from evaluation.tables import weight_text
+from evaluation.tables import MARKS, weight_text
+from evaluation.wording import difference
 from st_isotropy.losses import DEFAULT_WEIGHT
 
 MARKER = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->$", re.MULTILINE)
@@ -59,6 +61,17 @@ def _effects() -> str:
 def _heads() -> str:
     table = heads_table(sections_of_studies())
     return "\n".join([*markdown_table(table), EFFECTS_READING]) if table.groups else "*No such study is committed yet.*"
+
+
+def _whitening() -> str:
+    """What whitening changed on tasks with labels, in every regime that has it."""
+    lines = [
+        f"- {plain(section.title)}: {MARKS[each.outcome]} {difference(each.comparison)} ({each.measure})"
+        for _, section in sections_of_studies()
+        for each in section.findings()
+        if each.group == "labels" and compared_pairs(section)[each.pair][0] == "whitening"
+    ]
+    return "\n".join(lines) or NOTHING
 
 
 def _choices() -> str:
@@ -160,6 +173,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "studies": _studies,
     "effects": _effects,
     "heads": _heads,
+    "whitening": _whitening,
     "choices": _choices,
     "weights": _weights,
     "doses": _doses,
