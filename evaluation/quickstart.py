@@ -34,7 +34,8 @@ def quickstart(model: str, objective: str, weight: float, seeds: int, steps: int
         The summary.
 
     Raises:
-        UserError: For an unknown model or objective, numbers that cannot be, or a directory that holds something else.
+        UserError: For an unknown model or objective, one that does not train on pairs, numbers that cannot be, or a
+            directory that holds something else.
     """
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}, and at least 1 paired training run is needed.")
@@ -42,7 +43,14 @@ def quickstart(model: str, objective: str, weight: float, seeds: int, steps: int
         raise UserError(f"--steps is {steps}, and at least 1 optimizer step is needed.")
     if not math.isfinite(weight):
         raise UserError(f"--weight is {weight}; give a finite number, such as 30.")
-    check_name("objective", objective, OBJECTIVES)  # before the start model, which can take a minute to make
+    # Before the start model, which can take a minute to make.
+    check_name("objective", objective, OBJECTIVES)
+    fitting = [name for name, each in OBJECTIVES.items() if each.columns in ("scored", "positive")]
+    if objective not in fitting:
+        raise UserError(
+            f"The quickstart trains on pairs, and the objective {objective} does not: choose {', '.join(fitting)}, or "
+            "write a study."
+        )
     regime = Regime(objective, DOCSTRINGS, (usual_learning_rate(load_model(model)),), steps)
     study = Study(
         title=f"{model}, {objective} objective: {seeds} paired run{'s' * (seeds > 1)} "

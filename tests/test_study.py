@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from evaluation.errors import UserError
+from evaluation.quickstart import quickstart
 from evaluation.study import Grid, Regime, Study, more_rates, read_study, settings
 
 REGIME = Regime("cosine", "docstrings", (1e-3, 4e-3))
@@ -156,3 +157,9 @@ def test_a_file_that_describes_no_study_is_refused(tmp_path, old, new, message):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"The study .*missing\.toml cannot be read \(No such file or directory\)\."):
         read_study(tmp_path / "missing.toml")
+
+
+@pytest.mark.parametrize("objective", ["linear_head", "distillation"])
+def test_the_quickstart_refuses_an_objective_that_needs_other_data_before_it_loads_a_model(tmp_path, objective):
+    with pytest.raises(UserError, match=f"trains on pairs, and the objective {objective} does not: choose cosine, cosent,"):
+        quickstart("no-such-model", objective, 30.0, 1, 1, tmp_path)
