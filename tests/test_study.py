@@ -161,5 +161,5 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 
 @pytest.mark.parametrize("objective", ["linear_head", "distillation"])
 def test_the_quickstart_refuses_an_objective_that_needs_other_data_before_it_loads_a_model(tmp_path, objective):
-    with pytest.raises(UserError, match=f"trains on pairs, and the objective {objective} does not: choose cosine, cosent,"):
+    with pytest.raises(UserError, match=f"trains on pairs, and the objective {objective} does not: choose cosine"):
         quickstart("no-such-model", objective, 30.0, 1, 1, tmp_path)
