@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
 from evaluation.documentation import results
 from evaluation.documentation.__main__ import FIGURE, readme_figure
-from evaluation.documentation.effects import choices_table, effects_table, retention_row
+from evaluation.documentation.effects import added_table, choices_table, effects_table, heads_table, retention_row
 from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
 from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
 from evaluation.documentation.results import StudyResult, sections_of_studies, studies
@@ -131,6 +131,40 @@ def test_choices_name_what_is_better_and_nothing_where_nothing_is() -> None:
     [[_, similarity, labels]] = choices_table([(study, section)]).groups[""]
     assert similarity == "persistent_entropy +1.10 [+0.85, +1.35]"
     assert labels == "nothing: the objective alone"
+
+
+def test_what_a_regularizer_adds_to_a_transform_is_their_paired_difference() -> None:
+    both = f"{METHOD} + whitening"
+    changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [3.0, 3.1, 3.2], both: [3.4, 3.6, 3.5]}
+    means = [row("similarity", "mean of STS and retrieval", changes), row("retrieval", "pq retention", changes)]
+    section = section_with(means, ("none", *changes))
+    study = StudyResult("recipe", "Which?", None)
+    table = added_table([(study, section), (study, section_with(means))])
+    expected = "▲ +0.40 [+0.15, +0.65]"  # 4.303 · 0.1 / √3 to either side of 0.4
+    assert table.groups == {"static, cosine (recipe)": [[both, "", expected, expected, ""]]}
+
+
+def test_a_head_has_its_metrics_beside_isotropy() -> None:
+    changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [-3.0, -3.1, -3.2]}
+    rows = [row("labels", f"cola-head:validation {name}", changes) for name in ("accuracy", "F1", "MCC")]
+    share = replace(row("isotropy", "first component share", changes), greater_is_better=False)
+    study = StudyResult("glue", "Does it?", None)
+    table = heads_table([(study, section_with([share, *rows])), (study, section_with([share]))])
+    up, down = "+1.10 [+0.85, +1.35]", "−3.10 [−3.35, −2.85]"
+    assert table.groups == {
+        "static, cosine (glue)": [
+            [METHOD, *[f"▲ {up}"] * 3, "", f"▼ {up}"],
+            ["whitening", *[f"▼ {down}"] * 3, "", f"▲ {down}"],
+        ]
+    }
+
+
+def test_the_answer_on_whitening_lists_tasks_with_labels(one_study: Summary) -> None:
+    assert GENERATED["whitening"]() == NOTHING
+    section = section_with([row("labels", "Banking77 accuracy", {METHOD: [1, 2, 3], "whitening": [3.0, 3.1, 3.2]})])
+    write_json(results.RESULTS / "negative-free" / "summary.json", Summary("Does it?", [section], [], {}).to_dict())
+    results._read.cache_clear()
+    assert GENERATED["whitening"]() == "- static, cosine: ▲ +3.10 [+2.85, +3.35] (Banking77 accuracy)"
 
 
 def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None:

@@ -1,16 +1,20 @@
 """What the studies found, in tables: every regularizer under every regime, and which setting was chosen."""
 
+import re
 from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from evaluation.answer import GROUP_TITLES
 from evaluation.compared_pairs import compared_pairs
 from evaluation.documentation.results import StudyResult
-from evaluation.statistics import NEW_RUNS, Comparison, verdict
+from evaluation.statistics import NEW_RUNS, Comparison, student_interval, verdict
 from evaluation.summary import Candidate, Finding, Row, Section
 from evaluation.tables import MARKS, Table, weight_text
 from evaluation.wording import difference
 
 RETENTION_OF = ("pq", "one-bit")
+ADDED_MEASURES = ("IsoScore", "mean of STS and retrieval")
 HEAD_METRICS = ("accuracy", "F1", "MCC")
 GROUPS = ("isotropy", "similarity", "labels")
 EFFECTS_READING = (
@@ -56,15 +60,15 @@ def heads_table(sections: Named) -> Table:
         sections: From `sections_of_studies`; those without a head are left out.
     """
     columns = {
-        **{metric: f"-head {metric}" for metric in HEAD_METRICS},
+        **{metric: rf"-head(:\w+)? {metric}" for metric in HEAD_METRICS},
         "IsoScore": "IsoScore",
         "first component's share": "first component share",
     }
     groups: dict[str, list[list[str]]] = {}
     for study, section in sections:
         found = {
-            shown: next((row for row in section.rows if f":{row.name}".endswith(end)), None)
-            for shown, end in columns.items()
+            shown: next((row for row in section.rows if re.search(f"{pattern}$", row.name)), None)
+            for shown, pattern in columns.items()
         }
         if found[HEAD_METRICS[0]] is not None:
             groups[f"{section.title} ({study.name})"] = [
@@ -72,6 +76,24 @@ def heads_table(sections: Named) -> Table:
                 for pair, (new, _) in compared_pairs(section).items()
             ]
     return Table(["regularizer", *columns], groups, words=(0,))
+
+
+def added_table(sections: Named) -> Table:
+    """What a regularizer adds to a transform: the model trained with it and transformed, less that without it.
+
+    Args:
+        sections: From `sections_of_studies`; those that transform no regularized model are left out.
+    """
+    groups: dict[str, list[list[str]]] = {}
+    for study, section in sections:
+        after = [(new, new.rpartition(" + ")[2]) for new in section.variants if " + " in new]
+        rows = [next((row for row in section.rows if row.name == name), None) for name in ADDED_MEASURES]
+        rows += [retention_row(section, index) for index in RETENTION_OF]
+        if after:
+            groups[f"{section.title} ({study.name})"] = [
+                [new, *["" if row is None else _difference_cell(row, new, old) for row in rows]] for new, old in after
+            ]
+    return Table(["variant", *ADDED_MEASURES, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
 
 
 def choices_table(sections: Named) -> Table:
@@ -128,7 +150,14 @@ def _row_cell(row: Row | None, pair: str) -> str:
         return ""
     if "no headroom" in row.name:
         return "no headroom"
-    comparison = main_comparison(row.comparisons[pair])
+    return _cell(main_comparison(row.comparisons[pair]), row)
+
+
+def _difference_cell(row: Row, new: str, old: str) -> str:
+    return _cell(student_interval(np.subtract(row.values[new], row.values[old])), row)
+
+
+def _cell(comparison: Comparison, row: Row) -> str:
     return f"{MARKS[verdict(comparison, row.greater_is_better, row.name).outcome]} {difference(comparison)}"
 
 

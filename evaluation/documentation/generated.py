@@ -10,6 +10,7 @@ from evaluation.coverage import Coverage, coverage_table
 from evaluation.documentation import drawings
 from evaluation.documentation.effects import (
     EFFECTS_READING,
+    added_table,
     choices_table,
     chosen_weights,
     effects_table,
@@ -61,6 +62,11 @@ def _effects() -> str:
 def _heads() -> str:
     table = heads_table(sections_of_studies())
     return "\n".join([*markdown_table(table), EFFECTS_READING]) if table.groups else "*No such study is committed yet.*"
+
+
+def _added() -> str:
+    table = added_table(sections_of_studies())
+    return "\n".join(markdown_table(table)) if table.groups else "*No such study is committed yet.*"
 
 
 def _whitening() -> str:
@@ -174,6 +180,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "effects": _effects,
     "heads": _heads,
     "whitening": _whitening,
+    "added": _added,
     "choices": _choices,
     "weights": _weights,
     "doses": _doses,
