@@ -8,7 +8,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from datasets import Dataset
-from mteb._create_dataloaders import create_dataloader
 from mteb.abstasks import AbsTaskClassification
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
@@ -44,12 +43,24 @@ class LabelledData:
         return tuple(split for split in _TESTED if split in self.data.files)
 
     def read(self) -> dict[str, dict[str, list[Any]]]:
-        """Each split as columns `text` and `label`: pairs joined by a line break, labels numbered in sorted order."""
+        """Each split as columns `text` and `label`: pairs joined by a line break, labels numbered in sorted order.
+
+        Raises:
+            UserError: All labels of the train split are alike, or another split has one that it lacks.
+        """
         splits = read_tables(self.data)
-        labels = sorted({label for rows in splits.values() for label in rows["label"]})
-        numbers = {label: number for number, label in enumerate(labels)}
+        labels = sorted(set(splits["train"]["label"]))
         if len(labels) < 2:
-            raise UserError(f"{self.data.folder}: all labels are {labels[0]!r}; give at least two different ones.")
+            raise UserError(
+                f"{self.data.files['train']}: all labels are {labels[0]!r}; give at least two different ones."
+            )
+        for split, rows in splits.items():
+            if unknown := sorted(set(rows["label"]) - set(labels)):
+                raise UserError(
+                    f"{self.data.files[split]} has labels that train has not: {', '.join(map(str, unknown))}; a head "
+                    "cannot learn them, so leave their rows out or add some to train."
+                )
+        numbers = {label: number for number, label in enumerate(labels)}
         return {
             split: {"text": _texts(rows), "label": [numbers[label] for label in rows["label"]]}
             for split, rows in splits.items()
@@ -61,6 +72,8 @@ class LabelledData:
         Raises:
             UserError: There is no such split.
         """
+        if not self.tested:
+            raise UserError(f"{self.data.name} has a train split only, and a head is tested on another: add test.tsv.")
         if split and split not in (*self.tested, *PARTS):
             raise UserError(
                 f"{self.data.name}{ENDING} has no split {split}: it has {', '.join(self.tested)}, and the parts tune "
@@ -71,12 +84,11 @@ class LabelledData:
 
 
 def labelled_data(name: str, folders: tuple[Path, ...]) -> LabelledData | None:
-    """Find the data set of a name in folders; None if there is none with labels, a train split and another one."""
+    """Find the data set of a name in folders; None if there is none with labels and a train split."""
     for folder in folders:
         for data in data_sets(folder):
-            found = LabelledData(data)
-            if data.name == name and data.kind in _LABELLED and "train" in data.files and found.tested:
-                return found
+            if data.name == name and data.kind in _LABELLED and "train" in data.files:
+                return LabelledData(data)
     return None
 
 
@@ -97,7 +109,8 @@ class HeadClassification(AbsTaskClassification):
     """Accuracy, F1 and Matthews correlation of a model's linear head.
 
     A model without a head, such as the start model, is scored by a logistic regression on its embeddings of the train
-    split. With two classes F1 is that of the second label, as in GLUE, with more the mean over the classes.
+    split. With two classes F1 is that of the second label in sorted order, which is 1 in GLUE; with more it is the mean
+    over the classes. Texts are encoded without a prompt, as a head is trained.
     """
 
     metadata = own_metadata("Classification", "accuracy", "t2c")
@@ -117,15 +130,14 @@ class HeadClassification(AbsTaskClassification):
         self, model: Any, data_split: Any, *, encode_kwargs: Any, hf_split: str, hf_subset: str, **kwargs: Any
     ) -> Any:
         encoder = cast(RecordingEncoder, model)
-        rows = data_split[hf_split]
-        texts = create_dataloader(rows, task_metadata=self.metadata, input_column="text", **encode_kwargs)
-        where: dict[str, Any] = {"hf_split": hf_split, "hf_subset": hf_subset}
-        embeddings = np.asarray(encoder.encode(texts, task_metadata=self.metadata, **where, **encode_kwargs))
-        predicted = _classified(encoder.model, embeddings, data_split["train"])
+        rows, train = data_split[hf_split], data_split["train"]
+        classes = max(train["label"]) + 1
+        embeddings = encoder.encode_plain(list(rows["text"]), encode_kwargs["batch_size"])
+        predicted = _classified(encoder.model, embeddings, train, classes)
         if folder := kwargs.get("prediction_folder"):
-            self._save_task_predictions([predicted.tolist()], model, folder, **where)
+            self._save_task_predictions([predicted.tolist()], model, folder, hf_split=hf_split, hf_subset=hf_subset)
         gold = np.array(rows["label"])
-        average = "binary" if len(set(data_split["train"]["label"])) == 2 else "macro"
+        average = "binary" if classes == 2 else "macro"
         return {
             "accuracy": float(accuracy_score(gold, predicted)),
             "f1": float(f1_score(gold, predicted, average=average)),
@@ -133,11 +145,16 @@ class HeadClassification(AbsTaskClassification):
         }
 
 
-def _classified(model: SentenceTransformer, embeddings: NDArray[np.float32], train: Dataset) -> NDArray[np.int64]:
-    if head := head_of(model):
+def _classified(
+    model: SentenceTransformer, embeddings: NDArray[np.float32], train: Dataset, classes: int
+) -> NDArray[np.int64]:
+    head = head_of(model)
+    if head is not None:
+        if head.out_features != classes:
+            raise UserError(f"The model's head has {head.out_features} classes and the data set {classes}.")
         with torch.no_grad():
             return head(torch.from_numpy(embeddings).to(head.weight)).argmax(dim=1).cpu().numpy()
-    known = model.encode(list(train["text"]), convert_to_numpy=True, show_progress_bar=False)
+    known = model.encode(list(train["text"]), prompt="", convert_to_numpy=True, show_progress_bar=False)
     return LogisticRegression(max_iter=1000).fit(known, train["label"]).predict(embeddings)
 
 

@@ -8,6 +8,8 @@ from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from evaluation.errors import UserError
+
 LOGITS = "logits"
 
 
@@ -15,16 +17,24 @@ class LinearHeadLoss(nn.Module):
     """Cross-entropy of a linear head, which is appended to the model and leaves its `sentence_embedding` as it is.
 
     The head starts at zero, so that runs which differ in nothing but the regularizer start alike. It is an ordinary
-    module of sentence-transformers, so the model loads without this package.
+    module of sentence-transformers, so the model loads without this package; but the model then takes the number of
+    classes for its embedding dimension.
 
     Args:
         model: The model; `head_of` finds the head.
         classes: Number of classes.
+
+    Raises:
+        UserError: The model has a head already.
     """
 
     def __init__(self, model: SentenceTransformer, classes: int) -> None:
         super().__init__()
-        dimensions = model.get_embedding_dimension() or 0
+        if head_of(model) is not None:
+            raise UserError("The start model has a linear head already: start from one without.")
+        with torch.no_grad():  # not what the model says, which a truncation changes
+            embedding = model(model.preprocess(["width"]))["sentence_embedding"]
+        dimensions = embedding.shape[1]
         head = Dense(
             dimensions,
             classes,
@@ -33,7 +43,7 @@ class LinearHeadLoss(nn.Module):
             init_bias=torch.zeros(classes),
             module_output_name=LOGITS,
         )
-        model.append(head.to(model.device))
+        model.append(head.to(embedding))
         self.model = model
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:

@@ -81,6 +81,15 @@ class RecordingEncoder:
         self._calls.append(_Call(prompt_type, columns, rows))
         return embeddings
 
+    def encode_plain(self, texts: list[str], batch_size: int) -> NDArray[np.float32]:
+        """Encode texts without any prompt and keep the result: rows of shape `(n, d)`."""
+        rows = np.asarray(
+            self.model.encode(texts, prompt="", batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False),
+            dtype=np.float32,
+        )
+        self._calls.append(_Call(None, {"text": texts}, rows))
+        return rows
+
     def texts(self) -> NDArray[np.float32]:
         """The embeddings of the distinct texts that are no queries, shape `(n, d)`, in the order first encoded."""
         seen: dict[str, NDArray[np.float32]] = {}

@@ -26,7 +26,8 @@ class Regime:
     Attributes:
         name: What the report calls it; the objective and the pairs by default.
         objective: One of `evaluation.objectives.OBJECTIVES`.
-        pairs: Training pairs: "docstrings", `TASK:SPLIT` of an STS task, or the name of a file without its ending.
+        pairs: Training pairs: "docstrings", `TASK:SPLIT` of an STS task, `NAME:SPLIT` of own data with labels, or the
+            name of a file without its ending.
         learning_rates: Peak learning rates that are tried with every regularizer.
         steps: Optimizer steps.
         batch_size: Rows per step.
@@ -143,6 +144,9 @@ class Study:
             check_name("post-hoc transform", name, POSTHOC)
         for name in self.posthoc_of:
             check_name("variant", name, self.variants)
+        if self.posthoc_of != (NONE,) and not self.posthoc:
+            raise UserError("The study has posthoc_of but no posthoc; name a transform at least.")
+        _check_heads(self)
         _check_distinct("variant", [START, *self.variants, *(each.name for each in self.transformed)])
         for name in self.indexes:
             check_name("index", name, ALL_INDEXES)
@@ -284,6 +288,24 @@ def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
 
 _TOML_TYPES: dict[Any, type] = {str: str, int: int, tuple: list}
 _TOML_NAMES: dict[Any, str] = {str: "text", int: "whole number", tuple: "list"}
+
+
+def _check_heads(study: Study) -> None:
+    """A head is tested on its own data set only, and a transform behind it would change nothing that it sees."""
+    heads = [regime for regime in study.regimes if OBJECTIVES[regime.objective].columns == "labelled"]
+    if heads and study.posthoc:
+        raise UserError(
+            f"The regime {heads[0].name!r} trains a head, which no transform can follow: leave out posthoc."
+        )
+    tested = {spec.partition(":")[0] for spec in (*study.test, *study.validation)}
+    for regime in heads:
+        own = f"{regime.pairs.partition(':')[0]}-head"
+        for name in sorted(tested - {own}):
+            if name.endswith("-head"):
+                raise UserError(
+                    f"The regime {regime.name!r} trains a head for {own}, and {name} would be scored by it: make a "
+                    "study for each data set."
+                )
 
 
 def _check_distinct(kind: str, names: Sequence[str]) -> None:

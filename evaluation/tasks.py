@@ -69,7 +69,8 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
     """
     # Absolute, because worker processes may run elsewhere.
     mirror = None if mirror is None else mirror.absolute()
-    own = folder_tasks([folder.absolute() for folder in folders])
+    folders = [folder.absolute() for folder in folders]
+    own = folder_tasks(folders)
     _check_own_names(own)
     if not specs and not own:
         raise UserError("There are no tasks: name some with --tasks, or give own data with --folder DIR.")

@@ -1,7 +1,6 @@
 """A linear head trained with cross-entropy: the loss by hand, the head on disk, and a study that is scored by it."""
 
 import copy
-from dataclasses import replace
 
 import pytest
 import torch
@@ -150,11 +149,74 @@ def test_a_split_that_is_not_there_is_told(data):
         resolve_tasks(["other-head"], folders=[data])
 
 
-def test_labels_that_are_all_alike_are_told(tmp_path):
-    for split in ("train", "test"):
-        write_labels(tmp_path / "one" / f"{split}.tsv", count=1)
-    with pytest.raises(UserError, match=r"one: all labels are 'a'; give at least two different ones\."):
+def test_labels_that_no_head_can_learn_are_told(tmp_path):
+    folder = tmp_path / "one"
+    for split, count in (("train", 1), ("test", 3)):
+        write_labels(folder / f"{split}.tsv", count=count)
+    with pytest.raises(UserError, match=r"train\.tsv: all labels are 'a'; give at least two different ones\."):
         load_pairs("one:train", Sources(folders=(tmp_path,)))
+    write_labels(folder / "train.tsv", count=2)
+    with pytest.raises(UserError, match=r"test\.tsv has labels that train has not: c; a head cannot learn them"):
+        load_pairs("one:train", Sources(folders=(tmp_path,)))
+    (folder / "test.tsv").unlink()
+    assert list(load_pairs("one:train", Sources(folders=(tmp_path,)))["label"]) == [0, 1]
+    with pytest.raises(UserError, match="one has a train split only, and a head is tested on another: add test"):
+        resolve_tasks(["one-head"], folders=[tmp_path])
+
+
+def test_a_head_of_other_classes_is_refused(data, tmp_path):
+    model = static_model()
+    LinearHeadLoss(model, 7)
+    [failure] = evaluate(model, "own", resolve_tasks(["topics-head"], folders=[data]), tmp_path / "scores")
+    assert failure.reason == "The model's head has 7 classes and the data set 3."
+    with pytest.raises(UserError, match="The start model has a linear head already"):
+        LinearHeadLoss(model, 3)
+
+
+def test_a_prompt_of_the_model_is_put_before_no_text_of_a_head(data, tmp_path):
+    scores = []
+    for prompts in ({}, {"Classification": " ".join(sentences(1, words=30))}):
+        model = static_model()
+        model.prompts = prompts
+        scores += evaluate(model, "own", resolve_tasks(["topics-head"], folders=[data]), tmp_path / str(len(prompts)))
+    assert scores[0].units == scores[1].units
+
+
+@pytest.mark.parametrize("change", ["bfloat16", "truncated"])
+def test_a_head_fits_a_model_of_another_precision_or_a_truncated_one(change):
+    model = static_model()
+    if change == "bfloat16":
+        model.bfloat16()
+    else:
+        model.truncate_dim = 4
+    loss = LinearHeadLoss(model, 2)([model.preprocess(TEXTS)], LABELS)
+    loss.backward()
+    assert loss.item() == pytest.approx(0.6931, abs=2e-3)  # ln 2: the head starts at zero
+
+
+def test_the_data_of_a_head_are_found_from_another_folder(data, monkeypatch):
+    monkeypatch.chdir(data.parent)
+    [source] = resolve_tasks(["topics-head"], folders=[data.relative_to(data.parent)])
+    monkeypatch.chdir("/")
+    source.make().load_data()
+
+
+HEAD = Regime("linear_head", "cola:train", (1e-3,))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"posthoc": ("center",)}, "'linear_head on cola:train' trains a head, which no transform can follow"),
+        ({"test": ("cola-head", "mrpc-head:test")}, "trains a head for cola-head, and mrpc-head would be scored by it"),
+        ({"posthoc_of": ("koleo",)}, "has posthoc_of but no posthoc"),
+    ],
+)
+def test_a_study_of_heads_that_would_mislead_is_refused(change, message):
+    whole = {"regimes": (HEAD,), "regularizers": (Grid("koleo", (1.0,)),), "test": ("cola-head:validation",)}
+    Study("Does it?", ("static",), **whole)
+    with pytest.raises(UserError, match=message):
+        Study("Does it?", ("static",), **{**whole, **change})
 
 
 def test_a_study_compares_heads_with_accuracy_f1_and_mcc(data, tmp_path):
@@ -165,7 +227,6 @@ def test_a_study_compares_heads_with_accuracy_f1_and_mcc(data, tmp_path):
         regimes=(Regime("linear_head", "topics:train", (0.05,), steps=20, batch_size=16),),
         regularizers=(Grid("authors_prominent_bars", (1,)),),
         test=("topics-head",),
-        posthoc=("center",),
         seeds=2,
     )
     summary = run_study(study, Sources(folders=(data,)), tmp_path / "run", Backend())
@@ -173,7 +234,6 @@ def test_a_study_compares_heads_with_accuracy_f1_and_mcc(data, tmp_path):
     rows = {row.name: row for row in section.rows}
     assert not summary.missing
     for name in ("topics-head accuracy", "topics-head F1", "topics-head MCC", "first component share"):
-        assert set(rows[name].values) == {"start", "none", "authors_prominent_bars", "center"}
+        assert set(rows[name].values) == {"start", "none", "authors_prominent_bars"}
         assert rows[name].comparisons["authors_prominent_bars − none"]
     assert len(rows["topics-head accuracy"].values["none"]) == 2
-    assert replace(study).title == summary.title

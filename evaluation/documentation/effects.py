@@ -26,6 +26,11 @@ EFFECTS_READING = (
     "and retention are in points of 100."
 )
 
+UNADJUSTED_READING = (
+    "95 % intervals for new training runs, paired by seed and not adjusted for several comparisons. ▲ better, ▼ worse, "
+    "○ no difference found, ? undecided. Task scores and retention are in points of 100."
+)
+
 Named = Sequence[tuple[StudyResult, Section]]
 
 
@@ -86,7 +91,8 @@ def added_table(sections: Named) -> Table:
     """
     groups: dict[str, list[list[str]]] = {}
     for study, section in sections:
-        after = [(new, new.rpartition(" + ")[2]) for new in section.variants if " + " in new]
+        named = [(new, new.rpartition(" + ")[2]) for new in section.variants if " + " in new]
+        after = [(new, old) for new, old in named if old in section.variants]
         rows = [next((row for row in section.rows if row.name == name), None) for name in ADDED_MEASURES]
         rows += [retention_row(section, index) for index in RETENTION_OF]
         if after:

@@ -10,6 +10,7 @@ from evaluation.coverage import Coverage, coverage_table
 from evaluation.documentation import drawings
 from evaluation.documentation.effects import (
     EFFECTS_READING,
+    UNADJUSTED_READING,
     added_table,
     choices_table,
     chosen_weights,
@@ -22,7 +23,7 @@ from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
 from evaluation.markdown import markdown_table
 from evaluation.plots import Plot
-from evaluation.tables import MARKS, weight_text
+from evaluation.tables import MARKS, Table, weight_text
 from evaluation.wording import difference
 from st_isotropy.losses import DEFAULT_WEIGHT
 
@@ -60,13 +61,17 @@ def _effects() -> str:
 
 
 def _heads() -> str:
-    table = heads_table(sections_of_studies())
-    return "\n".join([*markdown_table(table), EFFECTS_READING]) if table.groups else "*No such study is committed yet.*"
+    return _unadjusted(heads_table(sections_of_studies()))
 
 
 def _added() -> str:
-    table = added_table(sections_of_studies())
-    return "\n".join(markdown_table(table)) if table.groups else "*No such study is committed yet.*"
+    return _unadjusted(added_table(sections_of_studies()))
+
+
+def _unadjusted(table: Table) -> str:
+    return (
+        "\n".join([*markdown_table(table), UNADJUSTED_READING]) if table.groups else "*No such study is committed yet.*"
+    )
 
 
 def _whitening() -> str:
