@@ -139,7 +139,8 @@ def test_what_a_regularizer_adds_to_a_transform_is_their_paired_difference() -> 
     means = [row("similarity", "mean of STS and retrieval", changes), row("retrieval", "pq retention", changes)]
     section = section_with(means, ("none", *changes))
     study = StudyResult("recipe", "Which?", None)
-    table = added_table([(study, section), (study, section_with(means))])
+    alone = section_with(means, ("none", METHOD, both))  # nothing to compare with
+    table = added_table([(study, section), (study, section_with(means)), (study, replace(alone, title="x"))])
     expected = "▲ +0.40 [+0.15, +0.65]"  # 4.303 · 0.1 / √3 to either side of 0.4
     assert table.groups == {"static, cosine (recipe)": [[both, "", expected, expected, ""]]}
 
