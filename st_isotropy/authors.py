@@ -56,7 +56,7 @@ def authors_setting(
     | clouds | one per class label, summed | one per input column, averaged |
     | bars | prominent ones | all |
     | entropy | $-H$ in nats | $1 - H / \ln m$ |
-    | weight | 1, no schedule | 30 |
+    | weight | 1, no schedule | 3 |
     | in-cluster term | weight 0.05 | none |
     | batch | 64 points, accumulated over 8 steps | the batch |
     | few points | fails below 5 in a class | clouds below 3 points are skipped |

@@ -12,14 +12,21 @@ pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
 from evaluation.documentation import results
 from evaluation.documentation.__main__ import FIGURE, readme_figure
-from evaluation.documentation.effects import added_table, choices_table, effects_table, heads_table, retention_row
+from evaluation.documentation.effects import (
+    added_table,
+    choices_table,
+    effects_table,
+    heads_table,
+    retention_row,
+    weight_gains,
+)
 from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
 from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
 from evaluation.documentation.results import StudyResult, sections_of_studies, studies
 from evaluation.documentation.study_pages import study_page
 from evaluation.files import write_json
 from evaluation.statistics import student_interval
-from evaluation.summary import Row, Section, Summary
+from evaluation.summary import Candidate, Row, Section, Summary
 
 DOCS = results.ROOT / "docs"
 
@@ -72,7 +79,7 @@ def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) 
     assert names and {study.name for study in studies()} == names
     assert listed.count("Not run yet.") == len(names)
     assert all(f"results/{name}.md" in listed for name in names)
-    for name in ("home-figure", "effects", "choices", "weights", "doses"):
+    for name in ("home-figure", "effects", "choices", "weights", "gains", "doses", "whitening"):
         assert GENERATED[name]() == NOTHING
     assert "not run yet" in GENERATED["quickstart"]()
     assert "not run yet" in study_page(studies()[0])
@@ -166,6 +173,20 @@ def test_the_answer_on_whitening_lists_tasks_with_labels(one_study: Summary) -> 
     write_json(results.RESULTS / "negative-free" / "summary.json", Summary("Does it?", [section], [], {}).to_dict())
     results._read.cache_clear()
     assert GENERATED["whitening"]() == "- static, cosine: ▲ +3.10 [+2.85, +3.35] (Banking77 accuracy)"
+
+
+def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
+    tried = [
+        *[("none", 0.0, 1e-3, [50.0, 52.0]), ("none", 0.0, 2e-3, [53.0, 53.0])],
+        *[(METHOD, 3.0, 1e-3, [54.0, 56.0]), (METHOD, 3.0, 2e-3, [50.0, 50.0]), (METHOD, "auto", 1e-3, [90.0, 90.0])],
+        *[(METHOD, 30.0, 1e-3, [52.0, 52.0]), ("koleo", 3.0, 1e-3, [99.0, 99.0])],
+    ]
+    section = section_with([])
+    tuning = [Candidate(variant, weight, rate, scores, {}, False) for variant, weight, rate, scores in tried]
+    study = StudyResult("negative-free", "Does it?", None)
+    other = [replace(each, scores=[each.scores[0] + 10 * (each.weight == 30)]) for each in tuning]
+    sections = [(study, replace(section, tuning=tuning)), (study, replace(section, tuning=other))]
+    assert weight_gains(sections, METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
 
 
 def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None:

@@ -1,5 +1,6 @@
 """What the studies found, in tables: every regularizer under every regime, and which setting was chosen."""
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -9,6 +10,7 @@ from evaluation.answer import GROUP_TITLES
 from evaluation.compared_pairs import compared_pairs
 from evaluation.documentation.results import StudyResult
 from evaluation.statistics import NEW_RUNS, Comparison, student_interval, verdict
+from evaluation.study import NONE
 from evaluation.summary import Candidate, Finding, Row, Section
 from evaluation.tables import MARKS, Table, weight_text
 from evaluation.wording import difference
@@ -120,6 +122,27 @@ def chosen_weights(sections: Named, variant: str) -> list[tuple[Candidate, Secti
         for candidate in section.tuning
         if candidate.chosen and candidate.variant == variant
     ]
+
+
+def weight_gains(sections: Named, variant: str) -> dict[float, list[float]]:
+    """Per weight that is a number: what it gained over the objective alone on the validation tasks, in every regime.
+
+    Both are taken at their best learning rate and averaged over tuning seeds, in points.
+    """
+    gains: dict[float, list[float]] = {}
+    for _, section in sections:
+        alone = max((_validation(each) for each in section.tuning if each.variant == NONE), default=0.0)
+        best: dict[float, float] = {}
+        for each in section.tuning:
+            if each.variant == variant and not isinstance(each.weight, str):
+                best[each.weight] = max(best.get(each.weight, -math.inf), _validation(each))
+        for weight, score in best.items():
+            gains.setdefault(weight, []).append(score - alone)
+    return dict(sorted(gains.items()))
+
+
+def _validation(candidate: Candidate) -> float:
+    return float(np.mean(candidate.scores))
 
 
 def chosen_setting(section: Section, variant: str) -> str:

@@ -16,6 +16,7 @@ from evaluation.documentation.effects import (
     chosen_weights,
     effects_table,
     heads_table,
+    weight_gains,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
 from evaluation.documentation.results import RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
@@ -108,6 +109,24 @@ def _weights() -> str:
     return "\n".join(lines)
 
 
+def _gains() -> str:
+    """What each weight of persistent entropy gained or cost on the validation tasks, over all regimes."""
+    gains = weight_gains(sections_of_studies(), METHOD)
+    if not gains:
+        return NOTHING
+    lines = ["| weight | regimes | mean gain | smallest | largest |", "|---:|---:|---:|---:|---:|"]
+    lines += [
+        f"| {weight_text(weight)} | {len(found)} | {_points(sum(found) / len(found))} | {_points(min(found))} | "
+        f"{_points(max(found))} |"
+        for weight, found in gains.items()
+    ]
+    return "\n".join(lines)
+
+
+def _points(gain: float) -> str:
+    return f"{gain:+.2f}".replace("-", "−")
+
+
 def _doses() -> str:
     """What each study says about scores rising with isotropy."""
     said = [
@@ -188,6 +207,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "added": _added,
     "choices": _choices,
     "weights": _weights,
+    "gains": _gains,
     "doses": _doses,
     "quickstart": partial(_answer, "quickstart"),
     "coverage": lambda: coverage_table(_coverage()),
