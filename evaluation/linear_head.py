@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense
+from sentence_transformers.sentence_transformer.modules import Dense, Normalize
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -15,6 +15,9 @@ LOGITS = "logits"
 
 class LinearHeadLoss(nn.Module):
     """Cross-entropy of a linear head, which is appended to the model and leaves its `sentence_embedding` as it is.
+
+    A `Normalize` module at the model's end is taken off: on unit vectors the logits of a head hardly leave zero at the
+    learning rate of an encoder, and the encoder then collapses to the most frequent class.
 
     The head starts at zero, so that runs which differ in nothing but the regularizer start alike. It is an ordinary
     module of sentence-transformers, so the model loads without this package; but the model then takes the number of
@@ -32,6 +35,8 @@ class LinearHeadLoss(nn.Module):
         super().__init__()
         if head_of(model) is not None:
             raise UserError("The start model has a linear head already: start from one without.")
+        if isinstance(model[-1], Normalize):
+            del model[-1]
         with torch.no_grad():  # not what the model says, which a truncation changes
             embedding = model(model.preprocess(["width"]))["sentence_embedding"]
         dimensions = embedding.shape[1]

@@ -7,6 +7,7 @@ import torch
 from datasets import Dataset
 from own_data import sentences, write_labels, write_pairs
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from small_corpus import static_model
@@ -180,6 +181,15 @@ def test_a_prompt_of_the_model_is_put_before_no_text_of_a_head(data, tmp_path):
         model.prompts = prompts
         scores += evaluate(model, "own", resolve_tasks(["topics-head"], folders=[data]), tmp_path / str(len(prompts)))
     assert scores[0].units == scores[1].units
+
+
+def test_a_head_learns_at_the_rate_of_an_encoder_because_it_sees_embeddings_that_are_not_normalized():
+    model = static_model()
+    model.append(Normalize())
+    plain = static_model().encode(TEXTS, convert_to_tensor=True)
+    LinearHeadLoss(model, 2)
+    torch.testing.assert_close(model.encode(TEXTS, convert_to_tensor=True), plain)
+    assert [type(module).__name__ for module in model] == ["StaticEmbedding", "Dense"]
 
 
 @pytest.mark.parametrize("change", ["bfloat16", "truncated"])
