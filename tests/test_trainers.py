@@ -24,6 +24,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Router, 
 from torch.utils.data import DataLoader
 
 from st_isotropy import GeometryCallback, PersistentEntropy, PersistentEntropyLoss, WeightSchedule
+from st_isotropy.losses import DEFAULT_WEIGHT
 
 TERMS = ("base_loss", "persistent_entropy_loss")
 
@@ -116,7 +117,7 @@ def test_half_precision_embeddings_are_measured_in_single_precision(model, sente
         terms = loss(features)
     halves = [each["sentence_embedding"] for each in features]
     assert {each.dtype for each in halves} == {torch.bfloat16}
-    expected = 30 * sum(PersistentEntropy()(each.double()) for each in halves) / 2
+    expected = DEFAULT_WEIGHT * sum(PersistentEntropy()(each.double()) for each in halves) / 2
     assert terms["persistent_entropy_loss"].dtype == torch.float32
     assert terms["persistent_entropy_loss"].item() == pytest.approx(expected.item(), rel=1e-3)
 
