@@ -23,7 +23,7 @@ from evaluation.folder_data import BEIR, DataSet, data_sets, read_beir, read_tab
 from evaluation.parts import PARTS, take
 from evaluation.task_source import TaskSource
 
-_TESTED = ("test", "validation")  # which split is evaluated, if it is there
+TESTED = ("test", "validation")  # which split is evaluated, if it is there
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,11 @@ def make_own_task(own: OwnTask, split: str) -> AbsTask:
         own: The task.
         split: One of its splits, "tune" or "report"; empty for the usual split.
     """
-    task: AbsTask = _KINDS[own.type](own)
+    return on_split(_KINDS[own.type](own), split)
+
+
+def on_split(task: AbsTask, split: str) -> AbsTask:
+    """Let a task without data be evaluated on a split, on the part "tune" or "report", or, if empty, as it is."""
     if split in PARTS:
         return take(task, split)
     return task.filter_eval_splits([split]) if split else task
@@ -97,7 +101,7 @@ def make_own_task(own: OwnTask, split: str) -> AbsTask:
 
 def _tasks(data: DataSet) -> list[OwnTask]:
     """What a data set serves for."""
-    splits = tuple(sorted(data.files, key=lambda split: (split not in _TESTED, split)))
+    splits = tuple(sorted(data.files, key=lambda split: (split not in TESTED, split)))
     if data.kind == BEIR:
         return [OwnTask(data.name, "Retrieval", data, splits)]
     if data.kind == "pairs with scores":
@@ -225,11 +229,7 @@ class OwnClassification(AbsTaskClassification):
         """Read the tables and number the labels."""
         splits = read_tables(self._own.data)
         _check_labels(self._own, splits)
-        numbers = {label: place for place, label in enumerate(sorted({x for s in splits.values() for x in s["label"]}))}
-        numbered = {
-            split: {**rows, "label": [numbers[label] for label in rows["label"]]} for split, rows in splits.items()
-        }
-        self.dataset = own_dataset(numbered)
+        self.dataset = own_dataset(numbered(splits))
         self.data_loaded = True
 
 
@@ -262,6 +262,13 @@ _KINDS: dict[str, Any] = {
     "Classification": OwnClassification,
     "Clustering": OwnClustering,
 }
+
+
+def numbered(splits: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:
+    """Number the labels of all splits in sorted order."""
+    labels = sorted({label for rows in splits.values() for label in rows["label"]})
+    numbers = {label: number for number, label in enumerate(labels)}
+    return {split: {**rows, "label": [numbers[label] for label in rows["label"]]} for split, rows in splits.items()}
 
 
 def own_dataset(splits: dict[str, dict[str, list[Any]]]) -> dict[str, DatasetDict]:

@@ -1,30 +1,29 @@
 """Own data with labels as GLUE uses them: the classifier is the model's linear head, trained with the model."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from datasets import Dataset
-from mteb.abstasks import AbsTaskClassification
+from mteb.abstasks import AbsTask, AbsTaskClassification
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from evaluation.errors import UserError
-from evaluation.folder_data import DataSet, data_sets, read_tables
-from evaluation.folder_tasks import metadata_of, own_dataset, own_metadata
+from evaluation.folder_data import DataSet, read_tables
+from evaluation.folder_tasks import TESTED, metadata_of, numbered, on_split, own_dataset, own_metadata
 from evaluation.linear_head import head_of
-from evaluation.parts import PARTS, take
+from evaluation.parts import PARTS
 from evaluation.recorded import RecordingEncoder
 from evaluation.task_source import TaskSource
 
 ENDING = "-head"
 _LABELLED = ("pairs with labels", "texts with labels")
-_TESTED = ("test", "validation")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class LabelledData:
     @property
     def tested(self) -> tuple[str, ...]:
         """The splits on which a head can be evaluated, the usual one first."""
-        return tuple(split for split in _TESTED if split in self.data.files)
+        return tuple(split for split in TESTED if split in self.data.files)
 
     def read(self) -> dict[str, dict[str, list[Any]]]:
         """Each split as columns `text` and `label`: pairs joined by a line break, labels numbered in sorted order.
@@ -60,11 +59,7 @@ class LabelledData:
                     f"{self.data.files[split]} has labels that train has not: {', '.join(map(str, unknown))}; a head "
                     "cannot learn them, so leave their rows out or add some to train."
                 )
-        numbers = {label: number for number, label in enumerate(labels)}
-        return {
-            split: {"text": _texts(rows), "label": [numbers[label] for label in rows["label"]]}
-            for split, rows in splits.items()
-        }
+        return {split: {"text": _texts(rows), "label": rows["label"]} for split, rows in numbered(splits).items()}
 
     def source(self, split: str) -> TaskSource:
         """How to make the task, on a split or on the part "tune" or "report" of the usual one.
@@ -83,26 +78,22 @@ class LabelledData:
         return TaskSource(name, "Classification", partial(make_head_task, self, split), split)
 
 
-def labelled_data(name: str, folders: tuple[Path, ...]) -> LabelledData | None:
-    """Find the data set of a name in folders; None if there is none with labels and a train split."""
-    for folder in folders:
-        for data in data_sets(folder):
-            if data.name == name and data.kind in _LABELLED and "train" in data.files:
-                return LabelledData(data)
+def labelled_data(name: str, among: Iterable[DataSet]) -> LabelledData | None:
+    """Find the data set of a name; None if there is none with labels and a train split."""
+    for data in among:
+        if data.name == name and data.kind in _LABELLED and "train" in data.files:
+            return LabelledData(data)
     return None
 
 
-def make_head_task(labelled: LabelledData, split: str) -> "HeadClassification":
+def make_head_task(labelled: LabelledData, split: str) -> AbsTask:
     """Make a fresh mteb task.
 
     Args:
         labelled: The data.
         split: One of its splits, "tune" or "report"; empty for the usual split.
     """
-    task = HeadClassification(labelled)
-    if split in PARTS:
-        return cast(HeadClassification, take(task, split))
-    return cast(HeadClassification, task.filter_eval_splits([split])) if split else task
+    return on_split(HeadClassification(labelled), split)
 
 
 class HeadClassification(AbsTaskClassification):

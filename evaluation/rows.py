@@ -84,7 +84,7 @@ def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list
         group = LABELS if task["type"] in LABEL_TYPES else SIMILARITY
         shown = f"{name} {METRICS.get(task['metric'], task['metric'])}"
         groups[group].append(Row(group, shown, True, None, values, comparisons))
-        for metric in task.get("others", {}):  # runs of before it was kept have none
+        for metric in task["others"]:
             values = {variant: [100 * run["others"][metric] for run in several] for variant, several in of_task.items()}
             comparisons = {label(pair): _over_runs(values, pair) for pair in pairs}
             others.append(Row(group, f"{name} {METRICS.get(metric, metric)}", True, None, values, comparisons))

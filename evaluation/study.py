@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from evaluation.errors import UserError
+from evaluation.head_tasks import ENDING as HEAD
 from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
 from evaluation.posthoc_controls import POSTHOC
@@ -299,9 +300,9 @@ def _check_heads(study: Study) -> None:
         )
     tested = {spec.partition(":")[0] for spec in (*study.test, *study.validation)}
     for regime in heads:
-        own = f"{regime.pairs.partition(':')[0]}-head"
+        own = f"{regime.pairs.partition(':')[0]}{HEAD}"
         for name in sorted(tested - {own}):
-            if name.endswith("-head"):
+            if name.endswith(HEAD):
                 raise UserError(
                     f"The regime {regime.name!r} trains a head for {own}, and {name} would be scored by it: make a "
                     "study for each data set."

@@ -69,8 +69,7 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
     """
     # Absolute, because worker processes may run elsewhere.
     mirror = None if mirror is None else mirror.absolute()
-    folders = [folder.absolute() for folder in folders]
-    own = folder_tasks(folders)
+    own = folder_tasks([folder.absolute() for folder in folders])
     _check_own_names(own)
     if not specs and not own:
         raise UserError("There are no tasks: name some with --tasks, or give own data with --folder DIR.")
@@ -80,7 +79,7 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
         mine = _from_folders(spec, own)
         for source in mine:
             source.make().load_data()  # so that broken data are told before anything runs
-        mine = mine or _from_docstrings(spec) or _from_heads(spec, folders)
+        mine = mine or _from_docstrings(spec) or _from_heads(spec, own)
         theirs = [] if mine else _from_mteb(spec, mirror, own)
         from_mteb |= {source.name: source for source in theirs}
         found |= {source.name: source for source in mine or theirs}
@@ -94,10 +93,12 @@ def _from_folders(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
     return [own[name].source(split)] if name in own else []
 
 
-def _from_heads(spec: str, folders: Sequence[Path]) -> list[TaskSource]:
+def _from_heads(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
     """A data set with labels and "-head" behind its name: how well a trained linear head does on it."""
     name, _, split = spec.partition(":")
-    labelled = labelled_data(name.removesuffix(HEAD), tuple(folders)) if name.endswith(HEAD) else None
+    if not name.endswith(HEAD):
+        return []
+    labelled = labelled_data(name.removesuffix(HEAD), (task.data for task in own.values()))
     return [labelled.source(split)] if labelled else []
 
 

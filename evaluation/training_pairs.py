@@ -19,6 +19,7 @@ from sklearn.decomposition import PCA
 from evaluation.data import docstring_corpus, positive_pairs
 from evaluation.errors import UserError
 from evaluation.files import cache_root
+from evaluation.folder_data import data_sets
 from evaluation.head_tasks import HeadClassification, LabelledData, labelled_data
 from evaluation.loading import load
 from evaluation.objectives import OBJECTIVES
@@ -47,7 +48,8 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
     if name == DOCSTRINGS:
         return positive_pairs(docstring_corpus(cache_root()))
     base, _, split = name.partition(":")
-    if split and (labelled := labelled_data(base, sources.folders)):
+    own = (data for folder in sources.folders for data in data_sets(folder))
+    if split and (labelled := labelled_data(base, own)):
         return _labelled(labelled, split)
     if split:
         return _of_task(name, sources)
@@ -127,17 +129,20 @@ def without_shared(pairs: Dataset, tasks: Iterable[TaskSource]) -> tuple[Dataset
         The pairs that are left, and how many were dropped.
     """
     asked = {key for task in tasks if task.type in ("STS", "Classification") for key in _asked(task)}
-    columns = [name for name in pairs.column_names if name not in ("score", "label")]
-    rows = zip(*(pairs[name] for name in columns), strict=True)
+    rows = zip(*(pairs[name] for name in _text_columns(pairs)), strict=True)
     kept = [place for place, texts in enumerate(rows) if _key(*texts) not in asked]
     return pairs.select(kept), len(pairs) - len(kept)
 
 
 def texts_of(pairs: Dataset) -> Iterator[str]:
     """All texts of the pairs, column by column, repeated ones too."""
-    for name, kind in pairs.features.items():
-        if getattr(kind, "dtype", None) == "string":  # lists of numbers have none
-            yield from pairs[name]
+    for name in _text_columns(pairs):
+        yield from pairs[name]
+
+
+def _text_columns(pairs: Dataset) -> list[str]:
+    kinds = pairs.features.items()
+    return [name for name, kind in kinds if getattr(kind, "dtype", None) == "string"]  # lists of numbers have none
 
 
 def content_hash(pairs: Dataset) -> str:

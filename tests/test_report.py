@@ -46,6 +46,7 @@ def task(score: float, units: dict[str, float] | None = None, name: str = "T") -
         "score": score,
         "units": units or {},
         "pairs": {},
+        "others": {},
     }
 
 

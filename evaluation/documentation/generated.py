@@ -25,7 +25,7 @@ from evaluation.files import read_json
 from evaluation.markdown import markdown_table
 from evaluation.plots import Plot
 from evaluation.tables import MARKS, Table, weight_text
-from evaluation.wording import difference
+from evaluation.wording import difference, number
 from st_isotropy.losses import DEFAULT_WEIGHT
 
 MARKER = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->$", re.MULTILINE)
@@ -70,9 +70,9 @@ def _added() -> str:
 
 
 def _unadjusted(table: Table) -> str:
-    return (
-        "\n".join([*markdown_table(table), UNADJUSTED_READING]) if table.groups else "*No such study is committed yet.*"
-    )
+    if not table.groups:
+        return "*No such study is committed yet.*"
+    return "\n".join([*markdown_table(table), UNADJUSTED_READING])
 
 
 def _whitening() -> str:
@@ -116,15 +116,11 @@ def _gains() -> str:
         return NOTHING
     lines = ["| weight | regimes | mean gain | smallest | largest |", "|---:|---:|---:|---:|---:|"]
     lines += [
-        f"| {weight_text(weight)} | {len(found)} | {_points(sum(found) / len(found))} | {_points(min(found))} | "
-        f"{_points(max(found))} |"
+        f"| {weight_text(weight)} | {len(found)} | {number(sum(found) / len(found), 2, sign=True)} | "
+        f"{number(min(found), 2, sign=True)} | {number(max(found), 2, sign=True)} |"
         for weight, found in gains.items()
     ]
     return "\n".join(lines)
-
-
-def _points(gain: float) -> str:
-    return f"{gain:+.2f}".replace("-", "−")
 
 
 def _doses() -> str:
