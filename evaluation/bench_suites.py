@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from evaluation.regularizers import REGULARIZERS, Kind
 from evaluation.stopwatch import Figure, alternate, cost, durations, in_fresh_process, speed_up
 from st_isotropy.barcodes import barcode, edge_lengths
 from st_isotropy.barcodes.large import large_tree
@@ -17,6 +18,10 @@ from st_isotropy.barcodes.selection import count_prominent
 
 DIMENSION = 384
 NUMBA, NUMPY, PEER = "ours (numba)", "ours (numpy)", "torch-topological"
+BASE = "base loss"
+
+# Points in a column's cloud, by regularizer: 64 sentences, or as many of their tokens as the loss draws at most.
+TERMS = {"persistent_entropy": 64, "entropy_and_spread": 64, "entropy_h0_h1": 64, "token_entropy": 512}
 
 # Times faster than torch-topological, forward and backward.
 H0_TARGETS = {
@@ -105,6 +110,31 @@ def select() -> Iterator[Figure]:
 
 def step() -> Iterator[Figure]:
     """The term within a training step of MiniLM: pairs of 32 tokens, in-batch negatives, AdamW."""
+    for pairs in (64, 256):
+        contenders = training_steps(pairs)
+        contenders["two clouds alone"] = partial(h0_of_all, [cloud("gauss", pairs).requires_grad_() for _ in range(2)])
+        times = alternate(contenders, seconds=20)
+        case = f"MiniLM, {pairs} pairs of 32 tokens"
+        yield from durations(case, times)
+        yield cost(case, times, "with the term", BASE, None)
+        yield cost(case, times, "two clouds alone", BASE, None)
+
+
+def terms() -> Iterator[Figure]:
+    """The terms of 64 pairs, forward and backward, beside a training step of MiniLM without any."""
+    contenders = {BASE: training_steps(64)[BASE]}
+    for name, points in TERMS.items():
+        clouds = [cloud("gauss", points).requires_grad_() for _ in range(2)]
+        contenders[name] = partial(penalties_of_all, REGULARIZERS[name](), clouds)
+    times = alternate(contenders, seconds=60)
+    case = "MiniLM, 64 pairs of 32 tokens"
+    yield from durations(case, times)
+    for name in TERMS:
+        yield cost(case, times, name, BASE, None)
+
+
+def training_steps(pairs: int) -> dict[str, Callable[[], object]]:
+    """A training step of MiniLM on pairs of 32 tokens, by name: of the base loss, and with the term."""
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     from evaluation.models import load_model
@@ -113,27 +143,16 @@ def step() -> Iterator[Figure]:
     model = load_model("minilm")
     base = MultipleNegativesRankingLoss(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
+    tokens = torch.randint(1000, 20_000, (2, pairs, 32), generator=torch.Generator().manual_seed(0))
 
-    def train(loss: torch.nn.Module, tokens: Tensor) -> None:
+    def train(loss: torch.nn.Module) -> None:
         columns = [{"input_ids": ids, "attention_mask": torch.ones_like(ids)} for ids in tokens]
         value = loss(columns, None)
         torch.stack(list(value.values()) if isinstance(value, dict) else [value]).sum().backward()
         optimizer.step()
         optimizer.zero_grad()
 
-    losses = {"base loss": base, "with the term": PersistentEntropyLoss(model, base)}
-    for pairs in (64, 256):
-        tokens = torch.randint(1000, 20_000, (2, pairs, 32), generator=torch.Generator().manual_seed(0))
-        points = [cloud("gauss", pairs).requires_grad_() for _ in tokens]
-        contenders: dict[str, Callable[[], object]] = {
-            name: partial(train, loss, tokens) for name, loss in losses.items()
-        }
-        contenders["two clouds alone"] = partial(h0_of_all, points)
-        times = alternate(contenders, seconds=20)
-        case = f"MiniLM, {pairs} pairs of 32 tokens"
-        yield from durations(case, times)
-        yield cost(case, times, "with the term", "base loss", None)
-        yield cost(case, times, "two clouds alone", "base loss", None)
+    return {BASE: partial(train, base), "with the term": partial(train, PersistentEntropyLoss(model, base))}
 
 
 def large() -> Iterator[Figure]:
@@ -166,6 +185,11 @@ def h0_of_all(clouds: list[Tensor]) -> None:
     """The barcodes of one batch, one a column."""
     for points in clouds:
         h0_ours(points)
+
+
+def penalties_of_all(kind: Kind, clouds: list[Tensor]) -> None:
+    """A regularizer's weighted penalties of one batch, a cloud a column."""
+    torch.stack([share * penalty(points) for penalty, share in kind.terms for points in clouds]).sum().backward()
 
 
 def h0_numpy(points: Tensor) -> None:
@@ -249,5 +273,6 @@ SUITES: dict[str, Callable[[], Iterator[Figure]]] = {
     "h1": h1,
     "select": select,
     "step": step,
+    "terms": terms,
     "large": large,
 }

@@ -10,11 +10,12 @@ from example_summary import example_summary, renamed
 
 pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
-from evaluation.documentation import results
+from evaluation.documentation import generated, results
 from evaluation.documentation.__main__ import FIGURE, readme_figure
 from evaluation.documentation.effects import (
     added_table,
     choices_table,
+    costs_table,
     effects_table,
     heads_table,
     retention_row,
@@ -167,6 +168,20 @@ def test_a_head_has_its_metrics_beside_isotropy() -> None:
     }
 
 
+def test_a_dear_term_has_its_cost_beside_its_benefit() -> None:
+    changes = {METHOD: [0.1, 0.2, 0.3], "entropy_h0_h1": [3.0, 3.1, 3.2], "koleo": [1.0, 1.1, 1.2]}
+    section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
+    study, plain_one = StudyResult("recipe", "Does it?", None), section_with([row("labels", "F1", {METHOD: [1]})])
+    table = costs_table([(study, section), (study, plain_one)], {METHOD: "0.01", "entropy_h0_h1": "0.2"})
+    assert table.headers == ["regularizer", "time", "Isotropy", "STS12"]
+    assert table.groups == {
+        "static, cosine (recipe)": [
+            [METHOD, "0.01", "", "○ +0.20 [−0.05, +0.45]"],
+            ["entropy_h0_h1", "0.2", "", "▲ +3.10 [+2.85, +3.35]"],
+        ]
+    }
+
+
 def test_the_answer_on_whitening_lists_tasks_with_labels(one_study: Summary) -> None:
     assert GENERATED["whitening"]() == NOTHING
     section = section_with([row("labels", "Banking77 accuracy", {METHOD: [1, 2, 3], "whitening": [3.0, 3.1, 3.2]})])
@@ -238,3 +253,10 @@ def test_committed_numbers_are_filled_in() -> None:
     )
     assert re.search(r"^\| h0 \| \d+ \| \d+ \|", GENERATED["bench"](), re.MULTILINE)
     assert GENERATED["step"]().count("with the term") >= 2
+
+
+def test_the_spread_of_a_step_is_the_one_that_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = {"case": "tiny", "quantity": "term: time over that of base loss", "value": 1.5, "spread": 0.25}
+    write_json(tmp_path / "step.json", {"suites": {"step": [figure]}})
+    monkeypatch.setattr(generated, "BENCH", tmp_path)
+    assert GENERATED["step"]().endswith("| tiny | term | 1.500 ± 0.250 |")

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ RETENTION_OF = ("pq", "one-bit")
 ADDED_MEASURES = ("IsoScore", "mean of STS and retrieval")
 HEAD_METRICS = ("accuracy", "F1", "MCC")
 GROUPS = ("isotropy", "similarity", "labels")
+DEAR = ("entropy_h0_h1", "token_entropy")
 EFFECTS_READING = (
     "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
     "runs where there are several. ▲ better, ▼ worse, ○ no difference found, ? undecided. In the columns of isotropy "
@@ -31,6 +32,12 @@ EFFECTS_READING = (
 UNADJUSTED_READING = (
     "95 % intervals for new training runs, paired by seed and not adjusted for several comparisons. ▲ better, ▼ worse, "
     "○ no difference found, ? undecided. Task scores and retention are in points of 100."
+)
+
+COSTS_READING = (
+    "Time is that of the term, forward and backward, as a multiple of a whole training step of MiniLM without it, on "
+    "one core and 64 pairs of 32 tokens: a cloud of 64 sentences, or of 512 tokens, for each column. Beside a static "
+    "encoder or a GPU the same milliseconds weigh more. The differences are those of the table above."
 )
 
 Named = Sequence[tuple[StudyResult, Section]]
@@ -102,6 +109,26 @@ def added_table(sections: Named) -> Table:
                 [new, *["" if row is None else _difference_cell(row, new, old) for row in rows]] for new, old in after
             ]
     return Table(["variant", *ADDED_MEASURES, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
+
+
+def costs_table(sections: Named, costs: Mapping[str, str]) -> Table:
+    """What dear terms cost and change, beside plain ones in the same studies.
+
+    Args:
+        sections: From `sections_of_studies`; those that compare no dear term are left out.
+        costs: What terms cost, as text, by regularizer.
+    """
+    compared = [(study, section) for study, section in sections if set(DEAR) & set(section.variants)]
+    groups: dict[str, list[list[str]]] = {}
+    for study, section in compared:
+        findings = {(finding.pair, finding.group): finding for finding in section.findings()}
+        groups[f"{section.title} ({study.name})"] = [
+            [new, costs[new], *[_finding_cell(findings.get((pair, group))) for group in GROUPS[:2]]]
+            for pair, (new, _) in compared_pairs(section).items()
+            if new in costs
+        ]
+    headers = ["regularizer", "time", *[_column(group, compared) for group in GROUPS[:2]]]
+    return Table(headers, groups, words=(0,))
 
 
 def choices_table(sections: Named) -> Table:

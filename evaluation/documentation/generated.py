@@ -9,11 +9,13 @@ from evaluation.compared_pairs import compared_pairs
 from evaluation.coverage import Coverage, coverage_table
 from evaluation.documentation import drawings
 from evaluation.documentation.effects import (
+    COSTS_READING,
     EFFECTS_READING,
     UNADJUSTED_READING,
     added_table,
     choices_table,
     chosen_weights,
+    costs_table,
     effects_table,
     heads_table,
     weight_gains,
@@ -184,10 +186,22 @@ def _step() -> str:
     rows = [each for each in figures if each["quantity"].endswith("over that of base loss")]
     lines = ["| batch | what | time ÷ time of the base loss |", "|---|---|---:|"]
     lines += [
-        f"| {each['case']} | {each['quantity'].partition(':')[0]} | {each['value']:.3f} ± {each['spread'] / 2:.3f} |"
+        f"| {each['case']} | {each['quantity'].partition(':')[0]} | {each['value']:.3f} ± {each['spread']:.3f} |"
         for each in rows
     ]
     return "\n".join(lines)
+
+
+def _costs() -> str:
+    """What terms with H1 or with tokens cost in the committed bench, and changed in the studies."""
+    costs = {
+        regularizer: f"{figure['value']:.4f} ± {figure['spread']:.4f}"
+        for figure in read_json(BENCH / "terms.json")["suites"]["terms"]
+        for regularizer, _, of in [figure["quantity"].partition(": ")]
+        if of
+    }
+    table = costs_table(sections_of_studies(), costs)
+    return "\n".join([*markdown_table(table), COSTS_READING]) if table.groups else NOTHING
 
 
 def _drawing(make: Callable[[], Plot]) -> str:
@@ -210,6 +224,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "coverage-skewed": _skewed,
     "bench": _bench,
     "step": _step,
+    "costs": _costs,
     **{
         f"drawing-{make.__name__}": partial(_drawing, make)
         for make in (drawings.filtration, drawings.bars, drawings.gradient, drawings.cone)
