@@ -32,6 +32,7 @@ class Regime:
         learning_rates: Peak learning rates that are tried with every regularizer.
         steps: Optimizer steps.
         batch_size: Rows per step.
+        warmup: Share of the steps over which the learning rate rises to its peak.
         teacher: Name of the model whose embeddings are learned; for the objective "distillation" only.
     """
 
@@ -40,6 +41,7 @@ class Regime:
     learning_rates: tuple[float, ...]
     steps: int = 150
     batch_size: int = 64
+    warmup: float = 0.0
     teacher: str = ""
     name: str = ""
 
@@ -54,6 +56,8 @@ class Regime:
                 raise UserError(
                     f"The regime {self.name!r} has {field_name} = {value!r} and needs a whole number from 1."
                 )
+        if not (isinstance(self.warmup, int | float) and 0 <= self.warmup < 1):
+            raise UserError(f"{where} has warmup = {self.warmup!r} and needs a share of the steps, from 0 to below 1.")
         if not self.learning_rates or not all(_positive(rate) for rate in self.learning_rates):
             raise UserError(f"{where} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
@@ -287,8 +291,8 @@ def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
     return kind(**row)
 
 
-_TOML_TYPES: dict[Any, type] = {str: str, int: int, tuple: list}
-_TOML_NAMES: dict[Any, str] = {str: "text", int: "whole number", tuple: "list"}
+_TOML_TYPES: dict[Any, Any] = {str: str, int: int, float: int | float, tuple: list}
+_TOML_NAMES: dict[Any, str] = {str: "text", int: "whole number", float: "number", tuple: "list"}
 
 
 def _check_heads(study: Study) -> None:

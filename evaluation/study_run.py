@@ -83,7 +83,7 @@ class Running:
     def cell(self, prepared: Prepared, phase: str, setting: Setting, seed: int, posthoc: str = "") -> Cell:
         """A model trained with a setting, measured."""
         regime = prepared.regime
-        recipe = Recipe(regime.objective, regime.steps, regime.batch_size, setting.learning_rate)
+        recipe = Recipe(regime.objective, regime.steps, regime.batch_size, setting.learning_rate, regime.warmup)
         term = Term(setting.regularizer, setting.weight) if setting.regularizer else None
         training = Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed)
         variant = Transformed(setting.variant, posthoc).name if posthoc else setting.variant

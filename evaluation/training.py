@@ -40,12 +40,14 @@ class Recipe:
         steps: Optimizer steps.
         batch_size: Rows per step.
         learning_rate: Peak learning rate of AdamW; it falls linearly to 0. The default is for static embeddings.
+        warmup: Share of the steps, below 1, over which it first rises linearly from 0.
     """
 
     objective: str = "cosine"
     steps: int = 150
     batch_size: int = 64
     learning_rate: float = 2e-3
+    warmup: float = 0.0
 
     def __post_init__(self) -> None:
         check_name("objective", self.objective, OBJECTIVES)
@@ -173,6 +175,7 @@ def _fit(
             max_steps=recipe.steps,
             per_device_train_batch_size=recipe.batch_size,
             learning_rate=recipe.learning_rate,
+            warmup_steps=round(recipe.warmup * recipe.steps),
             seed=seed,
             data_seed=seed,
             full_determinism=False,

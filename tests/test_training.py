@@ -35,6 +35,12 @@ def test_the_same_seed_trains_the_same_weights_and_another_seed_does_not(tmp_pat
     assert trained(tmp_path / "c", pairs, seed=2) != first
 
 
+def test_a_warm_up_starts_at_a_learning_rate_of_zero(tmp_path, pairs):
+    one_step = replace(SHORT, steps=1)
+    assert trained(tmp_path / "cold", pairs, recipe=one_step) != fingerprint(static_model())
+    assert trained(tmp_path / "warm", pairs, recipe=replace(one_step, warmup=0.9)) == fingerprint(static_model())
+
+
 def test_a_term_of_weight_zero_changes_nothing_so_variants_see_the_same_batches(tmp_path, pairs):
     plain = trained(tmp_path / "plain", pairs)
     assert trained(tmp_path / "zero", pairs, Term("persistent_entropy", 0.0)) == plain
