@@ -1,5 +1,6 @@
 """One's own data as proper mteb tasks: retrieval, STS, pair classification, classification, clustering."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -89,7 +90,7 @@ def make_own_task(own: OwnTask, split: str) -> AbsTask:
         own: The task.
         split: One of its splits, "tune" or "report"; empty for the usual split.
     """
-    return on_split(_KINDS[own.type](own), split)
+    return on_split(_KINDS[own.type](own.name, own.data, own.splits[0]), split)
 
 
 def on_split(task: AbsTask, split: str) -> AbsTask:
@@ -139,101 +140,94 @@ def own_metadata(task_type: TaskType, main_score: str, category: str) -> TaskMet
     )
 
 
-def metadata_of(name: str, data: DataSet, split: str, metadata: TaskMetadata) -> TaskMetadata:
-    """The metadata of one task; the revision is a hash of the content, so that no two results can be confused."""
-    name = file_name(name)  # mteb names files by it
-    dataset = {"path": f"local/{name}", "revision": data.revision}
-    return metadata.model_copy(update={"name": name, "dataset": dataset, "eval_splits": [split]})
+class OwnData(ABC):
+    """What tasks of one's own data have in common: they are named by the data set, and read it when they are run.
+
+    Args:
+        name: The task's name.
+        data: The data set.
+        split: The split that is evaluated.
+    """
+
+    metadata: Any  # of the type of task; each task gets one of its own
+    dataset: Any
+    data_loaded: Any
+
+    def __init__(self, name: str, data: DataSet, split: str) -> None:
+        name = file_name(name)  # mteb names files by it
+        dataset = {"path": f"local/{name}", "revision": data.revision}  # a hash: no two results can be confused
+        self.metadata = self.metadata.model_copy(update={"name": name, "dataset": dataset, "eval_splits": [split]})
+        super().__init__()
+        self.data = data
+
+    def load_data(self, *args: Any, **kwargs: Any) -> None:
+        """Read the data set, as mteb asks before it evaluates."""
+        self.dataset = {"default": self.read()}
+        self.data_loaded = True
+
+    @abstractmethod
+    def read(self) -> Any:
+        """The splits, as mteb keeps those of the type."""
 
 
-class OwnRetrieval(AbsTaskRetrieval):
+class OwnRetrieval(OwnData, AbsTaskRetrieval):
     """Retrieval from a BEIR folder."""
 
     metadata = own_metadata("Retrieval", "ndcg_at_10", "t2t")
     # mteb keeps as many documents per query as the largest; its own 1000 is a third of a small corpus.
     k_values = (1, 3, 5, 10, 20, 100)
 
-    def __init__(self, own: OwnTask) -> None:
-        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
-        super().__init__()
-        self._own = own
-
-    def load_data(self, *args: Any, **kwargs: Any) -> None:
-        """Read the folder."""
-        data = read_beir(self._own.data)
+    def read(self) -> dict[str, Any]:
+        """Corpus, queries and grades of each split."""
+        data = read_beir(self.data)
         corpus, queries = Dataset.from_dict(data.corpus), Dataset.from_dict(data.queries)
-        self.dataset = {
-            "default": {
-                split: {"corpus": corpus, "queries": queries, "relevant_docs": grades, "top_ranked": None}
-                for split, grades in data.grades.items()
-            }
+        return {
+            split: {"corpus": corpus, "queries": queries, "relevant_docs": grades, "top_ranked": None}
+            for split, grades in data.grades.items()
         }
-        self.data_loaded = True
 
 
-class OwnSTS(AbsTaskSTS):
+class OwnSTS(OwnData, AbsTaskSTS):
     """Semantic similarity from pairs with scores; the range of scores is that of the data."""
 
     metadata = own_metadata("STS", "cosine_spearman", "t2t")
 
-    def __init__(self, own: OwnTask) -> None:
-        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
-        super().__init__()
-        self._own = own
-
-    def load_data(self, *args: Any, **kwargs: Any) -> None:
-        """Read the tables."""
-        splits = read_tables(self._own.data)
+    def read(self) -> DatasetDict:
+        """Pairs with scores that differ."""
+        splits = read_tables(self.data)
         for split, rows in splits.items():
             if len(set(rows["score"])) < 2:
                 raise UserError(
-                    f"{self._own.data.files[split]}: all {len(rows['score'])} scores are {rows['score'][0]}, so there "
+                    f"{self.data.files[split]}: all {len(rows['score'])} scores are {rows['score'][0]}, so there "
                     "is nothing to rank; give pairs of different similarity."
                 )
         scores = [score for rows in splits.values() for score in rows["score"]]
         self.min_score, self.max_score = cast(Any, (min(scores), max(scores)))
-        self.dataset = own_dataset(splits)
-        self.data_loaded = True
+        return as_dataset(splits)
 
 
-class OwnPairClassification(AbsTaskPairClassification):
+class OwnPairClassification(OwnData, AbsTaskPairClassification):
     """Pair classification from pairs with labels 0 and 1."""
 
     metadata = own_metadata("PairClassification", "max_ap", "t2t")
     label_column_name = "label"
 
-    def __init__(self, own: OwnTask) -> None:
-        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
-        super().__init__()
-        self._own = own
-
-    def load_data(self, *args: Any, **kwargs: Any) -> None:
-        """Read the tables."""
-        splits = read_tables(self._own.data)
-        _check_labels(self._own, splits)
-        self.dataset = own_dataset(splits)
-        self.data_loaded = True
+    def read(self) -> DatasetDict:
+        """Pairs with labels."""
+        return as_dataset(_labelled(self.data))
 
 
-class OwnClassification(AbsTaskClassification):
+class OwnClassification(OwnData, AbsTaskClassification):
     """Classification from texts with labels, trained on the train split."""
 
     metadata = own_metadata("Classification", "accuracy", "t2c")
 
-    def __init__(self, own: OwnTask) -> None:
-        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
-        super().__init__()
-        self._own = own
-
-    def load_data(self, *args: Any, **kwargs: Any) -> None:
-        """Read the tables and number the labels."""
-        splits = read_tables(self._own.data)
-        _check_labels(self._own, splits)
-        self.dataset = own_dataset(numbered(splits))
-        self.data_loaded = True
+    def read(self) -> DatasetDict:
+        """Texts with the numbers of their labels."""
+        return as_dataset(numbered(_labelled(self.data)))
 
 
-class OwnClustering(AbsTaskClustering):
+class OwnClustering(OwnData, AbsTaskClustering):
     """Clustering of texts with labels."""
 
     metadata = own_metadata("Clustering", "v_measure", "t2c")
@@ -242,17 +236,9 @@ class OwnClustering(AbsTaskClustering):
     input_column_name = "text"
     label_column_name = "label"
 
-    def __init__(self, own: OwnTask) -> None:
-        self.metadata = metadata_of(own.name, own.data, own.splits[0], self.metadata)
-        super().__init__()
-        self._own = own
-
-    def load_data(self, *args: Any, **kwargs: Any) -> None:
-        """Read the tables."""
-        splits = read_tables(self._own.data)
-        _check_labels(self._own, splits)
-        self.dataset = own_dataset(splits)
-        self.data_loaded = True
+    def read(self) -> DatasetDict:
+        """Texts with labels."""
+        return as_dataset(_labelled(self.data))
 
 
 _KINDS: dict[str, Any] = {
@@ -271,15 +257,18 @@ def numbered(splits: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, lis
     return {split: {**rows, "label": [numbers[label] for label in rows["label"]]} for split, rows in splits.items()}
 
 
-def own_dataset(splits: dict[str, dict[str, list[Any]]]) -> dict[str, DatasetDict]:
+def as_dataset(splits: dict[str, dict[str, list[Any]]]) -> DatasetDict:
     """Rows by split, as mteb keeps them."""
-    return {"default": DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})}
+    return DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})
 
 
-def _check_labels(own: OwnTask, splits: dict[str, dict[str, list[Any]]]) -> None:
+def _labelled(data: DataSet) -> dict[str, dict[str, list[Any]]]:
+    """Rows by split with at least two labels in each."""
+    splits = read_tables(data)
     for split, rows in splits.items():
         if len(set(rows["label"])) < 2:
             raise UserError(
-                f"{own.data.files[split]}: all {len(rows['label'])} labels are {rows['label'][0]!r}; "
+                f"{data.files[split]}: all {len(rows['label'])} labels are {rows['label'][0]!r}; "
                 "give at least two different ones."
             )
+    return splits

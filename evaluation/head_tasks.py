@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 from mteb.abstasks import AbsTask, AbsTaskClassification
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from evaluation.errors import UserError
 from evaluation.folder_data import DataSet, read_tables
-from evaluation.folder_tasks import TESTED, metadata_of, numbered, on_split, own_dataset, own_metadata
+from evaluation.folder_tasks import TESTED, OwnData, as_dataset, numbered, on_split, own_metadata
 from evaluation.linear_head import head_of
 from evaluation.parts import PARTS
 from evaluation.recorded import RecordingEncoder
@@ -93,10 +93,11 @@ def make_head_task(labelled: LabelledData, split: str) -> AbsTask:
         labelled: The data.
         split: One of its splits, "tune" or "report"; empty for the usual split.
     """
-    return on_split(HeadClassification(labelled), split)
+    name = f"{labelled.data.name}{ENDING}"
+    return on_split(HeadClassification(name, labelled.data, labelled.tested[0]), split)
 
 
-class HeadClassification(AbsTaskClassification):
+class HeadClassification(OwnData, AbsTaskClassification):
     """Accuracy, F1 and Matthews correlation of a model's linear head.
 
     A model without a head, such as the start model, is scored by a logistic regression on its embeddings of the train
@@ -107,15 +108,9 @@ class HeadClassification(AbsTaskClassification):
     metadata = own_metadata("Classification", "accuracy", "t2c")
     also_reported = ("f1", "mcc")
 
-    def __init__(self, labelled: LabelledData) -> None:
-        self.metadata = metadata_of(f"{labelled.data.name}{ENDING}", labelled.data, labelled.tested[0], self.metadata)
-        super().__init__()
-        self._labelled = labelled
-
-    def load_data(self, *args: Any, **kwargs: Any) -> None:
-        """Read the tables."""
-        self.dataset = own_dataset(self._labelled.read())
-        self.data_loaded = True
+    def read(self) -> DatasetDict:
+        """Texts with the numbers of their labels."""
+        return as_dataset(LabelledData(self.data).read())
 
     def _evaluate_subset(
         self, model: Any, data_split: Any, *, encode_kwargs: Any, hf_split: str, hf_subset: str, **kwargs: Any
