@@ -84,9 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(command=_report, interrupted=STARTS_AGAIN)
 
     bench = commands.add_parser("bench", help="speed and memory as ratios against peers; status 1 on a missed target")
-    bench.add_argument(
-        "suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, terms, large; all of them by default"
-    )
+    bench.add_argument("suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large; all of them by default")
     bench.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for bench.json")
     bench.set_defaults(command=_bench, interrupted=STARTS_AGAIN)
 

@@ -20,8 +20,8 @@ DIMENSION = 384
 NUMBA, NUMPY, PEER = "ours (numba)", "ours (numpy)", "torch-topological"
 BASE = "base loss"
 
-# Points in a column's cloud, by regularizer: 64 sentences, or as many of their tokens as the loss draws at most.
-TERMS = {"persistent_entropy": 64, "entropy_and_spread": 64, "entropy_h0_h1": 64, "token_entropy": 512}
+SENTENCE_TERMS = ("persistent_entropy", "entropy_and_spread", "entropy_h0_h1")
+TOKENS = 512  # as many as the loss draws for a cloud of tokens at most
 
 # Times faster than torch-topological, forward and backward.
 H0_TARGETS = {
@@ -109,28 +109,18 @@ def select() -> Iterator[Figure]:
 
 
 def step() -> Iterator[Figure]:
-    """The term within a training step of MiniLM: pairs of 32 tokens, in-batch negatives, AdamW."""
+    """A training step of MiniLM with the term and without, and terms alone: pairs of 32 tokens, AdamW."""
     for pairs in (64, 256):
-        contenders = training_steps(pairs)
-        contenders["two clouds alone"] = partial(h0_of_all, [cloud("gauss", pairs).requires_grad_() for _ in range(2)])
-        times = alternate(contenders, seconds=20)
+        alone = {
+            f"{name} alone": partial(terms_of_all, REGULARIZERS[name](), [cloud("gauss", n).requires_grad_()] * 2)
+            for name, n in {**dict.fromkeys(SENTENCE_TERMS, pairs), "token_entropy": TOKENS}.items()
+            if name != "entropy_h0_h1" or any(map(find_spec, MODULES.values()))
+        }
+        times = alternate({**training_steps(pairs), **alone}, seconds=60)
         case = f"MiniLM, {pairs} pairs of 32 tokens"
         yield from durations(case, times)
-        yield cost(case, times, "with the term", BASE, None)
-        yield cost(case, times, "two clouds alone", BASE, None)
-
-
-def terms() -> Iterator[Figure]:
-    """The terms of 64 pairs, forward and backward, beside a training step of MiniLM without any."""
-    contenders = {BASE: training_steps(64)[BASE]}
-    for name, points in TERMS.items():
-        clouds = [cloud("gauss", points).requires_grad_() for _ in range(2)]
-        contenders[name] = partial(penalties_of_all, REGULARIZERS[name](), clouds)
-    times = alternate(contenders, seconds=60)
-    case = "MiniLM, 64 pairs of 32 tokens"
-    yield from durations(case, times)
-    for name in TERMS:
-        yield cost(case, times, name, BASE, None)
+        for name in ("with the term", *alone):
+            yield cost(case, times, name, BASE, None)
 
 
 def training_steps(pairs: int) -> dict[str, Callable[[], object]]:
@@ -181,13 +171,7 @@ def h0_ours(points: Tensor) -> None:
     barcode(points).lengths.sum().backward()
 
 
-def h0_of_all(clouds: list[Tensor]) -> None:
-    """The barcodes of one batch, one a column."""
-    for points in clouds:
-        h0_ours(points)
-
-
-def penalties_of_all(kind: Kind, clouds: list[Tensor]) -> None:
+def terms_of_all(kind: Kind, clouds: list[Tensor]) -> None:
     """A regularizer's weighted penalties of one batch, a cloud a column."""
     torch.stack([share * penalty(points) for penalty, share in kind.terms for points in clouds]).sum().backward()
 
@@ -273,6 +257,5 @@ SUITES: dict[str, Callable[[], Iterator[Figure]]] = {
     "h1": h1,
     "select": select,
     "step": step,
-    "terms": terms,
     "large": large,
 }

@@ -75,10 +75,17 @@ class Term:
         check_weight(self.regularizer, self.weight)
 
     def around(self, model: SentenceTransformer, loss: nn.Module) -> RegularizedLoss:
-        """Add the regularizer to a loss."""
-        kind = REGULARIZERS[self.regularizer]()
-        weighted = [(penalty, _scaled(self.weight, share)) for penalty, share in kind.terms]
-        return RegularizedLoss(model, loss, weighted, **kind.options)
+        """Add the regularizer to a loss.
+
+        Raises:
+            UserError: The regularizer does not go with the model or the loss, or a package it needs is missing.
+        """
+        try:
+            kind = REGULARIZERS[self.regularizer]()
+            weighted = [(penalty, _scaled(self.weight, share)) for penalty, share in kind.terms]
+            return RegularizedLoss(model, loss, weighted, **kind.options)
+        except (ValueError, ImportError) as error:
+            raise UserError(f"The regularizer {self.regularizer} cannot be added: {error}") from error
 
 
 def check_weight(name: str, weight: Weight) -> None:

@@ -1,7 +1,9 @@
 import json
+import re
 import threading
 from dataclasses import replace
 from math import nan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +111,20 @@ def test_plain_training_that_diverges_is_no_finished_cell(tmp_path, pairs):
     with pytest.raises(UserError, match=r"Training gave NaN or infinite weights at learning rate 1e\+38; lower it\."):
         trained(tmp_path / "cell", pairs, recipe=replace(SHORT, learning_rate=1e38))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_regularizer_that_does_not_go_with_the_model_is_told_in_a_sentence(tmp_path, pairs):
+    with pytest.raises(UserError, match=r"^The regularizer token_entropy cannot be added: .*token"):
+        trained(tmp_path / "cell", pairs, Term("token_entropy", 3.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_objective_that_the_documentation_adds_trains(tmp_path, pairs, monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+    [block] = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "OBJECTIVES[" in each]
+    monkeypatch.setitem(OBJECTIVES, "angle", None)  # taken out again afterwards
+    exec(block, {})
+    assert trained(tmp_path / "cell", pairs, recipe=replace(SHORT, objective="angle")) != fingerprint(static_model())
 
 
 def test_unknown_names_and_impossible_numbers_are_told_in_a_sentence():
