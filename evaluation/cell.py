@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from evaluation.errors import UserError
 from evaluation.files import delete_folder, file_name, read_json, write_json
 from evaluation.measuring import MEASURES, measure
-from evaluation.models import fingerprint, load_model
+from evaluation.models import fingerprint, load_start_model
 from evaluation.noise import quiet
 from evaluation.posthoc_controls import POSTHOC
 from evaluation.tasks import TaskSource
@@ -203,7 +203,7 @@ def _model(cell: Cell) -> SentenceTransformer:
 @lru_cache(maxsize=2)
 def _start_model(name: str, identity: str) -> SentenceTransformer:
     """Load a start model; a worker may outlive a change of it, or have other files than the machine of the study."""
-    model = load_model(name)
+    model = load_start_model(name)
     found = fingerprint(model)
     if found != identity:
         raise UserError(f"The model {name} is {found} here and {identity} where the study was started.")

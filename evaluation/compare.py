@@ -11,7 +11,7 @@ from evaluation.errors import UserError
 from evaluation.files import file_name, read_json, write_json
 from evaluation.indexes import index_kinds
 from evaluation.measuring import measure, statuses
-from evaluation.models import fingerprint, load_model
+from evaluation.models import fingerprint, is_scored_by_cosine, load_model
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.retrieval import ALL_INDEXES, EXACT, QUICK_INDEXES
 from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
@@ -20,6 +20,7 @@ from evaluation.summary import Section, Summary
 from evaluation.task_source import TaskSource
 from evaluation.tasks import resolve_tasks
 from evaluation.timing import Timing
+from evaluation.wording import no_faiss_check
 
 ALL = "all"
 
@@ -68,6 +69,8 @@ def compare(
         "indexes": list(searched),
     }
     open_run(folder, configuration)
+    others = [name for name, model in models.items() if not is_scored_by_cosine(model)]
+    searched = () if others else searched
     cells = {
         name: folder / "models" / f"{file_name(name)}-{identity}" for name, identity in configuration["models"].items()
     }
@@ -81,7 +84,7 @@ def compare(
     summary = Summary(
         title=" and ".join(names) + " on " + ", ".join(source.name for source in sources),
         sections=[_section(measured, cells[names[0]])],
-        notes=_notes(sources, isotropy_of),
+        notes=[*map(no_faiss_check, others), *_notes(sources, isotropy_of)],
         timing=timing.read(),
         missing=list(failures),
     )

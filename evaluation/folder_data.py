@@ -17,6 +17,9 @@ from evaluation.folder_rows import COLUMNS, Grades, Rows, grades_of, json_rows, 
 SPLITS = {"train": "train", "validation": "validation", "dev": "validation", "test": "test"}
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
 BEIR = "BEIR folder"
+TEXTS = "texts with labels"
+# Columns that, beside a text, make a pair of it, as in GLUE's QNLI.
+PARTNERS = ("question", "question1", "question2", "premise", "hypothesis", "sentence1", "sentence2", "context", "query")
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,16 @@ def _in_folder(folder: Path) -> list[DataSet]:
             raise UserError(f"{folder} has no qrels/<split>.tsv with the relevant documents, such as qrels/test.tsv.")
         return [DataSet(folder.resolve().name, BEIR, folder, qrels, _revision(files))]
     tables = _tables(folder)
-    splits = {SPLITS[stem]: path for stem, path in tables.items() if stem in SPLITS}
-    groups = {folder.resolve().name: splits} if splits else {}
+    splits: dict[str, Path] = {}
+    for stem, path in tables.items():
+        if stem in SPLITS and splits.setdefault(SPLITS[stem], path) != path:
+            raise UserError(f"{splits[SPLITS[stem]]} and {path} are both the {SPLITS[stem]} split: remove one.")
+    name = folder.resolve().name
+    if splits and name in tables and name not in SPLITS:
+        raise UserError(
+            f"{tables[name]} and the splits beside it would both be the data set {name}: rename the file or the folder."
+        )
+    groups = {name: splits} if splits else {}
     groups |= {stem: {"test": path} for stem, path in tables.items() if stem not in SPLITS}
     return [
         DataSet(name, _kind(list(files.values())), folder, files, _revision(files.values()))
@@ -141,6 +152,11 @@ def _kind(files: list[Path]) -> str:
 def _kind_of(path: Path, header: list[str]) -> str:
     for kind, columns in COLUMNS.items():
         if set(columns) <= set(header):
+            if kind == TEXTS and (others := [name for name in header if name in PARTNERS]):
+                raise UserError(
+                    f"{path}, line 1: beside text there is {others[0]}, so these are pairs: call the two columns "
+                    "sentence1 and sentence2."
+                )
             return kind
     raise UserError(
         f"{path}, line 1: the columns are {', '.join(header)}; give a header with {_kinds_of_tables()}, "

@@ -20,7 +20,7 @@ from mteb.abstasks.task_metadata import TaskMetadata, TaskType
 
 from evaluation.errors import UserError
 from evaluation.files import file_name
-from evaluation.folder_data import BEIR, DataSet, data_sets, read_beir, read_tables
+from evaluation.folder_data import BEIR, BeirData, DataSet, data_sets, read_beir, read_tables
 from evaluation.parts import PARTS, take
 from evaluation.task_source import TaskSource
 
@@ -180,11 +180,22 @@ class OwnRetrieval(OwnData, AbsTaskRetrieval):
     def read(self) -> dict[str, Any]:
         """Corpus, queries and grades of each split."""
         data = read_beir(self.data)
+        self.ignore_identical_ids = _queries_are_documents(data)
         corpus, queries = Dataset.from_dict(data.corpus), Dataset.from_dict(data.queries)
         return {
             split: {"corpus": corpus, "queries": queries, "relevant_docs": grades, "top_ranked": None}
             for split, grades in data.grades.items()
         }
+
+
+def _queries_are_documents(data: BeirData) -> bool:
+    """Whether queries are documents under the same id, as in ArguAna, and so would find themselves first."""
+    documents = dict(zip(data.corpus["id"], data.corpus["text"], strict=True))
+    same = {
+        id_ for id_, text in zip(data.queries["id"], data.queries["text"], strict=True) if documents.get(id_) == text
+    }
+    judged = [(query, grades) for split in data.grades.values() for query, grades in split.items() if query in same]
+    return bool(judged) and not any(grades.get(query, 0) > 0 for query, grades in judged)
 
 
 class OwnSTS(OwnData, AbsTaskSTS):

@@ -19,7 +19,7 @@ from evaluation.folder_data import DataSet, read_tables
 from evaluation.folder_tasks import TESTED, OwnData, as_dataset, numbered, on_split, own_metadata
 from evaluation.linear_head import head_of
 from evaluation.parts import PARTS
-from evaluation.recorded import RecordingEncoder
+from evaluation.recorded import RecordingEncoder, encode_plain
 from evaluation.task_source import TaskSource
 
 ENDING = "-head"
@@ -119,7 +119,7 @@ class HeadClassification(OwnData, AbsTaskClassification):
         rows, train = data_split[hf_split], data_split["train"]
         classes = max(train["label"]) + 1
         embeddings = encoder.encode_plain(list(rows["text"]), encode_kwargs["batch_size"])
-        predicted = _classified(encoder.model, embeddings, train, classes)
+        predicted = _classified(encoder.model, embeddings, train, classes, encode_kwargs["batch_size"])
         if folder := kwargs.get("prediction_folder"):
             self._save_task_predictions([predicted.tolist()], model, folder, hf_split=hf_split, hf_subset=hf_subset)
         gold = np.array(rows["label"])
@@ -132,7 +132,7 @@ class HeadClassification(OwnData, AbsTaskClassification):
 
 
 def _classified(
-    model: SentenceTransformer, embeddings: NDArray[np.float32], train: Dataset, classes: int
+    model: SentenceTransformer, embeddings: NDArray[np.float32], train: Dataset, classes: int, batch_size: int
 ) -> NDArray[np.int64]:
     head = head_of(model)
     if head is not None:
@@ -140,7 +140,7 @@ def _classified(
             raise UserError(f"The model's head has {head.out_features} classes and the data set {classes}.")
         with torch.no_grad():
             return head(torch.from_numpy(embeddings).to(head.weight)).argmax(dim=1).cpu().numpy()
-    known = model.encode(list(train["text"]), prompt="", convert_to_numpy=True, show_progress_bar=False)
+    known = encode_plain(model, list(train["text"]), batch_size)
     return LogisticRegression(max_iter=1000).fit(known, train["label"]).predict(embeddings)
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -14,7 +15,7 @@ import torch
 from pyarrow import parquet
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding, Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding, Transformer
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.normalizers import Lowercase
@@ -60,9 +61,26 @@ def save_model(model: SentenceTransformer, folder: Path) -> None:
         raise OSError(errno.ENOSPC, f"a model cannot be saved: {error}") from error
 
 
+def load_start_model(name: str) -> SentenceTransformer:
+    """Load a model to train: as `load_model`, in float32, as half precision rounds most steps of an encoder away."""
+    return load_model(name).float()
+
+
+def is_scored_by_cosine(model: SentenceTransformer) -> bool:
+    """Whether the model's own similarity ranks as cosine does: by its name, or because embeddings are unit vectors."""
+    return model.similarity_fn_name == "cosine" or (isinstance(model[-1], Normalize) and model.truncate_dim is None)
+
+
 def fingerprint(model: SentenceTransformer) -> str:
-    """Hash of a model's modules, prompts, tokenizer and weights: equal for equal models only, whatever their names."""
-    digest = hashlib.sha256(f"{model} {model.prompts} {model.default_prompt_name} {_tokenizer(model)}".encode())
+    """Hash of a model's modules, settings, tokenizer and weights: equal for equal models only, whatever their names."""
+    settings = (
+        model.prompts,
+        model.default_prompt_name,
+        model.max_seq_length,
+        model.truncate_dim,
+        model.similarity_fn_name,
+    )
+    digest = hashlib.sha256(f"{model} {settings} {_tokenizer(model)}".encode())
     for key, tensor in sorted(model.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
         digest.update(f"{key} {array.dtype} {tuple(array.shape)}".encode())
@@ -71,9 +89,15 @@ def fingerprint(model: SentenceTransformer) -> str:
 
 
 def _tokenizer(model: SentenceTransformer) -> str:
-    """A tokenizer's whole configuration as JSON; its vocabulary where it is not one of the tokenizers library."""
+    """A tokenizer's configuration as JSON; its vocabulary where it is not one of the tokenizers library.
+
+    Encoding sets truncation and padding anew, so they say nothing about the model.
+    """
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", model.tokenizer)
-    return tokenizer.to_str() if hasattr(tokenizer, "to_str") else str(sorted(tokenizer.get_vocab().items()))
+    if hasattr(tokenizer, "to_str"):
+        return json.dumps({**json.loads(tokenizer.to_str()), "truncation": None, "padding": None})
+    vocabulary = tokenizer.get_vocab()
+    return str(sorted(vocabulary.items()) if isinstance(vocabulary, dict) else list(vocabulary))
 
 
 def _static() -> SentenceTransformer:

@@ -82,11 +82,8 @@ class RecordingEncoder:
         return embeddings
 
     def encode_plain(self, texts: list[str], batch_size: int) -> NDArray[np.float32]:
-        """Encode texts without any prompt and keep the result: rows of shape `(n, d)`."""
-        rows = np.asarray(
-            self.model.encode(texts, prompt="", batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False),
-            dtype=np.float32,
-        )
+        """Encode texts without prompt or truncation, as a head sees them, and keep the result: rows `(n, d)`."""
+        rows = encode_plain(self.model, texts, batch_size)
         self._calls.append(_Call(None, {"text": texts}, rows))
         return rows
 
@@ -111,6 +108,13 @@ class RecordingEncoder:
         query_ids, queries = _joined(call for call in self._calls if call.prompt_type == PromptType.query)
         corpus_ids, corpus = _joined(call for call in self._calls if call.prompt_type == PromptType.document)
         return RetrievalEmbeddings(queries, corpus, query_ids, corpus_ids, skips_own_id)
+
+
+def encode_plain(model: SentenceTransformer, texts: list[str], batch_size: int) -> NDArray[np.float32]:
+    """Encode texts without prompt or truncation."""
+    with model.truncate_embeddings(None):
+        rows = model.encode(texts, prompt="", batch_size=batch_size, show_progress_bar=False)
+    return np.asarray(rows, dtype=np.float32)
 
 
 def _joined(calls: Iterable[_Call]) -> tuple[tuple[str, ...], NDArray[np.float32]]:

@@ -1,7 +1,7 @@
 """A study from its description to its summary: choose settings on validation tasks, then run the test tasks once."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_p
 from evaluation.errors import UserError
 from evaluation.estimate import duration, training_seconds
 from evaluation.files import delete_folder, file_name, new_folder, write_json
-from evaluation.models import fingerprint, load_model
+from evaluation.models import fingerprint, is_scored_by_cosine, load_model, load_start_model
+from evaluation.names import check_name
 from evaluation.noise import no_dataset_bars
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.run_directory import check_folder, open_run
@@ -26,6 +27,7 @@ from evaluation.tasks import TaskSource, resolve_tasks
 from evaluation.timing import Timing
 from evaluation.training import Recipe, Term
 from evaluation.training_pairs import content_hash, for_objective, load_pairs, without_shared
+from evaluation.wording import no_faiss_check
 
 FIRST_TUNING_SEED = 1000  # so that no training run serves both to choose and to report
 
@@ -41,6 +43,7 @@ class Prepared:
         pairs: Folder of the training pairs.
         pairs_hash: Hash of their content.
         note: What a reader must know about the pairs.
+        by_cosine: Whether the start model's own similarity ranks as cosine does.
     """
 
     model: str
@@ -49,6 +52,7 @@ class Prepared:
     pairs: Path
     pairs_hash: str
     note: str
+    by_cosine: bool
 
     @property
     def title(self) -> str:
@@ -120,10 +124,16 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         for phase, names in ((VALIDATION, study.validation), (TEST, study.test))
         if names
     }
+    measured_on = {task.name for each in measurings.values() for task in each.tasks}
+    if study.isotropy_of and study.isotropy_of not in measured_on:
+        check_name("task of the study, for isotropy_of,", study.isotropy_of, sorted(measured_on))
     open_run(folder, {"command": "study"})
     tasks = list({task.name: task for each in measurings.values() for task in each.tasks}.values())
     with console.status("Preparing models and training pairs"):
         prepared = prepare(study, sources, tasks, folder)
+    others = list(dict.fromkeys(each.model for each in prepared if not each.by_cosine)) if study.indexes else []
+    if others:
+        measurings = {phase: replace(each, indexes=()) for phase, each in measurings.items()}
     write_json(folder / "study.json", asdict(study))
     console.print(plan(study, prepared), markup=False)
     with backend.opened() as jobs:
@@ -141,7 +151,11 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     summary = Summary(
         title=study.title,
         sections=[section for section, _, _ in sections],
-        notes=[*dict.fromkeys(each.note for each in prepared if each.note), "Scores are in points of 100."],
+        notes=[
+            *dict.fromkeys(each.note for each in prepared if each.note),
+            *(no_faiss_check(name) for name in others),
+            "Scores are in points of 100.",
+        ],
         timing={**timing.read(), "indexes": {section.title: seconds for section, _, seconds in sections}},
         missing=[failure for _, failures, _ in sections for failure in failures],
     )
@@ -162,7 +176,7 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
     """
     prepared = []
     for model_name in study.models:
-        model = load_model(model_name)
+        model = load_start_model(model_name)
         for regime in study.regimes:
             pairs, dropped = without_shared(load_pairs(regime.pairs, sources), tasks)
             teacher = load_model(regime.teacher) if regime.teacher else None
@@ -178,7 +192,9 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
             _save(ready, where)
             note = f"{regime.name} trains on {len(ready)} rows"
             note += f"; {dropped} pairs that a task asks about were left out." if dropped else "."
-            prepared.append(Prepared(model_name, fingerprint(model), regime, where, identity, note))
+            prepared.append(
+                Prepared(model_name, fingerprint(model), regime, where, identity, note, is_scored_by_cosine(model))
+            )
     return prepared
 
 
@@ -196,7 +212,7 @@ def plan(study: Study, prepared: Sequence[Prepared]) -> str:
 def _measuring(phase: str, study: Study, names: Sequence[str], sources: Sources) -> Measuring:
     tasks = tuple(resolve_tasks(names, sources.mirror, sources.folders))
     known = [task.name for task in tasks]
-    isotropy_of = study.isotropy_of if study.isotropy_of in known else ""
+    isotropy_of = study.isotropy_of if study.isotropy_of in known else ""  # else it is a task of the other phase
     retrieval = [task.name for task in tasks if task.type == "Retrieval"]
     identities = []
     for task in tasks:
@@ -243,7 +259,7 @@ def remaining_seconds(
             cell = running.cell(each, TEST, setting, 0)
             assert cell.training is not None
             training = training_seconds(
-                load_model(each.model), saved_pairs(each.pairs), cell.training.recipe, cell.training.term
+                load_start_model(each.model), saved_pairs(each.pairs), cell.training.recipe, cell.training.term
             )
             of_test = started[each.model, TEST]["seconds"]
             total += testing * (training + of_test) + transformed * of_test

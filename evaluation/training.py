@@ -196,12 +196,12 @@ def _fit(
         bar = TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
         # It passes on the step, for weights that change with it, and logs the weights in force.
         geometry = [GeometryCallback(loss)] if isinstance(loss, RegularizedLoss) else []
-        trainer = SentenceTransformerTrainer(
-            model=model, args=arguments, train_dataset=pairs, loss=loss, callbacks=[bar, *geometry]
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.remove_callback(ProgressCallback)
         try:
+            trainer = SentenceTransformerTrainer(
+                model=model, args=arguments, train_dataset=pairs, loss=loss, callbacks=[bar, *geometry]
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.remove_callback(ProgressCallback)
             trainer.train()
         except ValueError as error:  # of the loss or the trainer: a sentence that names the column, and often the step
             raise UserError(f"Training stopped: {error}") from error

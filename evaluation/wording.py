@@ -5,6 +5,14 @@ import math
 from evaluation.statistics import Comparison
 
 
+def no_faiss_check(model: str) -> str:
+    """Say why a model has no FAISS check."""
+    return (
+        f"There is no FAISS check, as {model} scores by another similarity than cosine and its embeddings are no unit "
+        "vectors: the indexes here search by cosine."
+    )
+
+
 def number(value: float, digits: int, sign: bool = False) -> str:
     """Write a number with fixed decimals."""
     return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")

@@ -35,12 +35,12 @@ class PostHoc(ABC):
         """Fit the map to a model's embeddings of texts.
 
         Args:
-            model: The model; it is not changed.
+            model: The model; it is not changed. The map acts before a `truncate_dim`, as every module does.
             texts: Texts that the model will not be evaluated on.
             batch_size: Texts per forward pass.
 
         Returns:
-            A `Dense` module with identity activation, for `model.append(...)`.
+            A `Dense` module with identity activation and the model's precision, for `model.append(...)`.
 
         Raises:
             ValueError: If there are too few texts, or an embedding is not finite.
@@ -51,8 +51,9 @@ class PostHoc(ABC):
             model.save_pretrained("whitened")
             ```
         """
-        embeddings = model.encode(list(texts), batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False)
-        return self.fit_embeddings(embeddings).to(model.device)
+        with model.truncate_embeddings(None):
+            embeddings = model.encode(list(texts), batch_size=batch_size, show_progress_bar=False)
+        return self.fit_embeddings(embeddings).to(model.device, model.dtype)
 
     def fit_embeddings(self, embeddings: np.ndarray | Tensor) -> Dense:
         """Fit the map to embeddings of shape `(n, d)`; arguments and errors as for `fit`."""

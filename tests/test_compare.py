@@ -137,6 +137,20 @@ def test_own_data_are_compared_with_isotropy_and_indexes(
     assert "tasks.likeness was" in capsys.readouterr().err  # another revision is another run
 
 
+def test_a_model_that_scores_by_dot_products_has_no_faiss_check(
+    models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    model = static_model()
+    model.similarity_fn_name = "dot"
+    model.save_pretrained(str(tmp_path / "dot"), create_model_card=False)
+    command = ["run", "--model", models[0], str(tmp_path / "dot"), "--folder", str(own), "--tasks", "books"]
+    assert main([*command, "--indexes", "flat", "--out", str(tmp_path / "run")]) == 0
+    names = [row["name"] for row in read_json(tmp_path / "run" / "summary.json")["sections"][0]["rows"]]
+    assert "books nDCG@10" in names and not [name for name in names if name.startswith("flat")]
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"There is no FAISS check, as {tmp_path / 'dot'} scores by another similarity than cosine" in said
+
+
 def test_a_task_without_scores_is_named_and_the_others_are_reported(
     models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

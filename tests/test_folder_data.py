@@ -60,6 +60,23 @@ def test_a_broken_beir_folder(file: str, lines: list[str], reason: str, tmp_path
     assert reason in str(caught.value) and str(tmp_path) in str(caught.value)
 
 
+def test_the_half_of_a_pair_is_no_text_of_its_own(tmp_path: Path) -> None:
+    write_lines(tmp_path / "qnli.tsv", ["question\tsentence\tlabel\tidx", "Who?\tShe did.\t0\t1", "Why?\tSo.\t1\t2"])
+    with pytest.raises(UserError, match=r"qnli\.tsv, line 1: beside text there is question, so these are pairs: call"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_two_files_are_never_taken_for_one(tmp_path: Path) -> None:
+    for name in ("dev", "validation"):
+        write_labels(tmp_path / "topics" / f"{name}.tsv")
+    with pytest.raises(UserError, match=r"dev\.tsv and .*validation\.tsv are both the validation split: remove one\.$"):
+        resolve_tasks([], folders=[tmp_path])
+    for name in ("train", "test", "cola"):
+        write_labels(tmp_path / "other" / "cola" / f"{name}.tsv")
+    with pytest.raises(UserError, match=r"cola\.tsv and the splits beside it would both be the data set cola: rename"):
+        resolve_tasks([], folders=[tmp_path / "other"])
+
+
 PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tlabel", "text\tlabel"
 
 

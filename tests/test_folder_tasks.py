@@ -1,5 +1,6 @@
 """Own data as mteb tasks: found in folders, scored by mteb, and loaded again by mteb's own tools."""
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -52,6 +53,25 @@ def test_every_kind_of_data_becomes_the_task_it_serves_for(results) -> None:
     ]
     notes = [source.note for source in sources if source.note]
     assert notes == ["poems is clustered only, because classification needs the files train and test."]
+
+
+def test_a_query_that_is_a_document_does_not_find_itself(tmp_path: Path) -> None:
+    """As in ArguAna. Elsewhere equal ids mean nothing, as both files count from 1."""
+    texts = sentences(20, words=12)
+    queries = [json.dumps({"_id": str(i), "text": text}) for i, text in enumerate(texts[:10])]
+    near = [f"{text} {text.split()[0]}" for text in texts[:10]]
+    corpora = {"arguments": texts, "numbers": texts[::-1]}
+    for name, documents in corpora.items():
+        rows = [*documents, *near]
+        write_lines(
+            tmp_path / name / "corpus.jsonl", [json.dumps({"_id": str(i), "text": t}) for i, t in enumerate(rows)]
+        )
+        write_lines(tmp_path / name / "queries.jsonl", queries)
+        grades = [f"{i}\t{20 + i}\t1" for i in range(10)]
+        write_lines(tmp_path / name / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", *grades])
+    arguments, numbers = evaluate(static_model(), "own", resolve_tasks([], folders=[tmp_path]), tmp_path / "scores")
+    assert arguments.score == pytest.approx(1.0)
+    assert numbers.score < 0.9  # the same text, under another id, is found first
 
 
 def test_scores_are_those_of_the_data(folder: Path, results) -> None:

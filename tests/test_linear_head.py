@@ -118,6 +118,17 @@ def test_a_model_without_a_head_is_scored_by_a_logistic_regression(data, tmp_pat
     assert scores.score == pytest.approx(probe.score(asked, splits["test"]["label"]))
 
 
+def test_a_truncation_of_embeddings_leaves_the_scores_of_a_head_as_they_are(data, tmp_path):
+    rows = load_pairs("topics:train", Sources(folders=(data,)))
+    trained = train(static_model(), rows, Recipe("linear_head", 30, 16, 0.05), None, 0, tmp_path / "cell")
+    tasks = resolve_tasks(["topics-head"], folders=[data])
+    for name, model in (("trained", trained), ("start", static_model())):
+        [whole] = evaluate(model, name, tasks, tmp_path / name)
+        model.truncate_dim = 4
+        [short] = evaluate(model, name, tasks, tmp_path / f"{name}-short")
+        assert short.score == whole.score
+
+
 def test_pairs_are_joined_by_a_line_break_and_labels_are_numbered(data):
     rows = load_pairs("same:train", Sources(folders=(data,)))
     assert rows.column_names == ["text", "label"] and set(rows["label"]) == {0, 1}

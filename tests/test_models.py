@@ -1,11 +1,13 @@
 import pytest
 import torch
 from huggingface_hub import constants
-from small_corpus import static_model
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from small_corpus import static_model, transformer_model
 
 from evaluation import hub
 from evaluation.errors import UserError
-from evaluation.models import PACKAGED, fingerprint, load_model
+from evaluation.models import PACKAGED, fingerprint, is_scored_by_cosine, load_model, load_start_model
 
 
 @pytest.fixture
@@ -38,11 +40,60 @@ def test_the_fingerprint_sees_every_weight_and_every_module():
     with torch.no_grad():
         next(model.parameters())[-1, -1] += 1e-6
     assert fingerprint(model) != before
-    from sentence_transformers.sentence_transformer.modules import Normalize
-
     normalized = static_model()
     normalized.append(Normalize())
     assert fingerprint(normalized) != before
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("truncate_dim", 8), ("max_seq_length", 4), ("similarity_fn_name", "dot")]
+)
+def test_the_fingerprint_sees_settings_that_are_saved_with_the_model(setting, value, tmp_path):
+    model = transformer_model(tmp_path)
+    before = fingerprint(model)
+    setattr(model, setting, value)
+    assert fingerprint(model) != before
+
+
+def test_encoding_leaves_the_fingerprint_as_it_was(tmp_path):
+    """Truncation and padding are kept in the tokenizer, and set anew by every call."""
+    model = transformer_model(tmp_path)
+    model.tokenizer.backend_tokenizer.enable_truncation(16)
+    model.tokenizer.backend_tokenizer.enable_padding(length=16)
+    before = fingerprint(model)
+    model.encode(["word1", "word2 word3"])
+    assert fingerprint(model) == before
+
+
+def test_a_model_of_word_vectors_has_a_fingerprint():
+    from sentence_transformers.sentence_transformer.modules import WordEmbeddings
+    from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
+
+    def model(words):
+        table = WordEmbeddings(WhitespaceTokenizer(words), torch.ones(2, 3).numpy())
+        return SentenceTransformer(modules=[table, Pooling(3)], device="cpu")
+
+    assert (
+        fingerprint(model(["cat", "dog"])) == fingerprint(model(["cat", "dog"])) != fingerprint(model(["dog", "cat"]))
+    )
+
+
+def test_a_model_in_half_precision_is_trained_in_full(tmp_path):
+    model = transformer_model(tmp_path / "transformer").to(torch.bfloat16)
+    model.save_pretrained(str(tmp_path / "half"), create_model_card=False)
+    assert load_model(str(tmp_path / "half")).dtype == torch.bfloat16
+    assert load_start_model(str(tmp_path / "half")).dtype == torch.float32
+
+
+def test_models_whose_similarity_ranks_as_cosine_are_known():
+    model = static_model()
+    assert is_scored_by_cosine(model)
+    model.similarity_fn_name = "dot"
+    assert not is_scored_by_cosine(model)
+    model.append(Normalize())
+    assert is_scored_by_cosine(model)
+    model.truncate_dim = 8
+    assert not is_scored_by_cosine(model)
 
 
 def test_an_unknown_name_is_answered_with_near_names_when_no_hub_is_there(no_hub):

@@ -110,6 +110,17 @@ def test_a_saved_model_gives_the_same_vectors_without_this_package(transform, mo
     assert np.allclose(SentenceTransformer(str(tmp_path / "saved"), device="cpu").encode(texts[:5]), vectors, atol=1e-6)
 
 
+def test_a_transform_acts_before_a_truncation_and_in_the_precision_of_the_model(model, sentences):
+    texts = sentences(60)
+    plain = model.encode(texts)
+    model.truncate_dim = 4
+    model.append(Center().fit(model, texts))
+    assert np.allclose(model.encode(texts), (plain - plain.mean(axis=0))[:, :4], atol=1e-5)
+    half = model.bfloat16()
+    half.append(Center().fit(half, texts))
+    assert np.abs(half.encode(texts).mean(axis=0)).max() < 0.02
+
+
 def test_a_saved_model_loads_in_a_process_that_cannot_import_this_package(model, sentences, tmp_path):
     texts = sentences(60)
     model.append(Whitening(shrinkage=0.1).fit(model, texts))

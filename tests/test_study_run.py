@@ -294,6 +294,23 @@ def test_pairs_that_a_task_asks_about_are_left_out_and_counted(data, tmp_path):
     assert summary.notes[0] == "leaky trains on 40 rows; 3 pairs that a task asks about were left out."
 
 
+def test_isotropy_of_a_task_that_is_not_in_the_study_is_refused(data, tmp_path):
+    folder, sources = data
+    with pytest.raises(UserError, match=r"no task of the study, for isotropy_of, 'rated'; near names are rated:"):
+        run(untuned(folder, test=("found", "rated:report"), isotropy_of="rated"), sources, tmp_path / "run")
+
+
+def test_a_start_model_that_scores_by_dot_products_has_no_faiss_check(data, tmp_path):
+    folder, sources = data
+    model = static_model()
+    model.similarity_fn_name = "dot"
+    model.save_pretrained(str(tmp_path / "dot"), create_model_card=False)
+    study = untuned(folder, models=(str(tmp_path / "dot"),), test=("found",), indexes=("flat",), seeds=1)
+    summary = run(study, sources, tmp_path / "run")
+    assert "retrieval" not in {row.group for row in summary.sections[0].rows} and summary.missing == []
+    assert summary.notes[1].startswith(f"There is no FAISS check, as {tmp_path / 'dot'} scores by another similarity")
+
+
 def test_fewer_pairs_than_a_batch_are_refused(data, tmp_path):
     folder, sources = data
     regime = replace(REGIME, batch_size=121)

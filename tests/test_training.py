@@ -119,6 +119,17 @@ def test_a_regularizer_that_does_not_go_with_the_model_is_told_in_a_sentence(tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_that_the_trainer_refuses_is_told_in_a_sentence(tmp_path, pairs):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Router
+
+    router = Router.for_query_document([static_model()[0]], [static_model(seed=1)[0]])
+    start = SentenceTransformer(modules=[router], device="cpu")
+    with pytest.raises(UserError, match=r"^Training stopped: .*router_mapping"):
+        trained(tmp_path / "cell", pairs, start=start)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_objective_that_the_documentation_adds_trains(tmp_path, pairs, monkeypatch):
     page = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
     [block] = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "OBJECTIVES[" in each]
