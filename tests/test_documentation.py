@@ -19,6 +19,7 @@ from evaluation.documentation.effects import (
     effects_table,
     heads_table,
     retention_row,
+    spread_table,
     weight_gains,
 )
 from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
@@ -166,6 +167,15 @@ def test_a_head_has_its_metrics_beside_isotropy() -> None:
             ["whitening", *[f"▼ {down}"] * 3, "", f"▲ {down}"],
         ]
     }
+
+
+def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
+    changes = {METHOD: [0.1, 0.2, 0.3], "entropy_and_spread": [0.4, 0.6, 0.8]}
+    section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
+    study, alone = StudyResult("recipe", "Does it?", None), section_with([row("labels", "F1", {METHOD: [1]})])
+    table = spread_table([(study, section), (study, alone)])
+    assert table.headers == ["start model and regime", "Isotropy", "STS12", "Classification and clustering"]
+    assert table.groups == {"": [["static, cosine (recipe)", "", "▲ +0.40 [+0.15, +0.65]", ""]]}
 
 
 def test_a_dear_term_has_its_cost_beside_its_benefit() -> None:

@@ -19,6 +19,7 @@ RETENTION_OF = ("pq", "one-bit")
 ADDED_MEASURES = ("IsoScore", "mean of STS and retrieval")
 HEAD_METRICS = ("accuracy", "F1", "MCC")
 GROUPS = ("isotropy", "similarity", "labels")
+SPREAD = ("entropy_and_spread", "persistent_entropy")
 DEAR = ("entropy_h0_h1", "token_entropy")
 EFFECTS_READING = (
     "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
@@ -109,6 +110,23 @@ def added_table(sections: Named) -> Table:
                 [new, *["" if row is None else _difference_cell(row, new, old) for row in rows]] for new, old in after
             ]
     return Table(["variant", *ADDED_MEASURES, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
+
+
+def spread_table(sections: Named) -> Table:
+    """What spread adds to entropy: the model trained with both, less that with entropy alone, each at its own setting.
+
+    Args:
+        sections: From `sections_of_studies`; those that lack one of the two are left out.
+    """
+    both = [each for each in sections if set(SPREAD) <= set(each[1].variants)]
+    lines = []
+    for study, section in both:
+        measures = {finding.group: finding.measure for finding in section.findings()}
+        rows = [next((row for row in section.rows if row.name == measures.get(group)), None) for group in GROUPS]
+        cells = ["" if row is None else _difference_cell(row, *SPREAD) for row in rows]
+        lines.append([f"{section.title} ({study.name})", *cells])
+    headers = ["start model and regime", *[_column(group, both) for group in GROUPS]]
+    return Table(headers, {"": lines} if lines else {}, words=(0,))
 
 
 def costs_table(sections: Named, costs: Mapping[str, str]) -> Table:

@@ -18,6 +18,7 @@ from evaluation.documentation.effects import (
     costs_table,
     effects_table,
     heads_table,
+    spread_table,
     weight_gains,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
@@ -61,6 +62,10 @@ def _studies() -> str:
 def _effects() -> str:
     sections = sections_of_studies()
     return "\n".join([*markdown_table(effects_table(sections)), EFFECTS_READING]) if sections else NOTHING
+
+
+def _spread() -> str:
+    return _unadjusted(spread_table(sections_of_studies()))
 
 
 def _heads() -> str:
@@ -215,6 +220,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "home-figure": _home_figure,
     "studies": _studies,
     "effects": _effects,
+    "spread": _spread,
     "heads": _heads,
     "whitening": _whitening,
     "added": _added,
