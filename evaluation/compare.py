@@ -69,7 +69,8 @@ def compare(
         "indexes": list(searched),
     }
     open_run(folder, configuration)
-    others = [name for name, model in models.items() if not is_scored_by_cosine(model)]
+    retrieves = any(source.type == "Retrieval" for source in sources)
+    others = [name for name, model in models.items() if retrieves and not is_scored_by_cosine(model)]
     searched = () if others else searched
     cells = {
         name: folder / "models" / f"{file_name(name)}-{identity}" for name, identity in configuration["models"].items()

@@ -19,7 +19,7 @@ TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
 BEIR = "BEIR folder"
 TEXTS = "texts with labels"
 # Columns that, beside a text, make a pair of it, as in GLUE's QNLI.
-PARTNERS = ("question", "question1", "question2", "premise", "hypothesis", "sentence1", "sentence2", "context", "query")
+PARTNERS = ("question", "question1", "question2", "premise", "hypothesis", "sentence1", "sentence2")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _kind_of(path: Path, header: list[str]) -> str:
             if kind == TEXTS and (others := [name for name in header if name in PARTNERS]):
                 raise UserError(
                     f"{path}, line 1: beside text there is {others[0]}, so these are pairs: call the two columns "
-                    "sentence1 and sentence2."
+                    "sentence1 and sentence2, with labels 1 and 0, or take out the one that does not belong."
                 )
             return kind
     raise UserError(

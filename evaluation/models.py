@@ -68,7 +68,8 @@ def load_start_model(name: str) -> SentenceTransformer:
 
 def is_scored_by_cosine(model: SentenceTransformer) -> bool:
     """Whether the model's own similarity ranks as cosine does: by its name, or because embeddings are unit vectors."""
-    return model.similarity_fn_name == "cosine" or (isinstance(model[-1], Normalize) and model.truncate_dim is None)
+    unit = isinstance(model[-1], Normalize) and model.truncate_dim is None
+    return model.similarity_fn_name == "cosine" or (model.similarity_fn_name in ("dot", "euclidean") and unit)
 
 
 def fingerprint(model: SentenceTransformer) -> str:

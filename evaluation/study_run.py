@@ -43,7 +43,7 @@ class Prepared:
         pairs: Folder of the training pairs.
         pairs_hash: Hash of their content.
         note: What a reader must know about the pairs.
-        by_cosine: Whether the start model's own similarity ranks as cosine does.
+        by_cosine: Whether the own similarity of what is measured ranks as cosine does.
     """
 
     model: str
@@ -80,9 +80,15 @@ class Running:
     timing: Timing
     console: Console
 
+    def measuring(self, prepared: Prepared, phase: str) -> Measuring:
+        """What is measured; the indexes search by cosine, so only where the model does."""
+        measuring = self.measurings[phase]
+        return measuring if prepared.by_cosine else replace(measuring, indexes=())
+
     def start(self, prepared: Prepared, phase: str) -> Cell:
         """The start model, measured."""
-        return Cell(START, prepared.model, prepared.fingerprint, None, "", self.measurings[phase], self.folder)
+        measuring = self.measuring(prepared, phase)
+        return Cell(START, prepared.model, prepared.fingerprint, None, "", measuring, self.folder)
 
     def cell(self, prepared: Prepared, phase: str, setting: Setting, seed: int, posthoc: str = "") -> Cell:
         """A model trained with a setting, measured."""
@@ -92,7 +98,8 @@ class Running:
         training = Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed)
         variant = Transformed(setting.variant, posthoc).name if posthoc else setting.variant
         label = f"{prepared.title}, {variant}, weight {setting.weight}, rate {setting.learning_rate}, seed {seed}"
-        return Cell(label, prepared.model, prepared.fingerprint, training, posthoc, self.measurings[phase], self.folder)
+        measuring = self.measuring(prepared, phase)
+        return Cell(label, prepared.model, prepared.fingerprint, training, posthoc, measuring, self.folder)
 
     def run(self, cells: Sequence[Cell], what: str) -> list[dict[str, Any]]:
         """What was measured, in the order of the cells."""
@@ -131,9 +138,8 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     tasks = list({task.name: task for each in measurings.values() for task in each.tasks}.values())
     with console.status("Preparing models and training pairs"):
         prepared = prepare(study, sources, tasks, folder)
-    others = list(dict.fromkeys(each.model for each in prepared if not each.by_cosine)) if study.indexes else []
-    if others:
-        measurings = {phase: replace(each, indexes=()) for phase, each in measurings.items()}
+    searched = study.indexes and any(task.type == "Retrieval" for task in measurings[TEST].tasks)
+    others = dict.fromkeys(each.model for each in prepared if searched and not each.by_cosine)
     write_json(folder / "study.json", asdict(study))
     console.print(plan(study, prepared), markup=False)
     with backend.opened() as jobs:
@@ -177,6 +183,8 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
     prepared = []
     for model_name in study.models:
         model = load_start_model(model_name)
+        # Behind a transform unit vectors are none any more.
+        by_cosine = model.similarity_fn_name == "cosine" or (is_scored_by_cosine(model) and not study.posthoc)
         for regime in study.regimes:
             pairs, dropped = without_shared(load_pairs(regime.pairs, sources), tasks)
             teacher = load_model(regime.teacher) if regime.teacher else None
@@ -192,9 +200,7 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
             _save(ready, where)
             note = f"{regime.name} trains on {len(ready)} rows"
             note += f"; {dropped} pairs that a task asks about were left out." if dropped else "."
-            prepared.append(
-                Prepared(model_name, fingerprint(model), regime, where, identity, note, is_scored_by_cosine(model))
-            )
+            prepared.append(Prepared(model_name, fingerprint(model), regime, where, identity, note, by_cosine))
     return prepared
 
 

@@ -30,8 +30,9 @@ from st_isotropy.text_keys import text_keys
 from st_isotropy.tokens import TokenLayers
 from st_isotropy.weights import Weight, parse_weight
 
-# The normalized deficit is small near saturation: in prototypes 0.1 to 1 was invisible, 3 to 100 effective.
-DEFAULT_WEIGHT = 3.0  # of those tried, it cost least where the term does not help: docs/choosing-settings.md
+# The normalized deficit is small near saturation. Of the weights that were tried, this one cost little where the term
+# does not help: docs/choosing-settings.md.
+DEFAULT_WEIGHT = 3.0
 
 WeightArgument = Weight | Literal["auto"]
 
@@ -204,8 +205,9 @@ class PersistentEntropyLoss(RegularizedLoss):
     Args:
         model: The model being trained; the one the base loss was built with.
         loss: The base loss.
-        weight: Weight of the deficit $1 - H / \ln m$. In the committed studies the default cost least where the term
-            did not help; where it did, the best weight was mostly 10 to 100.
+        weight: Weight of the deficit $1 - H / \ln m$. In the committed studies of objectives on cosines the default
+            cost little where the term did not help; where it did, the best weight was mostly 10 to 100. A mean squared
+            error over coordinates is far smaller and needs a smaller weight.
         spread_weight: Weight of a second term, the mean MST length on the sphere (`MSTLength`); entropy alone cannot
             open a narrow cone.
         homology_dimensions: Dimensions of the bars, one term each; above 0 the extra `homology` is needed.

@@ -211,7 +211,8 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
     study = StudyResult("negative-free", "Does it?", None)
     other = [replace(each, scores=[each.scores[0] + 10 * (each.weight == 30)]) for each in tuning]
     sections = [(study, replace(section, tuning=tuning)), (study, replace(section, tuning=other))]
-    assert weight_gains(sections, METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
+    scaled = replace(section, tuning=[*tuning, Candidate(METHOD, 0.3, 1e-3, [99.0], {}, False)])
+    assert weight_gains([*sections, (study, scaled)], METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
 
 
 def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None:
@@ -269,4 +270,4 @@ def test_the_spread_of_a_step_is_the_one_that_was_measured(monkeypatch: pytest.M
     figure = {"case": "tiny", "quantity": "term: time over that of base loss", "value": 1.5, "spread": 0.25}
     write_json(tmp_path / "step.json", {"suites": {"step": [figure]}})
     monkeypatch.setattr(generated, "BENCH", tmp_path)
-    assert GENERATED["step"]().endswith("| tiny | term | 1.500 ± 0.250 |")
+    assert GENERATED["step"]().endswith("| tiny | term | 1.5000 ± 0.2500 |")

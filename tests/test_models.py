@@ -92,7 +92,9 @@ def test_models_whose_similarity_ranks_as_cosine_are_known():
     assert not is_scored_by_cosine(model)
     model.append(Normalize())
     assert is_scored_by_cosine(model)
-    model.truncate_dim = 8
+    model.similarity_fn_name = "manhattan"
+    assert not is_scored_by_cosine(model)
+    model.similarity_fn_name, model.truncate_dim = "dot", 8
     assert not is_scored_by_cosine(model)
 
 

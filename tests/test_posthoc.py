@@ -1,3 +1,4 @@
+import copy
 import subprocess
 import sys
 
@@ -113,12 +114,13 @@ def test_a_saved_model_gives_the_same_vectors_without_this_package(transform, mo
 def test_a_transform_acts_before_a_truncation_and_in_the_precision_of_the_model(model, sentences):
     texts = sentences(60)
     plain = model.encode(texts)
+    half = copy.deepcopy(model).bfloat16()
+    assert np.abs(half.encode(texts).mean(axis=0)).max() > 0.1
+    half.append(Center().fit(half, texts))
+    assert half.dtype == torch.bfloat16 and np.abs(half.encode(texts).mean(axis=0)).max() < 0.02
     model.truncate_dim = 4
     model.append(Center().fit(model, texts))
     assert np.allclose(model.encode(texts), (plain - plain.mean(axis=0))[:, :4], atol=1e-5)
-    half = model.bfloat16()
-    half.append(Center().fit(half, texts))
-    assert np.abs(half.encode(texts).mean(axis=0)).max() < 0.02
 
 
 def test_a_saved_model_loads_in_a_process_that_cannot_import_this_package(model, sentences, tmp_path):

@@ -172,7 +172,8 @@ def chosen_weights(sections: Named, variant: str) -> list[tuple[Candidate, Secti
 def weight_gains(sections: Named, variant: str) -> dict[float, list[float]]:
     """Per weight that is a number: what it gained over the objective alone on the validation tasks, in every regime.
 
-    Both are taken at their best learning rate and averaged over tuning seeds, in points.
+    Both are taken at their best learning rate and averaged over tuning seeds, in points. A regime that was tried at
+    weights below 1 has an objective of another scale, and is left out.
     """
     gains: dict[float, list[float]] = {}
     for _, section in sections:
@@ -181,6 +182,8 @@ def weight_gains(sections: Named, variant: str) -> dict[float, list[float]]:
         for each in section.tuning:
             if each.variant == variant and not isinstance(each.weight, str):
                 best[each.weight] = max(best.get(each.weight, -math.inf), _validation(each))
+        if min(best, default=0) < 1:
+            continue
         for weight, score in best.items():
             gains.setdefault(weight, []).append(score - alone)
     return dict(sorted(gains.items()))
@@ -191,7 +194,7 @@ def _validation(candidate: Candidate) -> float:
 
 
 def chosen_setting(section: Section, variant: str) -> str:
-    """Weight and learning rate that were chosen for a variant; empty for a transform, which has none."""
+    """Weight and learning rate chosen for a variant; empty for a transform, and where only one setting was tried."""
     chosen = [each for each in section.tuning if each.chosen and each.variant == variant]
     return "".join(f"{weight_text(each.weight)}, {each.learning_rate:g}" for each in chosen)
 

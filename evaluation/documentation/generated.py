@@ -188,7 +188,7 @@ def _bench() -> str:
 def _step() -> str:
     """What a training step costs with the term, in the committed bench."""
     lines = ["| batch | what | time ÷ time of the base loss |", "|---|---|---:|"]
-    lines += [f"| {case} | {what} | {value:.3f} ± {spread:.3f} |" for case, what, value, spread in _step_costs()]
+    lines += [f"| {case} | {what} | {value:.4f} ± {spread:.4f} |" for case, what, value, spread in _step_costs()]
     return "\n".join(lines)
 
 
