@@ -54,6 +54,8 @@ def open_address(browser: Any, address: str, width: int, theme: str = "light", h
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
     )
     browser.get(address)
+    # The page is loaded; two frames later it is also laid out at the new size.
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 def complaints(browser: Any) -> list[str]:

@@ -90,9 +90,8 @@ def test_figures_fill_their_column(browser: Any, site: tuple[Path, str], address
         "e.querySelector('[role=img]').getAttribute('aria-label').length, e.querySelector('figcaption').clientHeight])"
     )
     assert sizes
-    assert all(
-        wide > 250 and high > 60 and drawn > 4 and words > 30 and caption for wide, high, drawn, words, caption in sizes
-    )
+    least = (250, 60, 4, 30, 0)
+    assert [size for size in sizes if any(found <= limit for found, limit in zip(size, least, strict=True))] == []
 
 
 def test_figures_follow_the_theme_of_the_page(browser: Any, site: tuple[Path, str]) -> None:
