@@ -111,9 +111,12 @@ def select() -> Iterator[Figure]:
 def step() -> Iterator[Figure]:
     """A training step of MiniLM with the term and without, and terms alone: pairs of 32 tokens, AdamW."""
     for pairs in (64, 256):
+        points = {**dict.fromkeys(SENTENCE_TERMS, pairs), "token_entropy": TOKENS}
         alone = {
-            f"{name} alone": partial(terms_of_all, REGULARIZERS[name](), [cloud("gauss", n).requires_grad_()] * 2)
-            for name, n in {**dict.fromkeys(SENTENCE_TERMS, pairs), "token_entropy": TOKENS}.items()
+            f"{name} alone": partial(
+                terms_of_all, REGULARIZERS[name](), [cloud("gauss", n).requires_grad_() for _ in range(2)]
+            )
+            for name, n in points.items()
             if name != "entropy_h0_h1" or any(map(find_spec, MODULES.values()))
         }
         times = alternate({**training_steps(pairs), **alone}, seconds=60)

@@ -131,13 +131,12 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         for phase, names in ((VALIDATION, study.validation), (TEST, study.test))
         if names
     }
-    measured_on = {task.name for each in measurings.values() for task in each.tasks}
-    if study.isotropy_of and study.isotropy_of not in measured_on:
-        check_name("task of the study, for isotropy_of,", study.isotropy_of, sorted(measured_on))
+    tasks = {task.name: task for each in measurings.values() for task in each.tasks}
+    if study.isotropy_of:
+        check_name("task of the study, for isotropy_of,", study.isotropy_of, sorted(tasks))
     open_run(folder, {"command": "study"})
-    tasks = list({task.name: task for each in measurings.values() for task in each.tasks}.values())
     with console.status("Preparing models and training pairs"):
-        prepared = prepare(study, sources, tasks, folder)
+        prepared = prepare(study, sources, list(tasks.values()), folder)
     searched = study.indexes and any(task.type == "Retrieval" for task in measurings[TEST].tasks)
     others = dict.fromkeys(each.model for each in prepared if searched and not each.by_cosine)
     write_json(folder / "study.json", asdict(study))

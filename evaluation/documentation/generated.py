@@ -194,12 +194,14 @@ def _step() -> str:
 
 def _costs() -> str:
     """What terms with H1 or with tokens cost in the committed bench, and changed in the studies."""
-    smallest = {
+    measured = _step_costs()
+    smallest_batch = measured[0][0]
+    costs = {
         what.removesuffix(" alone"): f"{value:.4f} ± {spread:.4f}"
-        for _, what, value, spread in reversed(_step_costs())
-        if what.endswith(" alone")
+        for case, what, value, spread in measured
+        if case == smallest_batch and what.endswith(" alone")
     }
-    table = costs_table(sections_of_studies(), smallest)
+    table = costs_table(sections_of_studies(), costs)
     return "\n".join([*markdown_table(table), COSTS_READING]) if table.groups else NOTHING
 
 
