@@ -23,7 +23,8 @@ class GeometryCallback(TrainerCallback):
     the mean over the clouds of that batch: `persistent_entropy` (nats), `normalized_persistent_entropy`, `mst_length`
     (on the sphere), `bars`, `average_cosine`, `isoscore`, and `skipped_clouds`; for each regularizer its
     `<name>_weight` in force and its `<name>_gradient_ratio`, the norm of the weighted term's gradient at the
-    embeddings over the objective's. With a dict of losses, keys begin with the data set's name.
+    embeddings over the objective's. With a dict of losses, keys begin with the data set's name. Of regularized losses
+    that are nested, the outermost is measured.
 
     Args:
         loss: The loss given to the trainer, or its dict of losses; regularized losses inside modifiers are found.
@@ -45,6 +46,9 @@ class GeometryCallback(TrainerCallback):
             for prefix, root in roots.items()
             if any(isinstance(each, RegularizedLoss) for each in root.modules())
         }
+        self.scheduled = [
+            each.penalties for root in roots.values() for each in root.modules() if isinstance(each, RegularizedLoss)
+        ]
         if not self.penalties:
             names = ", ".join(type(root).__name__ for root in roots.values())
             raise ValueError(f"there is no RegularizedLoss or PersistentEntropyLoss in {names}, so nothing to follow.")
@@ -75,8 +79,9 @@ class GeometryCallback(TrainerCallback):
             or (args.logging_strategy == IntervalStrategy.STEPS and following % state.logging_steps == 0)
             or (args.logging_first_step and following == 1)
         )
-        for penalties in self.penalties.values():
+        for penalties in self.scheduled:
             penalties.progress = (state.global_step, state.max_steps)
+        for penalties in self.penalties.values():
             penalties.watching, penalties.snapshot = watching, None
 
     def on_log(

@@ -37,6 +37,9 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
     nest with them: around `MatryoshkaLoss` it sees the embeddings before truncation, inside it the truncated ones.
     A forward hook would see the truncated ones in both cases.
 
+    Calls in another gradient mode than that of the block are left out: a loss that trains and calls its model without
+    gradients asks it for advice, as `GISTEmbedLoss` with its own model as guide does.
+
     Args:
         encoder: The model that a base loss calls.
         tokens: Which hidden layers to keep besides the sentence embeddings.
@@ -45,6 +48,7 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
         The list of forward passes so far, in the order of the calls.
     """
     passes: list[ForwardPass] = []
+    with_gradients = torch.is_grad_enabled()
     original, overridden = encoder.forward, "forward" in vars(encoder)
 
     @torch.compiler.disable(recursive=False)
@@ -54,7 +58,8 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
         mask = tokens.mask(features) if tokens else None
         output = original(features, **kwargs)
         layers = tokens.select(output) if tokens else ()
-        passes.append(ForwardPass(features, Column(output["sentence_embedding"], keys, layers, mask)))
+        if torch.is_grad_enabled() == with_gradients:
+            passes.append(ForwardPass(features, Column(output["sentence_embedding"], keys, layers, mask)))
         return output
 
     encoder.forward = forward
@@ -117,17 +122,34 @@ def intercepted_gradient_cache(loss: nn.Module, replacement: Callable[..., Tenso
             del core.calculate_loss
 
 
-def encoder_attribute(loss: nn.Module, model: nn.Module) -> str | None:
-    """Find the attribute of the innermost loss that holds the model: `model`, `sentence_embedder`, `encoder`, ...
+@dataclass(frozen=True)
+class EncoderPlace:
+    """Where a loss keeps the model that it calls.
 
-    The name is kept rather than the model, because a trainer may put a distributed or compiled wrapper in its place.
+    The place is kept rather than the model, because a trainer may put a distributed or compiled wrapper there.
+
+    Attributes:
+        depth: How many modifiers are around the loss that holds it.
+        attribute: Its name there: `model`, `sentence_embedder`, `encoder`, ...
     """
-    return next((name for name, child in innermost_loss(loss).named_children() if child is model), None)
 
+    depth: int
+    attribute: str
 
-def innermost_loss(loss: nn.Module) -> nn.Module:
-    """Return the loss that all modifiers around it act on."""
-    return list(nested_losses(loss))[-1]
+    @classmethod
+    def find(cls, loss: nn.Module, model: nn.Module) -> "EncoderPlace | None":
+        """Find the model in the innermost loss that holds it, the one that all modifiers act on."""
+        places = [
+            cls(depth, name)
+            for depth, each in enumerate(nested_losses(loss))
+            for name, child in each.named_children()
+            if child is model
+        ]
+        return places[-1] if places else None
+
+    def encoder(self, loss: nn.Module) -> nn.Module:
+        """What is in this place of a loss."""
+        return getattr(list(nested_losses(loss))[self.depth], self.attribute)
 
 
 def nested_losses(loss: nn.Module) -> Iterator[nn.Module]:

@@ -37,16 +37,17 @@ class IsotropyEvaluator(BaseEvaluator):
         inputs: At least 20 texts, none of them used for training; encoded as documents.
         name: Prefix of the metric names and of the CSV file; give each evaluator its own.
         queries: Texts that search the inputs, encoded as queries; they add the measures of query-to-corpus hubness.
-        measures: Names from `st_isotropy.metrics.CATALOGUE`, or "all".
+        measures: A name or names from `st_isotropy.metrics.CATALOGUE`, or "all".
         primary_metric: The measure that selects the best checkpoint.
         greater_is_better: Which direction of the primary metric is better.
         batch_size: Texts per forward pass.
-        sample_size: Most rows that measures over all pairs run on.
+        sample_size: Most rows that measures over all pairs run on; at least 20.
         show_progress_bar: Show a progress bar while encoding.
         write_csv: Append a line to `isotropy_evaluation_<name>_results.csv` in the output folder of the trainer.
 
     Raises:
-        ValueError: If there are fewer than 20 texts, a measure is unknown, or the primary metric is not measured.
+        ValueError: If there are fewer than 20 texts or rows to measure, fewer than 2 queries, a measure is unknown, or
+            the primary metric is not measured.
 
     Examples:
         ```python
@@ -73,8 +74,15 @@ class IsotropyEvaluator(BaseEvaluator):
         super().__init__()
         if len(inputs) < FEWEST_TEXTS:
             raise ValueError(f"Isotropy is measured on at least {FEWEST_TEXTS} texts, not on {len(inputs)}; add some.")
+        if queries is not None and len(queries) < 2:
+            raise ValueError(
+                f"Measures of queries take at least 2 of them, not {len(queries)}; add some or leave them out."
+            )
+        if sample_size < FEWEST_TEXTS:
+            raise ValueError(f"sample_size must be at least {FEWEST_TEXTS}, got {sample_size}.")
         given = frozenset() if queries is None else frozenset({"queries"})
-        self.names = check_names(None if isinstance(measures, str) and measures == "all" else measures, given)
+        named = [measures] if isinstance(measures, str) else measures
+        self.names = check_names(None if named == ["all"] else named, given)
         if primary_metric not in self.names:
             raise ValueError(
                 f"Primary metric {primary_metric!r} is not among the measures {', '.join(self.names)}; add it to them."

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from st_isotropy.barcodes.rips import Engine
 from st_isotropy.barcodes.selection import Selection
 from st_isotropy.capture import (
+    EncoderPlace,
     count_rows,
-    encoder_attribute,
     first_sweep,
-    innermost_loss,
     intercepted_gradient_cache,
     nested_losses,
     recorded_forward,
@@ -63,10 +62,10 @@ class RegularizedLoss(nn.Module):
         cloud: Which embeddings form a point cloud. `columns`: each input column its own. `anchors`: the first column
             alone. `queries-documents`: the first column, and all others together. `joint`: all columns together, which
             makes positive pairs the shortest bars. `labels`: each column split by integer labels. Identical texts
-            count once; clouds of fewer than three points count as 0.
+            count once; clouds of fewer than three points are left out, and where none is left the penalty is 0.
         level: `sentence` embeddings or contextual `token` embeddings.
         layers: Hidden layers whose tokens are regularized; 0 is the embedding layer, -1 the last.
-        max_points: At most this many tokens form a cloud, drawn anew in each step.
+        max_points: At most this many tokens form a cloud, drawn anew in each step that `GeometryCallback` passes on.
         reduction: `mean` or `sum` of the penalties of all clouds.
         gather_across_devices: Form the clouds from the batches of all processes.
 
@@ -99,7 +98,7 @@ class RegularizedLoss(nn.Module):
         gather_across_devices: bool = False,
     ) -> None:
         super().__init__()
-        self._encoder_attribute = _check_base_loss(model, loss)
+        self._encoder_place = _check_base_loss(model, loss)
         _check_choice("cloud", cloud, get_args(CloudKind))
         _check_choice("level", level, ("sentence", "token"))
         _check_choice("reduction", reduction, ("mean", "sum"))
@@ -133,7 +132,7 @@ class RegularizedLoss(nn.Module):
         features = list(sentence_features)
         if self.uses_gradient_cache:
             return self._forward_cached(features, labels)
-        encoder = getattr(innermost_loss(self.loss), self._encoder_attribute)
+        encoder = self._encoder_place.encoder(self.loss)
         batch_size = count_rows(features[0])
         tokens = self.penalties.tokens
         with tokens.exposed(self.model) if tokens else nullcontext(), recorded_forward(encoder, tokens) as passes:
@@ -156,8 +155,10 @@ class RegularizedLoss(nn.Module):
         keys = [text_keys(each) for each in features]
         with intercepted_gradient_cache(self.loss, calculate_loss) as original:
             self._cached_batch = _CachedBatch(original, keys, labels)
-            total = LossTerms.of(self.loss(features, labels)).total
-            self._cached_batch = None
+            try:
+                total = LossTerms.of(self.loss(features, labels)).total
+            finally:
+                self._cached_batch = None
         terms = computed[-1].detach()
         # The gradient of all terms hangs on the cached loss's total alone; add it to one term as a zero.
         first = next(iter(terms))
@@ -195,8 +196,10 @@ class RegularizedLoss(nn.Module):
 
     @property
     def citation(self) -> str:
-        """BibTeX of every regularizer."""
-        return "\n".join(dict.fromkeys(each.citation.strip() for each in self.penalties.regularizers if each.citation))
+        """BibTeX of every regularizer, those of regularized losses inside it too."""
+        nested = [each for each in nested_losses(self) if isinstance(each, RegularizedLoss)]
+        cited = [one.citation.strip() for each in nested for one in each.penalties.regularizers if one.citation]
+        return "\n".join(dict.fromkeys(cited))
 
 
 class PersistentEntropyLoss(RegularizedLoss):
@@ -262,17 +265,21 @@ class PersistentEntropyLoss(RegularizedLoss):
         )
 
 
-def _check_base_loss(model: object, loss: nn.Module) -> str:
+def _check_base_loss(model: object, loss: nn.Module) -> EncoderPlace:
     if not isinstance(model, SentenceTransformer):
         raise ValueError(
             f"the regularizers act on dense sentence embeddings, so the model must be a SentenceTransformer, "
             f"not {type(model).__name__}."
         )
-    attribute = encoder_attribute(loss, model)
-    if attribute is None:
+    if not isinstance(loss, nn.Module):
         raise ValueError(
-            f"{type(innermost_loss(loss)).__name__} does not hold the model that was given, so its embeddings cannot "
-            "be observed; build it with that same model."
+            f"the base loss must be a loss that was built, such as CosineSimilarityLoss(model), not {loss}."
+        )
+    place = EncoderPlace.find(loss, model)
+    if place is None:
+        raise ValueError(
+            f"{type(loss).__name__} does not hold the model that was given, so its embeddings cannot be observed; "
+            "build it with that same model. A loss of your own keeps it as an attribute, such as self.model."
         )
     for each in nested_losses(loss):
         if isinstance(each, AdaptiveLayerLoss) and uses_gradient_cache(each.loss):
@@ -281,7 +288,14 @@ def _check_base_loss(model: object, loss: nn.Module) -> str:
                 "sentence-transformers cannot replay earlier layers through a gradient cache; use the loss without a "
                 "cache."
             )
-    return attribute
+    hidden = next((each for each in loss.modules() if uses_gradient_cache(each)), None)
+    if hidden is not None and not uses_gradient_cache(loss):
+        raise ValueError(
+            f"{type(loss).__name__} hides the gradient cache of {type(hidden).__name__}, whose embeddings cannot be "
+            f"observed from outside; put the regularized loss around {type(hidden).__name__} itself, inside "
+            f"{type(loss).__name__}."
+        )
+    return place
 
 
 def _check_token_level(loss: nn.Module, gather_across_devices: bool) -> None:
@@ -309,10 +323,14 @@ def _weighted(
         pairs = [(regularizer, 1.0 if weight is None else weight)]
     elif weight is None:
         pairs = list(regularizer)
+        if alone := [each for each in pairs if not isinstance(each, tuple)]:
+            raise ValueError(
+                f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {alone[0]} has no weight."
+            )
     else:
         raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
     inner = [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
     names = [each.name for each, _ in pairs] + [each.name for other in inner for each in other.penalties.regularizers]
-    if len(set(names)) < len(names) or not names:
-        raise ValueError(f"at least one regularizer is needed, each with a name of its own, got {names}.")
+    if len(set(names)) < len(names) or not names or "base" in names:
+        raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
     return {each: parse_weight(value, each.name) for each, value in pairs}

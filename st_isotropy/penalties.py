@@ -91,7 +91,7 @@ class Penalties:
                 skipped=len(clouds) - len(usable),
                 weights={name: float(weight) for name, weight in weights.items()},
                 gradient_ratios={
-                    name.removesuffix("_loss"): _norm(gradients(term, sources)) / _norm(objective())
+                    name.removesuffix("_loss"): _norm(gradients(term, sources)) / (_norm(objective()) or float("nan"))
                     for name, term in terms.items()
                 },
             )
@@ -112,10 +112,13 @@ class Penalties:
         objective: Callable[[], Gradients],
     ) -> float | Tensor:
         if isinstance(weight, WeightSchedule):
+            if not torch.is_grad_enabled():
+                return weight.value  # in evaluation, so that losses of different steps compare
             if self.progress is None:
                 raise ValueError(
                     f"the weight schedule of {regularizer.name} does not know the trainer's step; "
-                    "attach the callback with GeometryCallback.attach(trainer)."
+                    "attach the callback with GeometryCallback.attach(trainer), or give `fit`, which takes no "
+                    "callback, a number."
                 )
             return weight.at(*self.progress)
         if isinstance(weight, BalancedWeight):
@@ -140,4 +143,4 @@ def _row_norms(gradients: Gradients) -> Tensor:
 
 
 def _norm(gradients: Gradients) -> float:
-    return _row_norms(gradients).norm().item() or float("nan")
+    return _row_norms(gradients).norm().item()

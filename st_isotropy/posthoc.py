@@ -56,7 +56,10 @@ class PostHoc(ABC):
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)
 
     def fit_embeddings(self, embeddings: np.ndarray | Tensor) -> Dense:
-        """Fit the map to embeddings of shape `(n, d)`; arguments and errors as for `fit`."""
+        """Fit the map to embeddings of shape `(n, d)`; errors as for `fit`.
+
+        The module is in float32, or in float64 where the embeddings are: a model takes it after `.to(model.dtype)`.
+        """
         cloud = as_cloud(embeddings)
         matrix, offset = self.affine(cloud)
         width = cloud.points.shape[1]
@@ -70,14 +73,15 @@ class PostHoc(ABC):
 
 
 def apply_posthoc(transform: Dense, embeddings: np.ndarray | Tensor) -> Tensor:
-    """Apply a fitted transform to embeddings of shape `(n, d)`, without a model.
+    """Apply a fitted transform to embeddings of shape `(n, d)`, without a model, in the transform's precision.
 
     Examples:
         >>> apply_posthoc(Center().fit_embeddings(torch.tensor([[0.0, 1.0], [2.0, 3.0]])), torch.ones(1, 2)).tolist()
         [[0.0, -1.0]]
     """
     with torch.no_grad():
-        return transform({"sentence_embedding": torch.as_tensor(embeddings)})["sentence_embedding"]
+        rows = torch.as_tensor(embeddings).to(transform.linear.weight)
+        return transform({"sentence_embedding": rows})["sentence_embedding"]
 
 
 @dataclass(frozen=True)

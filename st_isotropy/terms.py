@@ -27,9 +27,15 @@ class LossTerms(dict[str, Tensor]):
         """The sum of all terms, a 0-dim tensor."""
         return torch.stack(list(self.values())).sum()
 
-    def backward(self) -> None:
+    def backward(self, retain_graph: bool | None = None) -> None:
         """Back-propagate the sum of all terms."""
-        self.total.backward()
+        self.total.backward(retain_graph=retain_graph)
+
+    def item(self) -> float:
+        """The sum of all terms as a number."""
+        return self.total.item()
+
+    __float__ = item
 
     def detach(self) -> "LossTerms":
         """Copy the values without their graph."""

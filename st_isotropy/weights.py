@@ -17,7 +17,8 @@ class WeightSchedule:
     """A weight that changes with the trainer's global step.
 
     It needs to know the step, so `GeometryCallback` must be attached to the trainer. It has no state of its own:
-    a run resumed from a checkpoint continues with the weight of its step.
+    a run resumed from a checkpoint continues with the weight of its step. In evaluation `value` is in force, so that
+    evaluation losses of different steps compare.
 
     Attributes:
         value: The weight after warm-up and before decay.

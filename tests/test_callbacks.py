@@ -13,7 +13,7 @@ from sentence_transformers.sentence_transformer.losses import (
 )
 from torch.nn.functional import normalize
 
-from st_isotropy import GeometryCallback, PersistentEntropyLoss, WeightSchedule
+from st_isotropy import GeometryCallback, MSTLength, PersistentEntropyLoss, RegularizedLoss, WeightSchedule
 from st_isotropy.barcodes import barcode
 from st_isotropy.entropy import persistent_entropy
 
@@ -134,6 +134,36 @@ def test_a_scheduled_weight_without_the_callback_is_an_error(model, make_trainer
     loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=WeightSchedule(30.0, warmup=4))
     with pytest.raises(ValueError, match="does not know the trainer's step; attach the callback with"):
         make_trainer(loss).train()
+
+
+def test_evaluation_counts_the_full_weight_of_a_schedule(model, make_trainer, sentences):
+    held_out = Dataset.from_dict({"anchor": sentences(8, seed=5), "positive": sentences(8, seed=6)})
+    loss, full = (
+        PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=weight)
+        for weight in (WeightSchedule(30.0, warmup=4), 30.0)
+    )
+    trainer = make_trainer(loss, [GeometryCallback(loss)])
+    before = trainer.evaluate(held_out)["eval_loss"]  # no step is known yet
+    assert before == pytest.approx(make_trainer(full).evaluate(held_out)["eval_loss"], rel=1e-6)
+
+
+def test_nested_losses_all_get_the_step(model, make_trainer):
+    inner = RegularizedLoss(model, MultipleNegativesRankingLoss(model), MSTLength(), WeightSchedule(1.0, warmup=4))
+    loss = PersistentEntropyLoss(model, inner)
+    trainer = make_trainer(loss, max_steps=2, logging_steps=1)
+    callback = GeometryCallback.attach(trainer)
+    trainer.train()
+    first, second = training_entries(trainer)
+    assert callback.penalties == {"": loss.penalties}
+    assert first["mst_length_loss"] == 0 != second["mst_length_loss"]
+    assert first["persistent_entropy_gradient_ratio"] > 0
+
+
+def test_a_term_of_weight_zero_has_a_gradient_ratio_of_zero(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), 0.0)
+    trainer = make_trainer(loss, [GeometryCallback(loss)], max_steps=1, logging_steps=1)
+    trainer.train()
+    assert training_entries(trainer)[0]["persistent_entropy_gradient_ratio"] == 0
 
 
 def test_each_dataset_of_a_dict_has_its_own_geometry(model, sentences, tmp_path):

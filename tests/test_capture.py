@@ -7,7 +7,7 @@ from sentence_transformers.sentence_transformer.losses import MatryoshkaLoss, Mu
 from torch import nn
 
 from st_isotropy import MSTLength, RegularizedLoss
-from st_isotropy.capture import count_rows, innermost_loss, recorded_forward
+from st_isotropy.capture import EncoderPlace, count_rows, recorded_forward
 
 
 class Custom(nn.Module):
@@ -25,6 +25,10 @@ ENCODE = {
     "one by one": lambda model, features: [model(each)["sentence_embedding"] for each in features],
     "the first alone, the rest merged": embed_columns,
     "all merged": lambda model, features: embed_columns(model, features, separate_first=False),
+    "and again without gradients": lambda model, features: [
+        *(model(each)["sentence_embedding"] for each in features),
+        *(torch.no_grad()(model)(dict(each))["sentence_embedding"] + 1 for each in features),
+    ],
     "each twice": lambda model, features: [model(each)["sentence_embedding"] for each in features * 2],
 }
 
@@ -67,7 +71,17 @@ def test_rows_are_counted_in_every_layout(features):
     assert count_rows(features) == 3
 
 
-def test_the_innermost_loss_is_the_one_that_modifiers_act_on(model):
+def test_the_encoder_is_that_of_the_loss_that_modifiers_act_on(model):
     base = MultipleNegativesRankingLoss(model)
-    assert innermost_loss(base) is base
-    assert innermost_loss(RegularizedLoss(model, MatryoshkaLoss(model, base, [32, 8]), MSTLength())) is base
+    modified = RegularizedLoss(model, MatryoshkaLoss(model, base, [32, 8]), MSTLength())
+    assert EncoderPlace.find(base, model) == EncoderPlace(0, "model")
+    assert EncoderPlace.find(modified, model) == EncoderPlace(2, "model")
+    assert EncoderPlace.find(base, nn.Identity()) is None
+    base.model = wrapped = nn.Identity()
+    assert EncoderPlace(2, "model").encoder(modified) is wrapped
+
+
+def test_a_loss_of_ones_own_may_call_something_else_its_loss(model):
+    custom = Custom(model, ENCODE["one by one"])
+    custom.loss = nn.MSELoss()
+    assert EncoderPlace.find(custom, model) == EncoderPlace(0, "backbone")

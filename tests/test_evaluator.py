@@ -160,6 +160,9 @@ def test_a_model_that_gives_nan_is_refused_with_the_row(static_model, texts):
         ({"measures": ["isoscor"]}, "no measure 'isoscor'; did you mean isoscore"),
         ({"primary_metric": "uniformity"}, "'uniformity' is not among the measures average_cosine"),
         ({"measures": ["isoscore", "largest_hub_queries"]}, "'largest_hub_queries' needs queries"),
+        ({"measures": "isoscor"}, "no measure 'isoscor'; did you mean isoscore"),
+        ({"queries": ["one"]}, "at least 2 of them, not 1; add some or leave them out"),
+        ({"sample_size": 1}, "sample_size must be at least 20, got 1"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_sentence(arguments, message):

@@ -13,6 +13,7 @@ from sentence_transformers.sentence_transformer.losses import (
     CachedGISTEmbedLoss,
     CachedMultipleNegativesRankingLoss,
     CosineSimilarityLoss,
+    GISTEmbedLoss,
     Matryoshka2dLoss,
     MatryoshkaLoss,
     MegaBatchMarginLoss,
@@ -25,6 +26,7 @@ from torch.nn.functional import normalize
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from st_isotropy import MSTLength, PersistentEntropy, PersistentEntropyLoss, RegularizedLoss
+from st_isotropy.regularizers import KoLeo, Regularizer
 
 ROWS = 12
 WEIGHT = 30.0
@@ -239,6 +241,56 @@ def test_a_base_loss_of_another_model_is_refused(model):
         PersistentEntropyLoss(model, CosineSimilarityLoss(copy.deepcopy(model)))
 
 
+def test_a_hidden_gradient_cache_is_refused(model):
+    class Scaled(nn.Module):
+        def __init__(self, loss):
+            super().__init__()
+            self.loss = loss
+
+        def forward(self, features, labels=None):
+            return 2 * self.loss(features, labels)
+
+    hidden = (
+        "Scaled hides the gradient cache of CachedMultipleNegativesRankingLoss, whose embeddings cannot be observed"
+    )
+    with pytest.raises(ValueError, match=hidden):
+        PersistentEntropyLoss(model, Scaled(CachedMultipleNegativesRankingLoss(model)))
+
+
+def test_a_base_loss_that_is_not_built_is_refused(model):
+    with pytest.raises(ValueError, match=r"a loss that was built, such as CosineSimilarityLoss\(model\), not <class"):
+        PersistentEntropyLoss(model, CosineSimilarityLoss)
+
+
+def test_a_model_that_guides_itself_counts_once(double_model, features):
+    def gradient(loss):
+        double_model.zero_grad()
+        loss(features(2))["mst_length_loss"].backward()
+        return [parameter.grad.clone() for parameter in double_model.parameters() if parameter.grad is not None]
+
+    guided, plain = (
+        RegularizedLoss(double_model, base, MSTLength())
+        for base in (GISTEmbedLoss(double_model, double_model), MultipleNegativesRankingLoss(double_model))
+    )
+    torch.testing.assert_close(gradient(guided), gradient(plain))
+
+
+def test_terms_of_a_hand_written_loop_are_a_number_and_a_graph(double_model, features):
+    terms = PersistentEntropyLoss(double_model, MultipleNegativesRankingLoss(double_model))(features(2))
+    assert terms.item() == float(terms) == pytest.approx(sum(each.item() for each in terms.values()))
+    terms.backward(retain_graph=True)
+    once = next(p.grad.clone() for p in double_model.parameters() if p.grad is not None)
+    terms.backward()
+    torch.testing.assert_close(next(p.grad for p in double_model.parameters() if p.grad is not None), 2 * once)
+
+
+def test_nested_losses_cite_the_regularizers_of_both(double_model):
+    inner = RegularizedLoss(double_model, CosineSimilarityLoss(double_model), KoLeo(), 0.1)
+    outer = PersistentEntropyLoss(double_model, inner)
+    assert inner.citation in outer.citation
+    assert "kudriashov2025shrink" in outer.citation
+
+
 def test_adaptive_layers_around_a_gradient_cache_are_refused(model):
     with pytest.warns(UserWarning, match="not compatible"):
         base = AdaptiveLayerLoss(model, CachedMultipleNegativesRankingLoss(model))
@@ -304,6 +356,13 @@ def test_an_undefined_option_is_refused(options, message, model):
         PersistentEntropyLoss(model, CosineSimilarityLoss(model), **options)
 
 
+class NamedBase(Regularizer):
+    name = "base"
+
+    def __call__(self, embeddings):
+        return embeddings.square().mean()
+
+
 def test_regularizers_need_names_of_their_own(model):
     base = CosineSimilarityLoss(model)
     message = "each with a name of its own"
@@ -313,5 +372,11 @@ def test_regularizers_need_names_of_their_own(model):
         PersistentEntropyLoss(model, PersistentEntropyLoss(model, base))
     with pytest.raises(ValueError, match=message):
         RegularizedLoss(model, base, [])
+    with pytest.raises(ValueError, match='not "base", got'):
+        RegularizedLoss(model, base, NamedBase())
+    with pytest.raises(
+        ValueError, match=r"a list of regularizers holds pairs, .*, but PersistentEntropy\(.* has no weight"
+    ):
+        RegularizedLoss(model, base, [PersistentEntropy()])
     with pytest.raises(ValueError, match="in a list, every regularizer has its own"):
         RegularizedLoss(model, base, [(PersistentEntropy(), 1.0)], 2.0)

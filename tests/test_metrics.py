@@ -365,6 +365,11 @@ def test_bad_rows_are_refused_in_one_sentence(rows, message):
     assert "\n" not in str(error.value)
 
 
+def test_an_unknown_similarity_is_refused():
+    with pytest.raises(ValueError, match="The similarity is one of cosine, dot, euclidean, manhattan, not 'cos'"):
+        isotropy(torch.eye(4), similarity="cos")
+
+
 def test_unknown_measures_are_answered_with_near_names():
     with pytest.raises(ValueError, match=r"no measure 'iso_score'; did you mean isoscore"):
         isotropy(torch.eye(4), names=["iso_score"])

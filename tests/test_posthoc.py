@@ -155,6 +155,15 @@ def test_bad_settings_are_refused_in_one_sentence(transform, message):
         transform.fit_embeddings(rows(5, 8))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int8])
+def test_embeddings_of_every_precision_are_transformed(dtype):
+    embeddings = (10 * rows(50, 8)).to(dtype)
+    transform = Center().fit_embeddings(embeddings)
+    kept = torch.float64 if dtype == torch.float64 else torch.float32
+    expected = embeddings.to(kept) - embeddings.double().mean(dim=0).to(kept)
+    torch.testing.assert_close(apply_posthoc(transform, embeddings), expected)
+
+
 def test_embeddings_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="1 of 3 embeddings hold NaN"):
         Center().fit_embeddings(torch.tensor([[0.0, 1.0], [float("nan"), 1.0], [1.0, 1.0]]))

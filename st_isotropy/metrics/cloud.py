@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -114,10 +114,13 @@ def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options
         The cloud, in float32 unless the embeddings are float64.
 
     Raises:
-        ValueError: If the array has not two axes and two rows, or holds a value that is not finite.
+        ValueError: If the array has not two axes and two rows, or holds a value that is not finite; for an unknown
+            similarity.
     """
     if isinstance(embeddings, Cloud):
         return embeddings
+    if similarity not in get_args(Similarity):
+        raise ValueError(f"The similarity is one of {', '.join(get_args(Similarity))}, not {similarity!r}.")
     points = torch.as_tensor(embeddings).detach()
     check_points(points)
     points = points if points.dtype == torch.float64 else points.float()
