@@ -13,13 +13,16 @@ pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 from evaluation.documentation import generated, results
 from evaluation.documentation.__main__ import FIGURE, readme_figure
 from evaluation.documentation.effects import (
+    WeightChoice,
     added_table,
     choices_table,
     costs_table,
     effects_table,
     heads_table,
+    measures_table,
     retention_row,
     spread_table,
+    weight_choices,
     weight_gains,
 )
 from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
@@ -176,6 +179,31 @@ def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
     table = spread_table([(study, section), (study, alone)])
     assert table.headers == ["start model and regime", "Isotropy", "STS12", "Classification and clustering"]
     assert table.groups == {"": [["static, cosine (recipe)", "", "▲ +0.40 [+0.15, +0.65]", ""]]}
+
+
+def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:
+    changes = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8], "sigreg": [9]}
+    rows = [row("isotropy", "average cosine", changes), row("similarity", "STS12", changes)]
+    alone = rows[0].mean("none")
+    study, section = StudyResult("negative-free", "Does it?", None), section_with(rows, ("none", *changes))
+    table = measures_table([(study, section), (study, section_with(rows, ("none", METHOD, "koleo")))])
+    assert table.headers[1:3] + table.headers[-3:] == [
+        "average cosine", "mean MST length", "STS12", "pq retention", "one-bit retention"
+    ]  # fmt: skip
+    [lines] = table.groups.values()
+    assert [line[0] for line in lines] == ["none", METHOD, "mst_length", "entropy_and_spread"]
+    assert [(float(line[1]), line[2], float(line[-3])) for line in lines] == [
+        (pytest.approx(alone + change, abs=0.06), "", pytest.approx(alone + change, abs=0.06))
+        for change in (0, 0.2, 1, 0.6)
+    ]
+
+
+def test_a_weight_stands_beside_those_that_were_tried() -> None:
+    tried = [(METHOD, 30.0, True), (METHOD, 3.0, False), (METHOD, "auto", False), ("koleo", 1.0, True)]
+    tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
+    study, section = StudyResult("negative-free", "Does it?", None), replace(section_with([]), tuning=tuning)
+    [choice] = weight_choices([(study, section)], METHOD)
+    assert choice == WeightChoice("static, cosine (negative-free)", 30.0, [3.0, 30.0], 1e-3)
 
 
 def test_a_dear_term_has_its_cost_beside_its_benefit() -> None:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,14 +13,16 @@ from evaluation.documentation.results import StudyResult
 from evaluation.statistics import NEW_RUNS, Comparison, student_interval, verdict
 from evaluation.study import NONE
 from evaluation.summary import Candidate, Finding, Row, Section
-from evaluation.tables import MARKS, Table, weight_text
-from evaluation.wording import difference
+from evaluation.tables import MARKS, Table, decimals, weight_text
+from evaluation.wording import difference, number
 
 RETENTION_OF = ("pq", "one-bit")
 ADDED_MEASURES = ("IsoScore", "mean of STS and retrieval")
 HEAD_METRICS = ("accuracy", "F1", "MCC")
 GROUPS = ("isotropy", "similarity", "labels")
 SPREAD = ("entropy_and_spread", "persistent_entropy")
+EXPLAINED = (NONE, "persistent_entropy", "mst_length", "entropy_and_spread", "koleo", "whitening")
+EXPLAINING = ("average cosine", "mean MST length", "IsoScore", "effective rank", "hubness skewness (k = 10)")
 DEAR = ("entropy_h0_h1", "token_entropy")
 EFFECTS_READING = (
     "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
@@ -41,7 +44,30 @@ COSTS_READING = (
     "encoder or a GPU the same milliseconds weigh more. The differences are those of the table above."
 )
 
+MEASURES_READING = (
+    "Means over the training runs of each variant, on the corpus that the study names for isotropy. “none” is the "
+    "objective alone. Scores and retention are in points of 100; [Isotropy measures](measures.md) says how to read the "
+    "others."
+)
+
 Named = Sequence[tuple[StudyResult, Section]]
+
+
+@dataclass(frozen=True)
+class WeightChoice:
+    """A weight that was chosen on validation tasks.
+
+    Attributes:
+        regime: Start model, regime and study.
+        weight: The choice.
+        tried: All weights that were tried and are numbers, the smallest first.
+        learning_rate: Peak learning rate that was chosen with it.
+    """
+
+    regime: str
+    weight: float
+    tried: Sequence[float]
+    learning_rate: float
 
 
 def effects_table(sections: Named) -> Table:
@@ -129,6 +155,28 @@ def spread_table(sections: Named) -> Table:
     return Table(headers, {"": lines} if lines else {}, words=(0,))
 
 
+def measures_table(sections: Named) -> Table:
+    """What training did to the geometry, beside what it did to the scores: means over the runs of each variant.
+
+    Args:
+        sections: From `sections_of_studies`; those that lack entropy, spread or both together are left out.
+    """
+    groups: dict[str, list[list[str]]] = {}
+    explained = [each for each in sections if {*SPREAD, "mst_length"} <= set(each[1].variants)]
+    for study, section in explained:
+        by_name = {row.name: row for row in section.rows}
+        measures = {finding.group: finding.measure for finding in section.findings()}
+        rows = [by_name.get(name) for name in (*EXPLAINING, measures.get("similarity", ""))]
+        rows += [retention_row(section, index) for index in RETENTION_OF]
+        groups[f"{section.title} ({study.name})"] = [
+            [variant, *["" if row is None else number(row.mean(variant), decimals(row)) for row in rows]]
+            for variant in EXPLAINED
+            if variant in section.variants
+        ]
+    headers = ["variant", *EXPLAINING, _column("similarity", explained)]
+    return Table([*headers, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
+
+
 def costs_table(sections: Named, costs: Mapping[str, str]) -> Table:
     """What dear terms cost and change, beside plain ones in the same studies.
 
@@ -159,14 +207,18 @@ def choices_table(sections: Named) -> Table:
     return Table(headers, {"": rows}, words=(0, 1, 2))
 
 
-def chosen_weights(sections: Named, variant: str) -> list[tuple[Candidate, Section]]:
-    """The settings of a regularizer that were chosen on the validation tasks, each with its section."""
-    return [
-        (candidate, section)
-        for _, section in sections
-        for candidate in section.tuning
-        if candidate.chosen and candidate.variant == variant
-    ]
+def weight_choices(sections: Named, variant: str) -> list[WeightChoice]:
+    """Which weights that are numbers were chosen for a regularizer on the validation tasks, for each regime."""
+    choices = []
+    for study, section in sections:
+        tried = [each for each in section.tuning if each.variant == variant]
+        weights = sorted({each.weight for each in tried if not isinstance(each.weight, str)})
+        choices += [
+            WeightChoice(f"{section.title} ({study.name})", each.weight, weights, each.learning_rate)
+            for each in tried
+            if each.chosen and not isinstance(each.weight, str)
+        ]
+    return choices
 
 
 def weight_gains(sections: Named, variant: str) -> dict[float, list[float]]:

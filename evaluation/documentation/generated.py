@@ -11,14 +11,16 @@ from evaluation.documentation import drawings
 from evaluation.documentation.effects import (
     COSTS_READING,
     EFFECTS_READING,
+    MEASURES_READING,
     UNADJUSTED_READING,
     added_table,
     choices_table,
-    chosen_weights,
     costs_table,
     effects_table,
     heads_table,
+    measures_table,
     spread_table,
+    weight_choices,
     weight_gains,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
@@ -68,6 +70,11 @@ def _spread() -> str:
     return _unadjusted(spread_table(sections_of_studies()))
 
 
+def _measures() -> str:
+    table = measures_table(sections_of_studies(SHOWN_FIRST))
+    return "\n".join([*markdown_table(table), MEASURES_READING]) if table.groups else NOTHING
+
+
 def _heads() -> str:
     return _unadjusted(heads_table(sections_of_studies()))
 
@@ -99,19 +106,23 @@ def _choices() -> str:
 
 
 def _weights() -> str:
-    """Which weights of persistent entropy were chosen, and how often the default is among them."""
-    chosen = chosen_weights(sections_of_studies(), METHOD)
+    """Which weights of persistent entropy were chosen, and from which."""
+    chosen = weight_choices(sections_of_studies(), METHOD)
     if not chosen:
         return NOTHING
-    of_default = sum(candidate.weight == DEFAULT_WEIGHT for candidate, _ in chosen)
+    of_default = [each for each in chosen if each.weight == DEFAULT_WEIGHT]
+    lowest = sum(each.weight == each.tried[0] for each in of_default)
     lines = [
-        f"The default weight, {DEFAULT_WEIGHT:g}, was the choice in {of_default} of {len(chosen)} cases:",
+        f"The default weight, {DEFAULT_WEIGHT:g}, was the choice in {len(of_default)} of {len(chosen)} cases. In "
+        f"{lowest} of them no smaller one was tried, so that it can mean “as little as possible”:",
         "",
-        "| start model and regime | weight chosen | learning rate |",
-        "|---|---:|---:|",
+        "| start model and regime | weight chosen | tried | learning rate |",
+        "|---|---:|---:|---:|",
     ]
     lines += [
-        f"| {plain(section.title)} | {weight_text(each.weight)} | {each.learning_rate:g} |" for each, section in chosen
+        f"| {plain(each.regime)} | {weight_text(each.weight)} | {', '.join(map(weight_text, each.tried))} | "
+        f"{each.learning_rate:g} |"
+        for each in chosen
     ]
     return "\n".join(lines)
 
@@ -223,6 +234,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "studies": _studies,
     "effects": _effects,
     "spread": _spread,
+    "measures": _measures,
     "heads": _heads,
     "whitening": _whitening,
     "added": _added,
