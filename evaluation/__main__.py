@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is None and error.errno not in NO_MORE_FILES:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        return _refuse(f"{where}{error.strerror}; make room or rights, then repeat the command to go on.")
+        cure = "put it back" if isinstance(error, FileNotFoundError) else "make room or rights"
+        return _refuse(f"{where}{error.strerror}; {cure}, then repeat the command to go on.")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in ("evaluation", "st_isotropy"):
             raise
@@ -129,6 +130,8 @@ def _compare(options: argparse.Namespace) -> int:
     from evaluation.compare import compare
     from evaluation.retrieval import QUICK_INDEXES
 
+    if options.pairs or options.jobs != 1 or options.backend != "joblib" or options.address:
+        raise UserError("--pairs, --jobs, --backend and --address are for studies: leave them out with --model.")
     compare(
         options.model,
         options.tasks,

@@ -72,7 +72,7 @@ def _group_line(group: str, found: Sequence[tuple[Section, Finding]]) -> str:
         measure = Counter(each.measure for _, each in decided).most_common(1)[0][0]
         decided = [(section, each) for section, each in decided if each.measure == measure]
     measures = {each.measure for _, each in decided}
-    several = {each.pair for _, each in decided}, {section.title for section, _ in decided}
+    several = {each.pair for _, each in found}, {section.title for section, _ in found}
     named = []
     for section, each in decided:
         label = [_pair(section, each.pair)] * (len(several[0]) > 1) + [_short(each.measure)] * (len(measures) > 1)

@@ -56,7 +56,7 @@ def compare(
     if len(set(names)) < len(names):
         raise UserError(f"--model names a model twice ({', '.join(names)}): name each once.")
     searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
-    index_kinds(searched)
+    index_kinds([name for name in indexes if name != ALL])
     check_folder(folder)
     timing = Timing(folder)
     sources = resolve_tasks(tasks, mirror, own)
@@ -64,7 +64,9 @@ def compare(
     models = {name: load_model(name) for name in names}
     configuration = {
         "models": {name: fingerprint(model) for name, model in models.items()},
+        "compared with": names[0],
         "tasks": {source.name: source.make().metadata.revision for source in sources},
+        "isotropy of": isotropy_of,
         "mirror": None if mirror is None else str(mirror.resolve()),
         "indexes": list(searched),
     }
@@ -75,17 +77,19 @@ def compare(
     cells = {
         name: folder / "models" / f"{file_name(name)}-{identity}" for name, identity in configuration["models"].items()
     }
-    measured = {}
+    measured, shown = {}, labels(names)
     for name, model in models.items():
         start = None if name == names[0] else cells[names[0]]
-        measured[name] = _measured(model, file_name(name), sources, cells[name], isotropy_of, searched, start, timing)
+        measured[shown[name]] = _measured(
+            model, file_name(name), sources, cells[name], isotropy_of, searched, start, timing
+        )
     failures = {failure["reason"]: None for each in measured.values() for failure in each["failures"]}
     if not any(each["tasks"] for each in measured.values()):
         raise UserError(next(iter(failures)))
     summary = Summary(
-        title=" and ".join(names) + " on " + ", ".join(source.name for source in sources),
+        title=" and ".join(measured) + " on " + ", ".join(source.name for source in sources),
         sections=[_section(measured, cells[names[0]])],
-        notes=[*map(no_faiss_check, others), *_notes(sources, isotropy_of)],
+        notes=[*(no_faiss_check(shown[name]) for name in others), *_notes(sources, isotropy_of)],
         timing=timing.read(),
         missing=list(failures),
     )
@@ -96,6 +100,28 @@ def compare(
         f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under models/."
     )
     return summary
+
+
+def labels(names: Sequence[str]) -> dict[str, str]:
+    """What models are called in a report: a folder by as many last parts of its path as tell it from the others.
+
+    Example:
+        >>> labels(["minilm", "sentence-transformers/all-MiniLM-L6-v2"])["minilm"]
+        'minilm'
+    """
+    paths = {name: Path(name).resolve().parts if Path(name).is_dir() else (name,) for name in names}
+    return {
+        name: next(
+            "/".join(parts[-length:])
+            for length in range(1, len(parts) + 1)
+            if length == len(parts) or all(other[-length:] != parts[-length:] for other in _others(paths, name))
+        )
+        for name, parts in paths.items()
+    }
+
+
+def _others(paths: Mapping[str, Sequence[str]], name: str) -> list[Sequence[str]]:
+    return [parts for other, parts in paths.items() if other != name]
 
 
 def _measured(

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -121,6 +122,31 @@ def _name(error: OSError, path: Path) -> None:
     """A full disk is told by the write, which knows no file name."""
     if error.errno in NO_MORE_FILES and error.filename is None:
         error.filename = str(path)
+
+
+def folder_hash(folder: Path) -> str:
+    """Hash of the names and contents of all files in a folder, hidden ones left out.
+
+    Contents are read again only when the size or time of a file changed.
+    """
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    files = [(path, path.relative_to(folder)) for path in paths]
+    return _hash_of(
+        tuple(
+            (path, name.as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+            for path, name in files
+            if not any(part.startswith(".") for part in name.parts)
+        )
+    )
+
+
+@lru_cache
+def _hash_of(files: tuple[tuple[Path, str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, name, *_ in files:
+        with path.open("rb") as file:
+            digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()} ".encode())
+    return digest.hexdigest()[:16]
 
 
 def file_name(name: str) -> str:

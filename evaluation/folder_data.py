@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.errors import UserError
-from evaluation.folder_rows import COLUMNS, Grades, Rows, grades_of, json_rows, table_header, table_rows
+from evaluation.folder_rows import COLUMNS, HIDDEN, Grades, Rows, grades_of, json_rows, table_header, table_rows
 
 SPLITS = {"train": "train", "validation": "validation", "dev": "validation", "test": "test"}
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
@@ -83,13 +83,16 @@ def read_beir(data: DataSet) -> BeirData:
 
 
 def read_tables(data: DataSet) -> dict[str, Rows]:
-    """Read the splits of a table; scores become numbers.
+    """Read the splits of a table; scores become numbers. A split with hidden labels, as in GLUE, is left out.
 
     Raises:
         UserError: A line has the wrong number of cells, or a score or label is none.
     """
     _check_unchanged(data)
-    return {split: table_rows(path, data.kind) for split, path in data.files.items()}
+    splits = {split: table_rows(path, data.kind) for split, path in data.files.items()}
+    return {
+        split: rows for split, rows in splits.items() if {str(label) for label in rows.get("label", ())} != {HIDDEN}
+    }
 
 
 def _in_folder(folder: Path) -> list[DataSet]:
@@ -124,8 +127,15 @@ def _is_beir(folder: Path) -> bool:
 
 def _tables(folder: Path) -> dict[str, Path]:
     """The tables in a folder by name, the one that is not gzipped where there are both."""
-    endings = ((path, ending) for ending in reversed(TABLES) for path in sorted(folder.glob(f"*{ending}")))
-    return {path.name.removesuffix(ending): path for path, ending in endings if path.is_file()}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        ending = next((ending for ending in TABLES if path.name.lower().endswith(ending)), None)
+        if ending is None or not path.is_file():
+            continue
+        other = found.setdefault(name := path.name[: -len(ending)], path)
+        if other != path and path.name.removesuffix(".gz") != other.name.removesuffix(".gz"):
+            raise UserError(f"{other} and {path} would both be the data set {name}: remove or rename one.")
+    return found
 
 
 def _present(folder: Path, name: str) -> list[Path]:

@@ -12,6 +12,8 @@ from evaluation.errors import UserError
 Grades = dict[str, dict[str, int]]  # query id -> document id -> grade
 Rows = dict[str, list[Any]]  # column -> values
 
+HIDDEN = "-1"  # the label of every row of GLUE's test splits
+
 # The columns of each kind of table; a sentence counts as a text.
 COLUMNS = {
     "pairs with scores": ("sentence1", "sentence2", "score"),
@@ -77,6 +79,11 @@ def table_rows(path: Path, kind: str) -> Rows:
             rows[name].append(_value(name, row[name], kind, path, number))
     if not rows[columns[0]]:
         raise UserError(f"{path} has a header and no rows: add some, or remove the file.")
+    hidden = sum(str(label) == HIDDEN for label in rows.get("label", ()))
+    if kind == "pairs with labels" and 0 < hidden < len(rows["label"]):
+        raise UserError(
+            f"{path}: {hidden} of {len(rows['label'])} labels are {HIDDEN}, which says nothing; take them out."
+        )
     return rows
 
 
@@ -87,7 +94,7 @@ def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
             raise UserError(f"{path}, line {number}: the score {cell!r} is no finite number; give every pair one.")
         return score
     if name == "label" and kind == "pairs with labels":
-        if cell.strip() not in ("0", "1"):
+        if cell.strip() not in ("0", "1", HIDDEN):
             raise UserError(
                 f"{path}, line {number}: the label {cell!r} is neither 1 (the pair means the same) nor 0; "
                 "call the column score if it is a degree of similarity."
@@ -95,7 +102,7 @@ def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
         return int(cell)
     if name == "label" and not cell.strip():
         raise UserError(f"{path}, line {number}: the label is empty; give every text one.")
-    return cell
+    return cell.strip() if name == "label" else cell
 
 
 def _number(cell: str) -> float | None:
@@ -118,9 +125,15 @@ def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
         if not line.strip():
             continue
         row = _json_object(line, path, number)
-        missing = [name for name in ("_id", "text") if not isinstance(row.get(name), str)]
-        if missing:
-            raise UserError(f'{path}, line {number}: there is no text under "{missing[0]}"; add it.')
+        for name in ("_id", *columns):
+            value = row.get(name) if name != "title" else row.get(name) or ""
+            if not isinstance(value, str):
+                cure = "add it" if value is None else f"write {value!r} as a text, in quotation marks"
+                raise UserError(f'{path}, line {number}: there is no text under "{name}"; {cure}.')
+            if not _is_unicode(value):
+                raise UserError(
+                    f'{path}, line {number}: "{name}" holds half a character (a surrogate); mend the export.'
+                )
         if row["_id"] in lines:
             raise UserError(
                 f"{path}, line {number}: the id {row['_id']!r} is that of line {lines[row['_id']]} too; "
@@ -132,6 +145,14 @@ def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
     if not lines:
         raise UserError(f"{path} is empty: it needs one JSON object a line.")
     return rows
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _json_object(line: str, path: Path, number: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from datasets import Dataset, DatasetDict
 from mteb.abstasks import (
     AbsTask,
@@ -21,6 +22,7 @@ from mteb.abstasks.task_metadata import TaskMetadata, TaskType
 from evaluation.errors import UserError
 from evaluation.files import file_name
 from evaluation.folder_data import BEIR, BeirData, DataSet, data_sets, read_beir, read_tables
+from evaluation.folder_rows import HIDDEN
 from evaluation.parts import PARTS, take
 from evaluation.task_source import TaskSource
 
@@ -102,13 +104,14 @@ def on_split(task: AbsTask, split: str) -> AbsTask:
 
 def _tasks(data: DataSet) -> list[OwnTask]:
     """What a data set serves for."""
-    splits = tuple(sorted(data.files, key=lambda split: (split not in TESTED, split)))
+    splits = tuple(sorted(data.files, key=lambda split: (split not in TESTED, split == "train", split)))
+    used = "" if splits[0] in TESTED else f"{data.name} is evaluated on its split {splits[0]}."
     if data.kind == BEIR:
-        return [OwnTask(data.name, "Retrieval", data, splits)]
+        return [OwnTask(data.name, "Retrieval", data, splits, used)]
     if data.kind == "pairs with scores":
-        return [OwnTask(data.name, "STS", data, splits)]
+        return [OwnTask(data.name, "STS", data, splits, used)]
     if data.kind == "pairs with labels":
-        return [OwnTask(data.name, "PairClassification", data, splits)]
+        return [OwnTask(data.name, "PairClassification", data, splits, used)]
     tested = tuple(split for split in splits if split != "train")
     clustering = f"{data.name}-clustering"
     if "train" in splits and tested:
@@ -162,7 +165,14 @@ class OwnData(ABC):
 
     def load_data(self, *args: Any, **kwargs: Any) -> None:
         """Read the data set, as mteb asks before it evaluates."""
-        self.dataset = {"default": self.read()}
+        splits = self.read()
+        for split in cast(Any, self).eval_splits:
+            if split not in splits:
+                raise UserError(
+                    f"{self.data.files[split]}: every label is {HIDDEN}, so nothing can be scored; name another split, "
+                    f"such as {self.data.name}:{next(iter(splits), 'validation')}, or remove the file."
+                )
+        self.dataset = {"default": splits}
         self.data_loaded = True
 
     @abstractmethod
@@ -237,6 +247,15 @@ class OwnClassification(OwnData, AbsTaskClassification):
         """Texts with the numbers of their labels."""
         return as_dataset(numbered(_labelled(self.data)))
 
+    def _calculate_scores(self, y_test: Any, y_pred: Any) -> Any:
+        """As mteb, whose average precision takes no other two labels than 0 and 1, as when the test split lacks one."""
+        present = np.unique(y_test)
+        if len(present) != 2:
+            return super()._calculate_scores(y_test, y_pred)
+        numbers = {label: number for number, label in enumerate(dict.fromkeys([*present, *np.unique(y_pred)]))}
+        renumbered = ([numbers[label] for label in labels] for labels in (np.array(y_test), np.array(y_pred)))
+        return super()._calculate_scores(*renumbered)
+
 
 class OwnClustering(OwnData, AbsTaskClustering):
     """Clustering of texts with labels."""
@@ -249,7 +268,10 @@ class OwnClustering(OwnData, AbsTaskClustering):
 
     def read(self) -> DatasetDict:
         """Texts with labels."""
-        return as_dataset(_labelled(self.data))
+        splits = _labelled(self.data)
+        classes = max(len(set(rows["label"])) for rows in splits.values())
+        self.max_documents_per_cluster = max(self.max_documents_per_cluster, 2 * classes)
+        return as_dataset(splits)
 
 
 _KINDS: dict[str, Any] = {

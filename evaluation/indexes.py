@@ -84,15 +84,32 @@ def _ivf(dimensions: int, setting: Setting) -> faiss.Index:
 
 
 def _pq(dimensions: int, setting: Setting) -> faiss.Index:
-    return faiss.IndexPQFastScan(dimensions, setting["M"], 4, faiss.METRIC_INNER_PRODUCT)
+    return _padded(dimensions, setting["M"], _quantized)
 
 
 def _opq(dimensions: int, setting: Setting) -> faiss.Index:
-    rotation = faiss.OPQMatrix(dimensions, setting["M"])
-    quantizer = faiss.ProductQuantizer(dimensions, setting["M"], 4)
+    return _padded(dimensions, setting["M"], _rotated_and_quantized)
+
+
+def _padded(dimensions: int, parts: int, make: Callable[[int, int], faiss.Index]) -> faiss.Index:
+    """An index of that many equal parts: another model's dimension may not divide, and zeros change no product."""
+    missing = -dimensions % parts
+    if not missing:
+        return make(dimensions, parts)
+    padding = _FIRST_DIMENSIONS(dimensions, dimensions + missing, False)
+    return faiss.IndexPreTransform(padding, make(dimensions + missing, parts))
+
+
+def _quantized(dimensions: int, parts: int) -> faiss.Index:
+    return faiss.IndexPQFastScan(dimensions, parts, 4, faiss.METRIC_INNER_PRODUCT)
+
+
+def _rotated_and_quantized(dimensions: int, parts: int) -> faiss.Index:
+    rotation = faiss.OPQMatrix(dimensions, parts)
+    quantizer = faiss.ProductQuantizer(dimensions, parts, 4)
     rotation.pq, rotation.niter = quantizer, OPQ_ROUNDS
     add_to_referenced_objects(rotation, quantizer)  # the rotation holds a bare pointer
-    return faiss.IndexPreTransform(rotation, _pq(dimensions, setting))
+    return faiss.IndexPreTransform(rotation, _quantized(dimensions, parts))
 
 
 def _scalar(bits: int, dimensions: int, setting: Setting) -> faiss.Index:

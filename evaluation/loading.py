@@ -29,7 +29,11 @@ def load(task: AbsTask) -> None:
         there = dataset.get(subset, dataset)
         missing = set(task.eval_splits) - set(there)
         if missing:
-            raise _no_data(task, f"the split {', '.join(sorted(missing))} is missing among {', '.join(there)}")
+            raise UserError(
+                f"{task.metadata.name} ({task.metadata.dataset['path']}) has no split {', '.join(sorted(missing))} but "
+                f"{', '.join(there)}: name one of these, or give a whole local copy, laid out as on the hub, with "
+                "--mirror DIR."
+            )
 
 
 def _no_data(task: AbsTask, reason: str) -> UserError:

@@ -80,14 +80,19 @@ def measure(
         "curves": {},
         "distributions": {},
     }
-    if embeddings_file(folder, isotropy_of).exists():
-        texts = load_texts(embeddings_file(folder, isotropy_of))
+    texts = load_texts(embeddings_file(folder, isotropy_of)) if embeddings_file(folder, isotropy_of).exists() else ()
+    if len(texts) > 1:  # one text has no geometry
         measured["isotropy"] = {
             name: {"value": each.value, "isotropic": each.isotropic}
             for name, each in isotropy(texts, names=MEASURES).items()
         }
         measured["distributions"] = distributions(texts)
-    for name in [each.task for each in scores if indexes and qrels_file(folder, each.task).exists()]:
+    searched = [each.task for each in scores if indexes and qrels_file(folder, each.task).exists()]
+    if start is not None:  # where that model failed, there are no settings for this one
+        searched = [
+            name for name in searched if _indexes_file(start, name).exists() or embeddings_file(start, name).exists()
+        ]
+    for name in searched:
         embeddings = RetrievalEmbeddings.load(embeddings_file(folder, name))
         qrels = read_json(qrels_file(folder, name))
         chosen = chosen_indexes(start or folder, name, indexes, qrels, index_seeds)

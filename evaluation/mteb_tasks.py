@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import mteb
+from datasets import config
 from huggingface_hub import constants
 from mteb.abstasks import AbsTask
 from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from mteb.abstasks.task_metadata import TaskType
 
 from evaluation.errors import UserError
+from evaluation.files import folder_hash
 from evaluation.hub import hub_reachable
 from evaluation.parts import PARTS, take
 from evaluation.task_source import TaskSource
@@ -127,9 +130,38 @@ def make_task(name: str, subsets: Sequence[str], splits: Sequence[str], part: st
         task.metadata = task.metadata.model_copy(update={"tasks": fresh})
     if mirror is not None:
         for each in single_tasks(task):
-            path = str(mirror / each.metadata.dataset["path"])
-            each.metadata = each.metadata.model_copy(update={"dataset": {**each.metadata.dataset, "path": path}})
+            _take_from(mirror, each)
     return take(task, part) if part else task
+
+
+def _take_from(mirror: Path, task: AbsTask) -> None:
+    """Let a task load its data from a mirror; its revision is then a hash of them, so that no results are confused."""
+    folder = mirror / task.metadata.dataset["path"]
+    dataset: dict[str, Any] = {**task.metadata.dataset, "path": str(folder)}
+    if not folder.is_dir():  # `check_data` says so
+        task.metadata = task.metadata.model_copy(update={"dataset": dataset})
+        return
+    revision = folder_hash(folder)
+    task.metadata = task.metadata.model_copy(update={"dataset": {**dataset, "revision": revision}})
+    load = task.load_data
+
+    def load_mirrored(*args: Any, **kwargs: Any) -> None:
+        with _cached_by(revision):
+            load(*args, **kwargs)
+
+    task.load_data = load_mirrored
+
+
+@contextmanager
+def _cached_by(revision: str) -> Iterator[None]:
+    """Let `datasets` cache under a revision: it takes two folders of one name for the same data."""
+    before = config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH
+    root = Path(before[0]) / "mirrors" / revision
+    config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH = root, root / "downloads"
+    try:
+        yield
+    finally:
+        config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH = before
 
 
 def single_tasks(task: AbsTask) -> list[AbsTask]:

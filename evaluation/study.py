@@ -87,6 +87,10 @@ class Grid:
         if not self.weights:
             raise UserError(f"The regularizer {self.name!r} has no weights; give one at least.")
         for weight in self.weights:
+            if not isinstance(weight, str | int | float):
+                raise UserError(
+                    f"The regularizer {self.name!r} has {weight!r} among its weights; give numbers or texts."
+                )
             check_weight(self.name, weight)
         if len(set(self.weights)) < len(self.weights):
             raise UserError(f"The regularizer {self.name!r} names a weight twice.")
@@ -261,7 +265,7 @@ def read_study(path: Path) -> Study:
         UserError: The file cannot be read, is no TOML, or does not describe a study; the text says what and where.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"The study {path} cannot be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -285,9 +289,13 @@ def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
         raise UserError(f"There is no {', '.join(missing)} in {where}.")
     for field in fields(kind):
         wanted = get_origin(field.type) or field.type
-        if field.name in row and not isinstance(row[field.name], _TOML_TYPES[wanted]):
-            value = row[field.name]
+        value = row.get(field.name)
+        if field.name in row and (not isinstance(value, _TOML_TYPES[wanted]) or isinstance(value, bool)):
             raise UserError(f"In {where}, {field.name} is {value!r} and must be a {_TOML_NAMES[wanted]}.")
+        if field.type == tuple[str, ...] and (
+            odd := [each for each in row.get(field.name, ()) if type(each) is not str]
+        ):
+            raise UserError(f"In {where}, {field.name} holds {odd[0]!r} and must be a list of texts.")
     return kind(**row)
 
 

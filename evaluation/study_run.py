@@ -16,6 +16,7 @@ from evaluation.files import delete_folder, file_name, new_folder, write_json
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model, load_start_model
 from evaluation.names import check_name
 from evaluation.noise import no_dataset_bars
+from evaluation.parts import PARTS
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.run_directory import check_folder, open_run
 from evaluation.runner import Backend, run_cells
@@ -132,6 +133,8 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         if names
     }
     tasks = {task.name: task for each in measurings.values() for task in each.tasks}
+    if VALIDATION in measurings:
+        _check_apart(measurings[VALIDATION].tasks, measurings[TEST].tasks)
     if study.isotropy_of:
         check_name("task of the study, for isotropy_of,", study.isotropy_of, sorted(tasks))
     open_run(folder, {"command": "study"})
@@ -231,6 +234,27 @@ def _measuring(phase: str, study: Study, names: Sequence[str], sources: Sources)
         indexes=study.indexes if phase == TEST else (),
         index_seeds=study.index_seeds,
     )
+
+
+def _check_apart(validation: Sequence[TaskSource], test: Sequence[TaskSource]) -> None:
+    """Refuse to report on what the settings were chosen on."""
+    for chosen_on in validation:
+        for reported in test:
+            if _share_texts(chosen_on, reported):
+                raise UserError(
+                    f"The settings would be chosen on {chosen_on.name} and reported on {reported.name}, which share "
+                    "texts: give validation and test different splits, such as :tune and :report."
+                )
+
+
+def _share_texts(*sources: TaskSource) -> bool:
+    names, parts = zip(*(source.name.partition(":")[::2] for source in sources), strict=True)
+    if len({name.partition("[")[0] for name in names}) > 1 or set(parts) == set(PARTS):
+        return False
+    tasks = [source.make() for source in sources]
+    subsets = set.intersection(*(set(task.hf_subsets) for task in tasks))
+    splits = [{"test"} if part in PARTS else set(task.eval_splits) for part, task in zip(parts, tasks, strict=True)]
+    return bool(subsets and set.intersection(*splits))
 
 
 def measure_starts(running: Running, prepared: Sequence[Prepared]) -> dict[tuple[str, str], dict[str, Any]]:

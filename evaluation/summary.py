@@ -201,8 +201,9 @@ def _has_interval(row: Row, pair: str) -> bool:
 def _finding(row: Row, pair: str) -> Finding:
     """New training runs where there are several, the harder question; otherwise these runs on new queries."""
     comparisons = row.comparisons[pair]
-    with_interval = [c for c in comparisons if c.low is not None] or comparisons
-    comparison = next((c for c in with_interval if c.estimand == NEW_RUNS), with_interval[0])
+    with_interval = [c for c in comparisons if c.low is not None]
+    speaking = with_interval or [c for c in comparisons if c.n > 1] or comparisons
+    comparison = next((c for c in speaking if c.estimand == NEW_RUNS), speaking[0])
     found = verdict(comparison, row.greater_is_better, row.name)
     return Finding(
         pair, row.group, row.name, found.outcome, found.sentence, comparison, row.greater_is_better, comparison.p

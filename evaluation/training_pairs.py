@@ -101,17 +101,19 @@ def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer |
 def with_mismatches(pairs: Dataset, seed: int = 0) -> Dataset:
     """Score positive pairs 1 and as many mismatches 0: columns `sentence1`, `sentence2`, `score`.
 
-    A mismatch pairs an anchor with another pair's positive. Mismatches belong to the data, not to a training run, so
-    every run uses the same `seed`.
+    A mismatch pairs an anchor with another pair's positive; one that is itself a pair of the data is left out.
+    Mismatches belong to the data, not to a training run, so every run uses the same `seed`.
     """
     first, second = list(pairs["anchor"]), list(pairs["positive"])
     n = len(first)
     other = (np.arange(n) + np.random.default_rng(seed).integers(1, n, size=n)) % n
+    true = set(zip(first, second, strict=True))
+    wrong = [each for each in zip(first, (second[i] for i in other), strict=True) if each not in true]
     return Dataset.from_dict(
         {
-            "sentence1": first + first,
-            "sentence2": second + [second[i] for i in other],
-            "score": [1.0] * n + [0.0] * n,
+            "sentence1": first + [anchor for anchor, _ in wrong],
+            "sentence2": second + [positive for _, positive in wrong],
+            "score": [1.0] * n + [0.0] * len(wrong),
         }
     )
 
@@ -163,7 +165,9 @@ def _labelled(labelled: LabelledData, split: str) -> Dataset:
 
 
 def _of_task(name: str, sources: Sources) -> Dataset:
-    [source] = resolve_tasks([name], sources.mirror, sources.folders)
+    source, *others = resolve_tasks([name], sources.mirror, sources.folders)
+    if others:
+        raise UserError(f"Training pairs are taken from one STS task, and {name} stands for {len(others) + 1} tasks.")
     task = source.make()
     if not isinstance(task, AbsTaskSTS):
         raise UserError(f"Training pairs are taken from STS tasks, and {name} is of the type {source.type}.")
@@ -228,6 +232,8 @@ def _columns(path: Path) -> tuple[tuple[str, ...], list[list[Any]]]:
             raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
         columns: list[list[Any]] = [[] for _ in header]
         for line, row in enumerate(rows, 2):
+            if not row:  # a blank line, often the last
+                continue
             if len(row) != len(header):
                 raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
             for column, cell in zip(columns, row, strict=True):

@@ -7,7 +7,7 @@ from example_summary import example_summary, small_summary
 
 from evaluation.answer import answer
 from evaluation.dose_response import dose_response, transfer
-from evaluation.statistics import student_interval
+from evaluation.statistics import query_interval, student_interval
 from evaluation.summary import Row, Section, Summary, TransferAnswer
 
 COST = {"seconds": 1.0, "peak_memory_gib": 1.0}
@@ -40,6 +40,11 @@ def test_a_null_says_what_would_often_go_unseen() -> None:
 def test_one_run_is_undecided_and_says_why() -> None:
     [line] = answer(summary(section({"new": [0.1]})))
     assert line == "Isotropy: undecided, IsoScore +0.1 (new − old), no interval: one alone has no spread."
+    few = query_interval([0.5, 0.0, 0.0])
+    both = section({"new": [0.1]})
+    both.rows[0].comparisons["new − old"].append(few)
+    [line] = answer(summary(both))
+    assert line == "Isotropy: undecided, IsoScore +0.167 (new − old), no interval: 1 of 3 differ, and it takes 20."
     [line] = answer(summary(section({"one": [0.1], "two": [0.2]})))
     assert line == "Isotropy: undecided in all 2 comparisons; no interval: one alone has no spread."
 
@@ -50,6 +55,13 @@ def test_many_are_counted_and_the_best_and_the_worst_are_named() -> None:
     assert line == (
         "Isotropy: rose in 1 of 4 comparisons, fell in 1, no difference found in 2. "
         "By IsoScore: most up (here) +0.110 [+0.097, +0.123], least down (there) −0.208 [−0.223, −0.192]."
+    )
+
+
+def test_the_only_decided_of_several_is_named() -> None:
+    [line] = answer(summary(section({"up": [0.1, 0.11, 0.12, 0.11], "same": [0.2, 0.2, 0.2, 0.2]})))
+    assert line == (
+        "Isotropy: rose in 1 of 2 comparisons, undecided in 1. By IsoScore: most up +0.110 [+0.097, +0.123]."
     )
 
 

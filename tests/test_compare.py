@@ -1,16 +1,19 @@
 """`python -m evaluation run` from a mirror of a few sentence pairs, and what it says about mirrors that are broken."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow
 import pytest
+import torch
 from own_data import write_beir, write_labels, write_pairs
 from pyarrow import parquet
 from scipy.stats import spearmanr
 from small_corpus import WORDS, static_model
 
 from evaluation.__main__ import main
+from evaluation.compare import labels
 from evaluation.files import read_json
 
 PAIRS = 60
@@ -58,15 +61,16 @@ def test_two_models_are_scored_and_compared_over_sentence_pairs(
     assert run(models, mirror, tmp_path / "run") == 0
     [row] = [row for row in rows(tmp_path / "run") if row["group"] == "similarity"]
     data = sentence_pairs()
-    for model, [score] in row["values"].items():
-        encoded = static_model(seed=models.index(model))
+    assert list(row["values"]) == ["before", "after"]
+    for seed, [score] in enumerate(row["values"].values()):
+        encoded = static_model(seed=seed)
         first, second = (encoded.encode(data[column]) for column in ("sentence1", "sentence2"))
         similarity = encoded.similarity_pairwise(first, second)
         assert score == pytest.approx(100 * spearmanr(similarity, data["score"]).statistic, abs=1e-4)
     [[over_runs, over_pairs, *_]] = row["comparisons"].values()
     assert over_runs["low"] is None and over_pairs["n"] == PAIRS
     assert over_pairs["low"] < over_pairs["estimate"] < over_pairs["high"]
-    assert over_pairs["estimate"] == pytest.approx(row["values"][models[1]][0] - row["values"][models[0]][0])
+    assert over_pairs["estimate"] == pytest.approx(row["values"]["after"][0] - row["values"]["before"][0])
     assert {"isotropy"} == {other["group"] for other in rows(tmp_path / "run")} - {"similarity"}
     assert "STS13 Spearman" in capsys.readouterr().out
     assert (tmp_path / "run" / "report.md").read_text().startswith("# ")
@@ -80,10 +84,27 @@ def test_one_model_is_scored_without_a_comparison(models: list[str], mirror: Pat
 
 def test_a_finished_task_is_not_evaluated_again(models: list[str], mirror: Path, tmp_path: Path) -> None:
     run(models, mirror, tmp_path / "run")
-    before = rows(tmp_path / "run")
-    (mirror / DATA).unlink()  # evaluating again would fail
+    scored = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "models").rglob("*")}
     assert run(models, mirror, tmp_path / "run") == 0
-    assert rows(tmp_path / "run") == before
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "models").rglob("*")} == scored
+
+
+def test_two_mirrors_with_folders_of_one_name_are_never_taken_for_one(
+    models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    readme = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: test\n    path: data/test-*\n---\n"
+    (mirror / DATA).parents[1].joinpath("README.md").write_text(readme)
+    other = tmp_path / "other"
+    shutil.copytree(mirror, other)
+    turned = sentence_pairs()
+    turned["score"] = [5 - score for score in turned["score"]]
+    parquet.write_table(pyarrow.table(turned), other / DATA)
+    assert run(models[:1], mirror, tmp_path / "run") == run(models[:1], other, tmp_path / "turned") == 0
+    [score], [turned_score] = (rows(tmp_path / name)[-1]["values"]["before"] for name in ("run", "turned"))
+    assert turned_score == pytest.approx(-score) and score > 10
+    shutil.copy(other / DATA, mirror / DATA)
+    assert run(models[:1], mirror, tmp_path / "run") == 2
+    assert "tasks.STS13 was" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -91,9 +112,8 @@ def test_a_finished_task_is_not_evaluated_again(models: list[str], mirror: Path,
     [
         (Path.unlink, "doesn't contain any data files"),
         (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "not a parquet file"),
-        (lambda path: path.rename(path.with_name("train-00000-of-00001.parquet")), "the split test is missing"),
     ],
-    ids=["missing", "pointer", "split"],
+    ids=["missing", "pointer"],
 )
 def test_a_mirror_with_broken_data_is_one_sentence(
     spoil, reason: str, models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
@@ -104,6 +124,54 @@ def test_a_mirror_with_broken_data_is_one_sentence(
     assert error.startswith("error: The data of STS13 (") and reason in error
     assert error.endswith("give a whole local copy, laid out as on the hub, with --mirror DIR.\n")
     assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_a_split_that_is_not_there_is_named_with_those_that_are(
+    models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (mirror / DATA).rename((mirror / DATA).with_name("train-00000-of-00001.parquet"))
+    assert run(models[:1], mirror, tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: STS13 (") and "has no split test but train: name one of these, or give" in error
+
+
+def test_the_first_model_and_the_task_of_the_isotropy_belong_to_a_run(
+    models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def again(*names: str, tasks: str) -> int:
+        data = ["--folder", str(own), "--tasks", *tasks.split(), "--indexes", "flat", "--out", str(tmp_path / "run")]
+        return main(["run", "--model", *names, *data])
+
+    assert again(*models, tasks="likeness poems-clustering") == 0
+    assert again(*models, tasks="poems-clustering likeness") == 2
+    assert "isotropy of was 'likeness' and is now 'poems-clustering'" in capsys.readouterr().err
+    assert again(*models[::-1], tasks="likeness poems-clustering") == 2
+    assert f"compared with was {models[0]!r} and is now {models[1]!r}" in capsys.readouterr().err
+
+
+def test_models_in_folders_have_the_shortest_names_that_tell_them_apart(tmp_path: Path) -> None:
+    for name in ("one/final", "two/final", "base"):
+        (tmp_path / name).mkdir(parents=True)
+    names = [str(tmp_path / "one" / "final"), str(tmp_path / "two" / "final"), str(tmp_path / "base"), "org/final"]
+    assert list(labels(names).values()) == ["one/final", "two/final", "base", "org/final"]
+
+
+def test_a_first_model_without_scores_leaves_the_others_theirs(
+    models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    broken = static_model()
+    with torch.no_grad():
+        broken[0].embedding.weight[:] = torch.nan
+    broken.save_pretrained(str(tmp_path / "broken"), create_model_card=False)
+    data = ["--tasks", "books", "--folder", str(own), "--indexes", "flat", "--out", str(tmp_path / "run")]
+    assert main(["run", "--model", str(tmp_path / "broken"), models[0], *data]) == 0
+    summary = read_json(tmp_path / "run" / "summary.json")
+    assert summary["missing"] == ["40 of 40 embeddings of the queries hold NaN or infinity: check the model."]
+
+
+def test_what_only_studies_take_is_refused(models: list[str], own: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", "--model", *models, "--folder", str(own), "--jobs", "2"]) == 2
+    assert "are for studies: leave them out with --model" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -125,7 +193,7 @@ def test_own_data_are_compared_with_isotropy_and_indexes(
     assert {"IsoScore", "books nDCG@10", "likeness Spearman", "poems-clustering V-measure"} <= set(names)
     assert [name.split()[0] for name in names if name.startswith(("flat", "hnsw"))] == ["flat", "hnsw", "hnsw"]
     values = {row["name"]: row["values"] for row in section["rows"]}
-    for model in models:
+    for model in ("before", "after"):
         assert values["flat nDCG@10"][model] == pytest.approx(values["books nDCG@10"][model], abs=2e-3)
         assert {point["name"] for point in section["curves"][model]["books"]} == {"hnsw"}
         assert set(section["distributions"][model]) == {"cosines", "bars"}
@@ -148,7 +216,7 @@ def test_a_model_that_scores_by_dot_products_has_no_faiss_check(
     names = [row["name"] for row in read_json(tmp_path / "run" / "summary.json")["sections"][0]["rows"]]
     assert "books nDCG@10" in names and not [name for name in names if name.startswith("flat")]
     said = " ".join(capsys.readouterr().out.split())
-    assert f"There is no FAISS check, as {tmp_path / 'dot'} scores by another similarity than cosine" in said
+    assert "There is no FAISS check, as dot scores by another similarity than cosine" in said
 
 
 def test_a_task_without_scores_is_named_and_the_others_are_reported(

@@ -23,7 +23,21 @@ def row(**columns: object) -> str:
         ("corpus.jsonl", ['{"_id": "d0"'], "corpus.jsonl, line 1: this is no JSON (Expecting ',' delimiter); give one"),
         ("corpus.jsonl", ["[1]"], "corpus.jsonl, line 1: this is no JSON object; give one a line."),
         ("corpus.jsonl", [row(_id="d0")], 'corpus.jsonl, line 1: there is no text under "text"; add it.'),
-        ("queries.jsonl", [row(_id=1, text="a")], 'queries.jsonl, line 1: there is no text under "_id"; add it.'),
+        (
+            "corpus.jsonl",
+            [row(_id="a", title=1987, text="a")],
+            'under "title"; write 1987 as a text, in quotation marks.',
+        ),
+        (
+            "corpus.jsonl",
+            [row(_id="a", text="\ud83d")],
+            '"text" holds half a character (a surrogate); mend the export.',
+        ),
+        (
+            "queries.jsonl",
+            [row(_id=1, text="a")],
+            'queries.jsonl, line 1: there is no text under "_id"; write 1 as a text',
+        ),
         (
             "corpus.jsonl",
             [row(_id="d0", text="a"), "", row(_id="d0", text="b")],
@@ -77,6 +91,36 @@ def test_two_files_are_never_taken_for_one(tmp_path: Path) -> None:
         resolve_tasks([], folders=[tmp_path / "other"])
 
 
+def test_two_tables_of_one_name_are_refused_and_endings_may_be_in_capitals(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "likeness.TSV")
+    assert [source.name for source in resolve_tasks([], folders=[tmp_path])] == ["likeness"]
+    write_pairs(tmp_path / "likeness.csv")
+    with pytest.raises(
+        UserError, match=r"likeness\.TSV and .*likeness\.csv would both be the data set likeness: remove"
+    ):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_hidden_labels_of_a_test_split_leave_the_other_splits_usable(tmp_path: Path) -> None:
+    for name, seed in (("train", 1), ("validation", 2)):
+        write_pairs(tmp_path / "alike" / f"{name}.tsv", "label", seed=seed)
+    write_lines(tmp_path / "alike" / "test.tsv", [LABELED, "a\tb\t-1", "c\td\t-1"])
+    with pytest.raises(UserError, match=r"test\.tsv: every label is -1, .* name another split, such as alike:train"):
+        resolve_tasks(["alike"], folders=[tmp_path])
+    [source] = resolve_tasks(["alike:validation"], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert set(task.dataset["default"]) == {"train", "validation"}
+
+
+def test_a_train_split_is_the_last_to_be_evaluated_and_that_is_said(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        write_beir(tmp_path / "books", split=split)
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert list(source.make().eval_splits) == ["valid"]
+    assert source.note == "books is evaluated on its split valid."
+
+
 PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tlabel", "text\tlabel"
 
 
@@ -89,6 +133,8 @@ PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tl
         ([PAIRS, "a\tb\tnan"], ", line 2: the score 'nan' is no finite number"),
         ([PAIRS, "a\tb\t1", "c\td\t1"], ": all 2 scores are 1.0, so there is nothing to rank; give pairs of different"),
         ([LABELED, "a\tb\t2"], ", line 2: the label '2' is neither 1 (the pair means the same) nor 0; call the column"),
+        ([LABELED, "a\tb\t1", "c\td\t-1"], ": 1 of 2 labels are -1, which says nothing; take them out."),
+        ([LABELED, "a\tb\t-1"], ": every label is -1, so nothing can be scored; name another split, such as"),
         ([LABELED, "a\tb\t1"], ": all 1 labels are 1; give at least two different ones."),
         ([LABELS, "a\t "], ", line 2: the label is empty; give every text one."),
         ([LABELS, "a\tx", "b\tx"], ": all 2 labels are 'x'; give at least two different ones."),

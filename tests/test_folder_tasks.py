@@ -130,6 +130,23 @@ def test_splits_are_named_behind_a_colon(folder: Path) -> None:
         resolve_tasks(["topics:train"], folders=[folder])
 
 
+def test_a_class_that_the_test_split_lacks_is_no_failure(tmp_path: Path) -> None:
+    write_labels(tmp_path / "topics" / "train.tsv")
+    lines = write_labels(tmp_path / "all.tsv", seed=1).read_text().splitlines()
+    write_lines(tmp_path / "topics" / "test.tsv", [lines[0], *(line for line in lines[1:] if line[-1] != "a")])
+    [source, _] = resolve_tasks([], folders=[tmp_path / "topics"])
+    [scores] = evaluate(static_model(), "own", [source], tmp_path / "out")
+    assert scores.type == "Classification" and scores.score == pytest.approx(np.mean(list(scores.units.values())))
+
+
+def test_more_classes_than_a_clustering_draws_are_drawn_from_more_rows(tmp_path: Path) -> None:
+    write_lines(tmp_path / "many.tsv", ["text\tlabel", *(f"text {i}\tlabel {i % 2060}" for i in range(4200))])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert task.max_documents_per_cluster == 2 * 2060
+
+
 def test_a_hostile_name_stays_in_the_table_and_out_of_paths(tmp_path: Path) -> None:
     name = '<b>"a":b & $(x)'
     write_pairs(tmp_path / "in" / name / "test.tsv")

@@ -43,6 +43,20 @@ def test_every_kind_builds_at_the_fewest_documents_it_says_it_needs(name, dimens
     assert ((found >= 0) & (found < documents)).all()
 
 
+@pytest.mark.parametrize("name", ["pq", "opq"])
+@pytest.mark.parametrize(("dimensions", "parts"), [(50, 32), (24, 96)])
+def test_codes_of_a_model_whose_dimension_does_not_divide_are_as_long(name, dimensions, parts):
+    corpus = np.random.default_rng(0).standard_normal((700, dimensions), dtype=np.float32)
+    faiss.normalize_L2(corpus)
+    index = KINDS[name].create(dimensions, {"M": parts})
+    index.train(corpus)
+    index.add(corpus)
+    assert (index.search(corpus[:50], 1)[1][:, 0] == np.arange(50)).mean() > 0.5
+    decoded = index.reconstruct_n(0, 700)
+    assert decoded.shape == corpus.shape
+    assert np.square(decoded - corpus).sum(axis=1).mean() < 0.5  # of unit rows
+
+
 def test_needs_are_as_small_as_training_allows():
     corpus = np.eye(24, dtype=np.float32)[:11]
     with pytest.raises(RuntimeError):

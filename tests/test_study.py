@@ -48,6 +48,12 @@ def test_a_toml_file_says_the_same_as_the_dataclasses(tmp_path):
     assert read_study(written(tmp_path, TOML)) == STUDY
 
 
+def test_a_mark_at_the_start_of_a_file_does_no_harm(tmp_path):
+    path = written(tmp_path, TOML)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_study(path).title == "Does it?"
+
+
 def test_every_variant_gets_equally_many_settings():
     sizes = {}
     for setting in settings(STUDY, REGIME):
@@ -132,6 +138,7 @@ def test_a_regime_that_cannot_be_is_refused(change, message):
         ((1.0, 1.0), r"The regularizer 'koleo' names a weight twice\."),
         ((float("nan"),), r"The weight of koleo is nan and must be a finite number"),
         (("rising:3",), r"""The weight of koleo is 'rising:3' and must be a finite number, "auto","""),
+        (([1.0],), r"The regularizer 'koleo' has \[1\.0\] among its weights; give numbers or texts\."),
         (("auto:much",), r"The weight of koleo is 'auto:much' and must be"),
     ],
 )
@@ -148,6 +155,9 @@ def test_weights_that_cannot_be_are_refused(weights, message):
         ("learning_rates", "learning_rate", r"no key in .*, \[\[regimes\]\] number 1, 'learning_rate'; near names are"),
         ("[1e-3, 4e-3]", "1e-3", r"In the study .*, learning_rates is 0\.001 and must be a list\."),
         ("learning_rates", 'warmup = "some"\nlearning_rates', r"number 1, warmup is 'some' and must be a number\."),
+        ('title = "Does it?"', "title = true", r"title is True and must be a text\."),
+        ('title = "Does it?"', 'title = "Does it?"\nseeds = true', r"seeds is True and must be a whole number\."),
+        ('title = "Does it?"', 'title = "Does it?"\nposthoc = [1]', r"posthoc holds 1 and must be a list of texts\."),
         ("[[regimes]]", "[regimes]", r"write regimes as tables, each under \[\[regimes\]\]\."),
         ("title =", "title", r"The study .*study\.toml is no TOML file: .*line 2"),
     ],

@@ -300,6 +300,15 @@ def test_isotropy_of_a_task_that_is_not_in_the_study_is_refused(data, tmp_path):
         run(untuned(folder, test=("found", "rated:report"), isotropy_of="rated"), sources, tmp_path / "run")
 
 
+@pytest.mark.parametrize("reported", ["rated", "rated:tune", "rated:test"])
+def test_settings_are_not_chosen_on_what_is_reported(reported, data, tmp_path):
+    folder, sources = data
+    study = small_study(folder, validation=("rated:tune",), test=("found", reported), isotropy_of="")
+    message = f"would be chosen on rated:tune and reported on {reported}, which share texts: give validation and test"
+    with pytest.raises(UserError, match=message):
+        run(study, sources, tmp_path / "run")
+
+
 def test_a_start_model_that_scores_by_dot_products_has_no_faiss_check(data, tmp_path):
     folder, sources = data
     model = static_model()

@@ -76,6 +76,16 @@ def test_pairs_of_a_task_are_a_split_of_an_sts_task(tmp_path):
         load_pairs("sorted-clustering:test", sources)
 
 
+def test_a_name_that_stands_for_several_tasks_is_refused():
+    with pytest.raises(UserError, match="from one STS task, and docstrings:tune stands for 3 tasks"):
+        load_pairs("docstrings:tune", Sources())
+
+
+def test_a_blank_line_at_the_end_of_pairs_is_no_row(tmp_path):
+    write_lines(tmp_path / "some.tsv", ["anchor\tpositive", "a\tb", "c\td", ""])
+    assert len(load_pairs("some", Sources(pairs=(tmp_path,)))) == 2
+
+
 def test_each_objective_gets_the_columns_that_it_trains_on():
     assert for_objective(POSITIVE, "contrastive", None, 4) is POSITIVE
     assert for_objective(SCORED, "cosine", None, 4) is SCORED
@@ -94,6 +104,15 @@ def test_no_mismatch_is_a_pair_and_every_run_has_the_same_ones():
     for anchor, other, score in zip(*scored.to_dict().values(), strict=True):
         assert (anchor[1:] == other[1:]) == (score == 1)
     assert with_mismatches(pairs).to_dict() == scored.to_dict()
+
+
+def test_a_pair_of_the_data_is_no_mismatch_by_chance():
+    pairs = Dataset.from_dict({"anchor": [f"a{i // 2}" for i in range(40)], "positive": ["p0", "p1"] * 20})
+    scored = with_mismatches(pairs).to_dict()
+    true = set(zip(pairs["anchor"], pairs["positive"], strict=True))
+    rows = list(zip(*scored.values(), strict=True))
+    assert len(rows) == 40  # every mismatch would be a pair
+    assert all((anchor, other) in true and score == 1 for anchor, other, score in rows)
 
 
 def test_a_teacher_gives_every_distinct_text_an_embedding_of_the_students_dimension():
