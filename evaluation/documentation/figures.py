@@ -84,7 +84,7 @@ def study_plot(sections: Sequence[tuple[StudyResult, Section]], group: str = "si
     return Plot(
         "Persistent entropy and its rivals, difference from the tuned objective alone",
         "Difference from the objective alone on the STS and retrieval test tasks. Blue: persistent entropy, with 95 % "
-        "intervals. Circles: every other regularizer, tried at as many settings, and the post-hoc transforms.",
+        "intervals. Circles: the other regularizers of the study, tried at as many settings, and post-hoc transforms.",
         "; ".join(f"{label}: {difference(comparison)}" for label, comparison, _ in lines),
         partial(_paint_study, lines=lines),
         (5.6, 0.9 + 0.48 * len(lines)),
