@@ -323,7 +323,7 @@ def _weighted(
         pairs = [(regularizer, 1.0 if weight is None else weight)]
     elif weight is None:
         pairs = list(regularizer)
-        if alone := [each for each in pairs if not isinstance(each, tuple)]:
+        if alone := [each for each in pairs if isinstance(each, Regularizer)]:
             raise ValueError(
                 f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {alone[0]} has no weight."
             )
