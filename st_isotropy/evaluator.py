@@ -138,10 +138,15 @@ class IsotropyEvaluator(BaseEvaluator):
 
 
 def _append_csv(path: Path, row: dict[str, float]) -> None:
+    """Add a row, and columns where it has others than the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+    rows: list[dict[str, Any]] = [row]
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [*csv.DictReader(file), row]
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=dict.fromkeys(name for each in rows for name in each))
+        writer.writeheader()
+        writer.writerows(rows)
+    temporary.replace(path)

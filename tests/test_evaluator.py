@@ -54,6 +54,15 @@ def test_the_evaluator_appends_a_csv_line_per_call(static_model, texts, tmp_path
     assert float(rows[1]["isoscore"]) == pytest.approx(metrics["dev_isoscore"])
 
 
+def test_other_measures_in_the_same_csv_get_columns_of_their_own(static_model, texts, tmp_path):
+    for measures in ("isoscore", ["average_cosine", "isoscore"]):
+        IsotropyEvaluator(texts, "dev", measures=measures)(static_model, str(tmp_path), steps=1)
+    with (tmp_path / "isotropy_evaluation_dev_results.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert first["isoscore"] == second["isoscore"] and first["average_cosine"] == "" != second["average_cosine"]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".csv"]
+
+
 def test_no_csv_is_written_when_it_is_not_wanted(static_model, texts, tmp_path):
     IsotropyEvaluator(texts, write_csv=False)(static_model, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
