@@ -122,6 +122,19 @@ def test_effects_have_a_line_for_each_regularizer_of_each_regime(one_study: Summ
             assert cells[4].startswith({"better": "▲", "worse": "▼", "no difference found": "○"}[found.outcome])
 
 
+def test_effects_tell_sts_from_retrieval() -> None:
+    rows = [
+        row("similarity", "STS12 Spearman", {METHOD: [0.1, 0.2, 0.3]}),
+        row("similarity", "STS13 Spearman", {METHOD: [0.5, 0.6, 0.7]}),
+        row("similarity", "cisi nDCG@10", {METHOD: [-3.0, -3.1, -3.2]}),
+        row("labels", "Banking77 accuracy", {METHOD: [9.0, 9.1, 9.2]}),
+    ]
+    table = effects_table([(StudyResult("negative-free", "Does it?", None), section_with(rows, ("none", METHOD)))])
+    [[cells]] = table.groups.values()
+    assert table.headers[5:7] == ["STS", "retrieval"]
+    assert cells[5:7] == ["▲ +0.40 [+0.15, +0.65]", "▼ −3.10 [−3.35, −2.85]"]
+
+
 def section_with(rows: list[Row], variants: tuple[str, ...] = ("none", METHOD, "whitening")) -> Section:
     return Section("static, cosine", list(variants), rows)
 
