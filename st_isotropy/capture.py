@@ -37,9 +37,6 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
     nest with them: around `MatryoshkaLoss` it sees the embeddings before truncation, inside it the truncated ones.
     A forward hook would see the truncated ones in both cases.
 
-    Calls in another gradient mode than that of the block are left out: a loss that trains and calls its model without
-    gradients asks it for advice, as `GISTEmbedLoss` with its own model as guide does.
-
     Args:
         encoder: The model that a base loss calls.
         tokens: Which hidden layers to keep besides the sentence embeddings.
@@ -48,7 +45,6 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
         The list of forward passes so far, in the order of the calls.
     """
     passes: list[ForwardPass] = []
-    with_gradients = torch.is_grad_enabled()
     original, overridden = encoder.forward, "forward" in vars(encoder)
 
     @torch.compiler.disable(recursive=False)
@@ -58,8 +54,7 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
         mask = tokens.mask(features) if tokens else None
         output = original(features, **kwargs)
         layers = tokens.select(output) if tokens else ()
-        if torch.is_grad_enabled() == with_gradients:
-            passes.append(ForwardPass(features, Column(output["sentence_embedding"], keys, layers, mask)))
+        passes.append(ForwardPass(features, Column(output["sentence_embedding"], keys, layers, mask)))
         return output
 
     encoder.forward = forward
@@ -84,6 +79,23 @@ def first_sweep(passes: list[ForwardPass]) -> list[ForwardPass]:
             return passes[:index]
         seen.add(id(each.features))
     return passes
+
+
+def without_guidance(passes: list[ForwardPass]) -> list[ForwardPass]:
+    """Leave out passes without gradient over texts that were encoded with one.
+
+    A loss asks its own model for advice in this way, as `GISTEmbedLoss` does that has it as guide. A column of other
+    texts that is encoded without gradient stays.
+    """
+    trained = [each.rows for each in passes if each.rows.embeddings.requires_grad]
+    if not trained or len(trained) == len(passes):
+        return passes
+    known = {key for rows in trained if rows.keys is not None for key in rows.keys.tolist()}
+    return [
+        each
+        for each in passes
+        if each.rows.embeddings.requires_grad or each.rows.keys is None or not known.issuperset(each.rows.keys.tolist())
+    ]
 
 
 def count_rows(features: dict[str, Any]) -> int:

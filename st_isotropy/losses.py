@@ -20,6 +20,7 @@ from st_isotropy.capture import (
     intercepted_gradient_cache,
     nested_losses,
     recorded_forward,
+    without_guidance,
 )
 from st_isotropy.clouds import CloudKind, Column
 from st_isotropy.penalties import Penalties, gradients
@@ -139,7 +140,7 @@ class RegularizedLoss(nn.Module):
             base = LossTerms.of(self.loss(features, labels))
         if not passes:
             raise ValueError(f"{type(self.loss).__name__} did not call its model, so there is nothing to regularize.")
-        sweep = [each.rows for each in first_sweep(passes)]
+        sweep = [each.rows for each in first_sweep(without_guidance(passes))]
         columns = [column for rows in sweep for column in rows.split(batch_size)]
         sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
         return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
