@@ -80,7 +80,8 @@ def measure(
         "curves": {},
         "distributions": {},
     }
-    texts = load_texts(embeddings_file(folder, isotropy_of)) if embeddings_file(folder, isotropy_of).exists() else ()
+    encoded = embeddings_file(folder, isotropy_of)
+    texts = load_texts(encoded) if encoded.exists() else ()
     if len(texts) > 1:  # one text has no geometry
         measured["isotropy"] = {
             name: {"value": each.value, "isotropic": each.isotropic}

@@ -138,18 +138,11 @@ def _take_from(mirror: Path, task: AbsTask) -> None:
     """Let a task load its data from a mirror; its revision is then a hash of them, so that no results are confused."""
     folder = mirror / task.metadata.dataset["path"]
     dataset: dict[str, Any] = {**task.metadata.dataset, "path": str(folder)}
-    if not folder.is_dir():  # `check_data` says so
-        task.metadata = task.metadata.model_copy(update={"dataset": dataset})
-        return
-    revision = folder_hash(folder)
-    task.metadata = task.metadata.model_copy(update={"dataset": {**dataset, "revision": revision}})
-    load = task.load_data
-
-    def load_mirrored(*args: Any, **kwargs: Any) -> None:
-        with _cached_by(revision):
-            load(*args, **kwargs)
-
-    task.load_data = load_mirrored
+    if folder.is_dir():  # else `check_data` says so
+        dataset["revision"] = folder_hash(folder)
+        # A decorator makes its context anew for every call.
+        task.load_data = _cached_by(dataset["revision"])(task.load_data)
+    task.metadata = task.metadata.model_copy(update={"dataset": dataset})
 
 
 @contextmanager
