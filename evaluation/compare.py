@@ -89,7 +89,7 @@ def compare(
     summary = Summary(
         title=" and ".join(measured) + " on " + ", ".join(source.name for source in sources),
         sections=[_section(measured, cells[names[0]])],
-        notes=[*(no_faiss_check(shown[name]) for name in others), *_notes(sources, isotropy_of)],
+        notes=[*(no_faiss_check(shown[name]) for name in others), *_notes(sources, isotropy_of, measured)],
         timing=timing.read(),
         missing=list(failures),
     )
@@ -166,6 +166,9 @@ def _section(measured: Mapping[str, dict[str, Any]], start: Path) -> Section:
     )
 
 
-def _notes(sources: Sequence[TaskSource], isotropy_of: str) -> list[str]:
+def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[str, dict[str, Any]]) -> list[str]:
     notes = [source.note for source in sources if source.note]
-    return [*notes, f"Isotropy is measured on the texts of {isotropy_of}.", "Scores are in points of 100."]
+    isotropy = f"Isotropy is measured on the texts of {isotropy_of}"
+    lacking = [model for model, each in measured.items() if not each["isotropy"]]
+    isotropy += f" and not shown: these failed for {', '.join(lacking)}." if lacking else "."
+    return [*notes, isotropy, "Scores are in points of 100."]

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -125,19 +125,19 @@ def _name(error: OSError, path: Path) -> None:
 
 
 def folder_hash(folder: Path) -> str:
-    """Hash of the names and contents of all files in a folder, hidden ones left out.
+    """Hash of the names and contents of all files in a folder, hidden ones left out; see `files_hash`."""
+    paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    seen = {name: path for name, path in paths.items() if not any(part.startswith(".") for part in name.parts)}
+    return files_hash({name.as_posix(): path for name, path in seen.items()})
+
+
+def files_hash(files: Mapping[str, Path]) -> str:
+    """Hash of the names and contents of files, in their order.
 
     Contents are read again only when the size or time of a file changed.
     """
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    files = [(path, path.relative_to(folder)) for path in paths]
-    return _hash_of(
-        tuple(
-            (path, name.as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
-            for path, name in files
-            if not any(part.startswith(".") for part in name.parts)
-        )
-    )
+    described = [(path, name, path.stat()) for name, path in files.items()]
+    return _hash_of(tuple((path, name, stat.st_size, stat.st_mtime_ns) for path, name, stat in described))
 
 
 @lru_cache

@@ -6,12 +6,12 @@ of a folder are the splits of one data set with the folder's name; any other fil
 file may be gzipped.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.errors import UserError
+from evaluation.files import files_hash
 from evaluation.folder_rows import COLUMNS, HIDDEN, Grades, Rows, grades_of, json_rows, table_header, table_rows
 
 SPLITS = {"train": "train", "validation": "validation", "dev": "validation", "test": "test"}
@@ -179,11 +179,7 @@ def _kinds_of_tables() -> str:
 
 
 def _revision(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)} ".encode() + content)
-    return digest.hexdigest()[:16]
+    return files_hash({path.name: path for path in files})
 
 
 def _check_unchanged(data: DataSet) -> None:

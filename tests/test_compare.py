@@ -126,6 +126,18 @@ def test_a_mirror_with_broken_data_is_one_sentence(
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
+def test_isotropy_that_could_not_be_measured_is_not_said_to_be(
+    models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (mirror / DATA).unlink()
+    write_pairs(tmp_path / "own" / "likeness.tsv")
+    command = ["run", "--model", models[0], "--mirror", str(mirror), "--folder", str(tmp_path / "own")]
+    assert main([*command, "--tasks", "STS13", "likeness", "--out", str(tmp_path / "run")]) == 0
+    note = "Isotropy is measured on the texts of STS13 and not shown: these failed for before."
+    assert note in read_json(tmp_path / "run" / "summary.json")["notes"]
+    assert "IsoScore" not in capsys.readouterr().out
+
+
 def test_a_split_that_is_not_there_is_named_with_those_that_are(
     models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
