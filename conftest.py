@@ -1,8 +1,11 @@
 """Fixtures shared by the tests and the doctests: tiny real models, built offline from a random initialization."""
 
 import os
+from pathlib import Path
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before any Hugging Face library is imported
+# Before any Hugging Face library is imported; what is in the cache of whoever runs the tests must not matter.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HOME"] = str(Path(__file__).parent / ".pytest_cache" / "huggingface")
 
 import pytest
 import torch

@@ -53,7 +53,7 @@ def compare(
         UserError: For an unknown model, task or index, data that cannot be reached, a directory that holds something
             else, or if no task could be evaluated.
     """
-    if len(set(names)) < len(names):
+    if len({Path(name).resolve() if Path(name).is_dir() else name for name in names}) < len(names):
         raise UserError(f"--model names a model twice ({', '.join(names)}): name each once.")
     searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
     index_kinds([name for name in indexes if name != ALL])

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -212,17 +213,18 @@ def _key(*texts: str) -> tuple[str, ...]:
 
 def _read(path: Path) -> Dataset:
     try:
-        header, columns = _columns(path)
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
+        header, lines, columns = _columns(path)
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error, csv.Error) as error:
         raise UserError(f"{path} is no tab-separated text in UTF-8 ({error}).") from error
     if len(columns[0]) < 2:
         raise UserError(f"{path} holds {len(columns[0])} pairs, and training needs at least 2.")
     if header[-1] == "score":
-        columns[-1] = _scaled(path, columns[-1])
+        columns[-1] = _scaled(path, lines, columns[-1])
     return Dataset.from_dict(dict(zip(header, columns, strict=True)))
 
 
-def _columns(path: Path) -> tuple[tuple[str, ...], list[list[Any]]]:
+def _columns(path: Path) -> tuple[tuple[str, ...], list[int], list[list[Any]]]:
+    """The header, the line number of every row, and the columns."""
     encoding = "utf-8-sig"  # a spreadsheet may mark it
     with gzip.open(path, "rt", encoding=encoding) if path.suffix == ".gz" else path.open(encoding=encoding) as file:
         rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -230,21 +232,23 @@ def _columns(path: Path) -> tuple[tuple[str, ...], list[list[Any]]]:
         if header not in _HEADERS:
             wanted = " or ".join(", ".join(each) for each in _HEADERS)
             raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
+        lines: list[int] = []
         columns: list[list[Any]] = [[] for _ in header]
         for line, row in enumerate(rows, 2):
             if not row:  # a blank line, often the last
                 continue
             if len(row) != len(header):
                 raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
+            lines.append(line)
             for column, cell in zip(columns, row, strict=True):
                 column.append(cell)
-    return header, columns
+    return header, lines, columns
 
 
-def _scaled(path: Path, cells: Sequence[str]) -> list[float]:
+def _scaled(path: Path, lines: Sequence[int], cells: Sequence[str]) -> list[float]:
     """Scores as numbers in [0, 1]: as they are if they lie there, else by their range."""
     scores = []
-    for line, cell in enumerate(cells, 2):
+    for line, cell in zip(lines, cells, strict=True):
         try:
             scores.append(float(cell))
         except ValueError:

@@ -66,7 +66,7 @@ def _diagnose(options: argparse.Namespace) -> None:
         if options.texts is None:
             raise ValueError(f"--texts is missing: say which texts {options.model} is to encode, one per line.")
         texts = read_texts(options.texts, fewest=FEWEST_ROWS)
-        asking = None if options.queries is None else read_texts(options.queries, fewest=1)
+        asking = None if options.queries is None else read_texts(options.queries, fewest=2)
         model = load_model(options.model)
         if options.similarity is None:
             similarity = model.similarity_fn_name
@@ -133,7 +133,7 @@ def read_embeddings(path: Path) -> np.ndarray:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the path.") from None
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         reason = "holds pickled objects" if "Object arrays" in str(error) else "is not a .npy array"
         raise ValueError(f"{path} {reason}; save plain numbers with numpy.save(path, array).") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 2:

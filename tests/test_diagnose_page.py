@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from chromium import chromium, complaints, requests, show
+from chromium import complaints, requests, show
 
 from st_isotropy.cli import main
 from st_isotropy.diagnosis import diagnose, format_value
@@ -25,12 +25,6 @@ def page_file(tmp_path_factory):
     page = folder / "page.html"
     assert main(["diagnose", str(folder / "<b>rows & co.npy"), "--html", str(page)]) == 0
     return page
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 def test_the_page_names_no_foreign_address_and_has_no_script(page_file):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from own_data import write_beir, write_labels, write_lines, write_pairs
+from own_data import damaged_gzip, write_beir, write_labels, write_lines, write_pairs
 
 from evaluation.errors import UserError
 from evaluation.tasks import resolve_tasks
@@ -153,8 +153,10 @@ def test_files_that_are_no_text_or_no_gzip(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"words\.tsv, after line \d: this is not UTF-8"):
         resolve_tasks([], folders=[tmp_path])
     path.rename(tmp_path / "words.tsv.gz")
-    with pytest.raises(UserError, match=r"words\.tsv\.gz, after line 0: the gzip file is broken"):
-        resolve_tasks([], folders=[tmp_path])
+    for content in ((tmp_path / "words.tsv.gz").read_bytes(), damaged_gzip("text\tlabel\n" * 100)):
+        (tmp_path / "words.tsv.gz").write_bytes(content)
+        with pytest.raises(UserError, match=r"words\.tsv\.gz, after line 0: the gzip file is broken"):
+            resolve_tasks([], folders=[tmp_path])
 
 
 def test_only_what_is_asked_for_must_be_whole(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Own data as mteb tasks: found in folders, scored by mteb, and loaded again by mteb's own tools."""
 
 import json
-import os
 import pickle
 from pathlib import Path
 
@@ -11,13 +10,12 @@ import pytest
 from mteb.results import BenchmarkResults
 from own_data import sentences, write_beir, write_labels, write_lines, write_pairs
 from scipy.stats import spearmanr
+from shared_data import SHARED
 from small_corpus import static_model
 
 from evaluation.errors import UserError
 from evaluation.scores import TaskScores, evaluate
 from evaluation.tasks import TaskSource, resolve_tasks
-
-SHARED = Path(os.environ.get("ST_ISOTROPY_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +195,9 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(write, reason: str, tmp_pa
         resolve_tasks([], folders=[tmp_path / "data"])
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no local copies of data sets (ST_ISOTROPY_SHARED)")
+@pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="no local copies of data sets (ST_ISOTROPY_SHARED)")
 def test_public_data_sets_are_taken_as_they_are() -> None:
-    sources = resolve_tasks([], folders=[SHARED / "beir", SHARED / "glue"])
+    sources = resolve_tasks([], folders=[SHARED / "data" / "beir", SHARED / "data" / "glue"])
     assert [(source.name, source.type) for source in sources] == [
         ("cisi", "Retrieval"),
         ("cranfield", "Retrieval"),

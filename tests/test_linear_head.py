@@ -40,7 +40,13 @@ def data(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("regularizer", "weight"), [("authors_all_bars", 2.0), ("authors_prominent_bars", 2.0), ("label_entropy", 3000.0)]
+    ("regularizer", "weight"),
+    [
+        ("authors_all_bars", 2.0),
+        ("authors_prominent_bars", 2.0),
+        ("label_entropy", 3000.0),
+        ("label_prominent_entropy", 30_000.0),
+    ],
 )
 def test_loss_and_gradient_are_cross_entropy_plus_the_penalty_of_each_label(regularizer, weight):
     model = static_model()
@@ -53,12 +59,12 @@ def test_loss_and_gradient_are_cross_entropy_plus_the_penalty_of_each_label(regu
 
     embeddings = by_hand(by_hand.preprocess(TEXTS))["sentence_embedding"]
     clouds = [embeddings[LABELS == label] for label in (0, 1)]
-    if regularizer == "label_entropy":
-        penalty = sum(PersistentEntropy()(cloud) for cloud in clouds) / 2
-    else:
-        selection = regularizer.split("_")[1].replace("bars", "all")
+    selection = "prominent" if "prominent" in regularizer else "all"
+    if regularizer.startswith("authors"):
         kind = PersistentEntropy(selection=selection, normalize=False, deficit=False)
         penalty = sum(kind(cloud) for cloud in clouds)
+    else:
+        penalty = sum(PersistentEntropy(selection=selection)(cloud) for cloud in clouds) / 2
     head = copy.deepcopy(model[-1].linear)
     base = cross_entropy(head(embeddings), LABELS)
     assert abs(weight * penalty) > 0.1

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 import torch
-from sentence_transformers import SparseEncoder
+from sentence_transformers import CrossEncoder, SparseEncoder
 from sentence_transformers.sentence_transformer.losses import (
     AdaptiveLayerLoss,
     CachedGISTEmbedLoss,
@@ -234,6 +234,8 @@ def test_a_model_of_another_kind_is_refused(bert_folder, model):
     sparse = SparseEncoder(modules=[transformer, SpladePooling()], device="cpu")
     with pytest.raises(ValueError, match="must be a SentenceTransformer, not SparseEncoder"):
         PersistentEntropyLoss(sparse, CosineSimilarityLoss(model))
+    with pytest.raises(ValueError, match="must be a SentenceTransformer, not CrossEncoder"):
+        PersistentEntropyLoss(CrossEncoder(bert_folder, device="cpu"), CosineSimilarityLoss(model))
 
 
 def test_a_base_loss_of_another_model_is_refused(model):

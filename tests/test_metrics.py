@@ -395,6 +395,22 @@ def test_a_cloud_is_searched_once_for_all_measures_of_hubness(monkeypatch):
     assert len(searches) == 1
 
 
+def test_above_the_most_searched_rows_a_part_is_searched_and_queries_are_thinned_alike(monkeypatch):
+    """So that a row is found as often on average as in the whole cloud."""
+    searches = []
+
+    def recorded(points, queries, **options):
+        searches.append((len(points), None if queries is None else len(queries)))
+        return k_occurrences(points, queries, **options)
+
+    monkeypatch.setattr("st_isotropy.metrics.cloud.k_occurrences", recorded)
+    monkeypatch.setattr("st_isotropy.metrics.catalogue.MOST_SEARCHED", 100)
+    names = ("hubness_skewness", "hubness_skewness_queries")
+    small, large = (isotropic_values.__wrapped__(names, count, 8, asking=count // 5) for count in (100, 400))
+    assert searches == [(100, None), (100, 20)] * 2
+    assert large == pytest.approx(small, abs=0.6)
+
+
 @pytest.mark.slow
 def test_memory_stays_bounded_when_the_distance_matrix_would_not_fit():
     program = (

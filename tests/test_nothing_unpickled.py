@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted([*(ROOT / "evaluation").glob("*.py"), *(ROOT / "st_isotropy").rglob("*.py")])
+SOURCES = sorted([*(ROOT / "evaluation").rglob("*.py"), *(ROOT / "st_isotropy").rglob("*.py")])
 UNPICKLING = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
 LOADERS = {"torch.load", "joblib.load", "pd.read_pickle", "pandas.read_pickle", "pickle.load", "pickle.loads"}
 

@@ -1,6 +1,5 @@
 """A task's parts "tune" and "report": disjoint, whole together, scored by mteb as splits of their own."""
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -10,16 +9,14 @@ import pytest
 from datasets import Dataset, DatasetDict
 from mteb.abstasks import AbsTaskClusteringLegacy, AbsTaskPairClassification
 from own_data import sentences, write_beir, write_labels, write_pairs
+from shared_data import MIRROR, needs_mirror
 from small_corpus import small_corpus, static_model
 
 from evaluation.docstring_tasks import DocstringClustering
 from evaluation.errors import UserError
-from evaluation.parts import take
+from evaluation.parts import in_part, take
 from evaluation.scores import evaluate
 from evaluation.tasks import docstring_tasks, resolve_tasks
-
-MIRROR = Path(os.environ.get("ST_ISOTROPY_SHARED", Path(__file__).parents[2] / "shared")) / "mirror"
-needs_mirror = pytest.mark.skipif(not MIRROR.is_dir(), reason="no local mirror of MTEB data sets (ST_ISOTROPY_SHARED)")
 
 
 def rows(source) -> tuple[list[str], dict]:
@@ -58,6 +55,14 @@ def test_the_parts_are_disjoint_and_together_whole(name: str, folder: Path) -> N
         assert len(data[1]["corpus"]) == len(data[0]["corpus"])
     if name == "topics":
         assert list(data[1]["train"]["text"]) == list(data[0]["train"]["text"])
+
+
+def test_nothing_changes_sides_when_data_grow() -> None:
+    texts = sentences(200)
+    for part in ("tune", "report"):
+        before = {texts[place] for place in in_part(texts[:80], part)}
+        after = {texts[::-1][place] for place in in_part(texts[::-1], part)}
+        assert len(before) > 10 and before == after & set(texts[:80])
 
 
 def test_mteb_scores_a_part_as_a_split_of_its_own(folder: Path, tmp_path: Path) -> None:
@@ -130,6 +135,14 @@ def test_what_cannot_be_divided_is_said() -> None:
         UserError, match=r"^SummEval is a task of type Summarization, which has no parts tune and report"
     ):
         resolve_tasks(["SummEval:tune"])
+    with pytest.raises(
+        UserError, match=r"^MSMARCOv2 has several splits \(train, dev, dev2\) and none called test: name"
+    ):
+        resolve_tasks(["MSMARCOv2:tune"])
+    with pytest.raises(
+        UserError, match=r"^The docstring tasks have no split test: they have the parts tune and report\."
+    ):
+        resolve_tasks(["docstrings:test"])
     with pytest.raises(
         UserError, match=r"^SciRepEvalBiomimicryClassification is cross-validated and has no test split"
     ):

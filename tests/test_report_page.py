@@ -1,13 +1,12 @@
 """The page of a report in a real browser: whole, self-contained, readable on a desk and on a phone."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import chromium, complaints, requests, show
+from chromium import complaints, requests, show
 from example_summary import example_summary, renamed, small_summary
 
 pytest.importorskip("matplotlib", reason="the page needs the extra eval")
@@ -27,12 +26,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sections = [summary.sections[0], renamed(summary.sections[1], "KoLeo", HOSTILE)]
     write_report(replace(summary, sections=sections), folder)
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
 
 
 def test_the_console_is_silent_and_nothing_foreign_is_asked_for(browser: Any, page: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import chromium, complaints, open_address, requests
+from chromium import complaints, open_address, requests
 from test_documentation import write_example
 
 pytest.importorskip("mkdocs", reason="the site needs the dependency group docs")
@@ -41,12 +41,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]
     yield folder, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as started:
-        yield started
 
 
 def addresses(folder: Path) -> list[str]:

@@ -1,26 +1,20 @@
 import json
-import os
 import pickle
-from pathlib import Path
 
 import mteb
 import numpy as np
 import pytest
-from huggingface_hub import constants
 from pyarrow import parquet
 from scipy.stats import spearmanr
+from shared_data import MIRROR, needs_mirror
 from small_corpus import small_corpus, static_model
 
-from evaluation import hub
 from evaluation.docstring_tasks import DocstringClustering, DocstringRetrieval
 from evaluation.errors import UserError
 from evaluation.models import load_model
 from evaluation.presets import QUICK
 from evaluation.scores import TaskFailure, embeddings_file, evaluate
 from evaluation.tasks import TaskSource, docstring_tasks, resolve_tasks
-
-MIRROR = Path(os.environ.get("ST_ISOTROPY_SHARED", Path(__file__).parents[2] / "shared")) / "mirror"
-needs_mirror = pytest.mark.skipif(not MIRROR.is_dir(), reason="no local mirror of MTEB data sets (ST_ISOTROPY_SHARED)")
 
 
 @pytest.fixture(scope="module")
@@ -206,15 +200,12 @@ def test_all_tasks_that_the_mirror_lacks_are_named_at_once(tmp_path):
         resolve_tasks(["CQADupstackRetrieval"], tmp_path)
 
 
-def test_a_hub_that_cannot_be_reached_is_told_before_anything_runs(monkeypatch):
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    hub.hub_reachable.cache_clear()
+@pytest.mark.usefixtures("no_hub")
+def test_a_hub_that_cannot_be_reached_is_told_before_anything_runs():
     with pytest.raises(
         UserError, match=r"^The data of STS12, BIOSSES are on the hub, and http://127.0.0.1:9 cannot be"
     ):
         resolve_tasks(["STS12", "BIOSSES"])
-    hub.hub_reachable.cache_clear()
 
 
 def sts_words(path):

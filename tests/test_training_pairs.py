@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from datasets import Dataset
-from own_data import write_lines
+from own_data import damaged_gzip, write_lines
 from small_corpus import static_model
 
 from evaluation.errors import UserError
@@ -37,6 +37,7 @@ def test_scores_that_are_shares_stay_as_they_are(tmp_path):
         (["anchor\tpositive", "a\tb", "c"], r"mine\.tsv, line 3: there are 1 columns and must be 2\."),
         (["anchor\tpositive", "a\tb"], r"mine\.tsv holds 1 pairs, and training needs at least 2\."),
         (["sentence1\tsentence2\tscore", "a\tb\t1", "c\td\thigh"], r"line 3: the score 'high' is no number\."),
+        (["sentence1\tsentence2\tscore", "a\tb\t1", "", "c\td\thigh"], r"line 4: the score 'high' is no number\."),
         (["sentence1\tsentence2\tscore", "a\tb\tnan", "c\td\t1"], r"line 2: the score 'nan' is no number\."),
         (["sentence1\tsentence2\tscore", "a\tb\t5", "c\td\t5"], r"mine\.tsv: all 2 scores are 5, so there is nothing"),
     ],
@@ -47,7 +48,11 @@ def test_a_file_that_holds_no_pairs_is_told_with_its_line(tmp_path, lines, messa
         load_pairs("mine", Sources(pairs=(tmp_path,)))
 
 
-@pytest.mark.parametrize(("name", "content"), [("mine.tsv", b"\xff\xfe"), ("mine.tsv.gz", b"no gzip")])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("mine.tsv", b"\xff\xfe"), ("mine.tsv.gz", b"no gzip"), ("mine.tsv.gz", damaged_gzip("a\tb\n" * 100))],
+    ids=["encoding", "no gzip", "damaged gzip"],
+)
 def test_a_file_that_is_no_text_is_told(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=rf"{name} is no tab-separated text in UTF-8 \("):
