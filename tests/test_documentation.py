@@ -15,13 +15,13 @@ from evaluation.documentation.__main__ import FIGURE, readme_figure
 from evaluation.documentation.effects import (
     WeightChoice,
     added_table,
+    beside_entropy_table,
     choices_table,
     costs_table,
     effects_table,
     heads_table,
     measures_table,
     retention_row,
-    spread_table,
     weight_choices,
     weight_gains,
 )
@@ -189,7 +189,7 @@ def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
     changes = {METHOD: [0.1, 0.2, 0.3], "entropy_and_spread": [0.4, 0.6, 0.8]}
     section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
     study, alone = StudyResult("recipe", "Does it?", None), section_with([row("labels", "F1", {METHOD: [1]})])
-    table = spread_table([(study, section), (study, alone)])
+    table = beside_entropy_table([(study, section), (study, alone)], "entropy_and_spread")
     assert table.headers == ["start model and regime", "Isotropy", "STS12", "Classification and clustering"]
     assert table.groups == {"": [["static, cosine (recipe)", "", "▲ +0.40 [+0.15, +0.65]", ""]]}
 
@@ -197,17 +197,18 @@ def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
 def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:
     changes = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8], "sigreg": [9]}
     rows = [row("isotropy", "average cosine", changes), row("similarity", "STS12", changes)]
+    rows = [replace(each, values={"start": [40.0], **each.values}) for each in rows]
     alone = rows[0].mean("none")
-    study, section = StudyResult("negative-free", "Does it?", None), section_with(rows, ("none", *changes))
+    study, section = StudyResult("negative-free", "Does it?", None), section_with(rows, ("start", "none", *changes))
     table = measures_table([(study, section), (study, section_with(rows, ("none", METHOD, "koleo")))])
     assert table.headers[1:3] + table.headers[-3:] == [
         "average cosine", "mean MST length", "STS12", "pq retention", "one-bit retention"
     ]  # fmt: skip
     [lines] = table.groups.values()
-    assert [line[0] for line in lines] == ["none", METHOD, "mst_length", "entropy_and_spread"]
+    assert [line[0] for line in lines] == ["start", "none", METHOD, "mst_length", "entropy_and_spread"]
     assert [(float(line[1]), line[2], float(line[-3])) for line in lines] == [
         (pytest.approx(alone + change, abs=0.06), "", pytest.approx(alone + change, abs=0.06))
-        for change in (0, 0.2, 1, 0.6)
+        for change in (40 - alone, 0, 0.2, 1, 0.6)
     ]
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from evaluation.answer import GROUP_TITLES
 from evaluation.compared_pairs import compared_pairs
+from evaluation.documentation.figures import METHOD
 from evaluation.documentation.results import StudyResult
 from evaluation.statistics import NEW_RUNS, Comparison, student_interval, verdict
-from evaluation.study import NONE
+from evaluation.study import NONE, START
 from evaluation.summary import Candidate, Finding, Row, Section
 from evaluation.tables import MARKS, Table, decimals, weight_text
 from evaluation.wording import difference, number
@@ -21,8 +22,8 @@ TASKS_BY_ENDING = {"STS": " Spearman", "retrieval": " nDCG@10"}
 ADDED_MEASURES = ("IsoScore", "mean of STS and retrieval")
 HEAD_METRICS = ("accuracy", "F1", "MCC")
 GROUPS = ("isotropy", "similarity", "labels")
-SPREAD = ("entropy_and_spread", "persistent_entropy")
-EXPLAINED = (NONE, "persistent_entropy", "mst_length", "entropy_and_spread", "koleo", "whitening")
+BOTH = "entropy_and_spread"
+EXPLAINED = (START, NONE, METHOD, "mst_length", BOTH, "koleo", "whitening")
 EXPLAINING = ("average cosine", "mean MST length", "IsoScore", "effective rank", "hubness skewness (k = 10)")
 DEAR = ("entropy_h0_h1", "token_entropy")
 EFFECTS_READING = (
@@ -47,9 +48,9 @@ COSTS_READING = (
 )
 
 MEASURES_READING = (
-    "Means over the training runs of each variant, on the corpus that the study names for isotropy. “none” is the "
-    "objective alone. Scores and retention are in points of 100; [Isotropy measures](measures.md) says how to read the "
-    "others."
+    "Means over the training runs of each variant, on the corpus that the study names for isotropy. “start” is the "
+    "model before training, “none” the objective alone. Scores and retention are in points of 100; [Isotropy measures]"
+    "(measures.md) says how to read the others."
 )
 
 Named = Sequence[tuple[StudyResult, Section]]
@@ -141,18 +142,19 @@ def added_table(sections: Named) -> Table:
     return Table(["variant", *ADDED_MEASURES, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
 
 
-def spread_table(sections: Named) -> Table:
-    """What spread adds to entropy: the model trained with both, less that with entropy alone, each at its own setting.
+def beside_entropy_table(sections: Named, variant: str) -> Table:
+    """What a second term adds to entropy: the model trained with both, less that with entropy alone.
 
     Args:
         sections: From `sections_of_studies`; those that lack one of the two are left out.
+        variant: The variant with both terms; like entropy alone it is at the setting that was chosen for it.
     """
-    both = [each for each in sections if set(SPREAD) <= set(each[1].variants)]
+    both = [each for each in sections if {variant, METHOD} <= set(each[1].variants)]
     lines = []
     for study, section in both:
         measures = {finding.group: finding.measure for finding in section.findings()}
         rows = [next((row for row in section.rows if row.name == measures.get(group)), None) for group in GROUPS]
-        cells = ["" if row is None else _difference_cell(row, *SPREAD) for row in rows]
+        cells = ["" if row is None else _difference_cell(row, variant, METHOD) for row in rows]
         lines.append([f"{section.title} ({study.name})", *cells])
     headers = ["start model and regime", *[_column(group, both) for group in GROUPS]]
     return Table(headers, {"": lines} if lines else {}, words=(0,))
@@ -165,7 +167,7 @@ def measures_table(sections: Named) -> Table:
         sections: From `sections_of_studies`; those that lack entropy, spread or both together are left out.
     """
     groups: dict[str, list[list[str]]] = {}
-    explained = [each for each in sections if {*SPREAD, "mst_length"} <= set(each[1].variants)]
+    explained = [each for each in sections if {METHOD, "mst_length", BOTH} <= set(each[1].variants)]
     for study, section in explained:
         by_name = {row.name: row for row in section.rows}
         measures = {finding.group: finding.measure for finding in section.findings()}

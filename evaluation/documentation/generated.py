@@ -14,12 +14,12 @@ from evaluation.documentation.effects import (
     MEASURES_READING,
     UNADJUSTED_READING,
     added_table,
+    beside_entropy_table,
     choices_table,
     costs_table,
     effects_table,
     heads_table,
     measures_table,
-    spread_table,
     weight_choices,
     weight_gains,
 )
@@ -66,8 +66,8 @@ def _effects() -> str:
     return "\n".join([*markdown_table(effects_table(sections)), EFFECTS_READING]) if sections else NOTHING
 
 
-def _spread() -> str:
-    return _unadjusted(spread_table(sections_of_studies()))
+def _beside_entropy(variant: str) -> str:
+    return _unadjusted(beside_entropy_table(sections_of_studies(), variant))
 
 
 def _measures() -> str:
@@ -233,7 +233,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "home-figure": _home_figure,
     "studies": _studies,
     "effects": _effects,
-    "spread": _spread,
+    "spread": partial(_beside_entropy, "entropy_and_spread"),
+    "h1": partial(_beside_entropy, "entropy_h0_h1"),
     "measures": _measures,
     "heads": _heads,
     "whitening": _whitening,
