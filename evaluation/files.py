@@ -1,22 +1,25 @@
 """Files and folders that appear whole or not at all, under names that are harmless everywhere."""
 
 import errno
+import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 from uuid import uuid4
 
 from evaluation.errors import UserError
 
 # Nothing more can be written: the disk or a quota is full, a file would be too large, or there are no rights.
 NO_MORE_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)  # what reading a damaged file raises
 _LONGEST_NAME = 60  # characters
 _TEMPORARY = ".*.tmp"
 _RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}
@@ -122,6 +125,12 @@ def _name(error: OSError, path: Path) -> None:
     """A full disk is told by the write, which knows no file name."""
     if error.errno in NO_MORE_FILES and error.filename is None:
         error.filename = str(path)
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a text file in UTF-8 for reading, gzipped or not; the mark that a spreadsheet may put first is skipped."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    return cast(TextIO, opener(path, "rt", encoding="utf-8-sig"))
 
 
 def folder_hash(folder: Path) -> str:

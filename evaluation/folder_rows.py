@@ -1,14 +1,13 @@
 """Rows of the files that own data come in, checked; every error names the file, the line and the cure."""
 
-import gzip
 import json
 import math
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from evaluation.errors import UserError
+from evaluation.files import BROKEN_GZIP, open_text
 
 Grades = dict[str, dict[str, int]]  # query id -> document id -> grade
 Rows = dict[str, list[Any]]  # column -> values
@@ -34,15 +33,14 @@ def _renamed(header: list[str]) -> list[str]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines of a text file, gzipped or not."""
-    opened = gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
     number = 0
     try:
-        with opened as file:
+        with open_text(path) as file:
             for number, line in enumerate(file, start=1):
                 yield number, line
     except UnicodeDecodeError as error:
         raise UserError(f"{path}, after line {number}: this is not UTF-8 ({error.reason}); convert the file.") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except BROKEN_GZIP as error:
         raise UserError(f"{path}, after line {number}: the gzip file is broken ({error}); copy it again.") from None
 
 

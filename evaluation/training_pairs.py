@@ -1,11 +1,9 @@
 """Training pairs by name, in the columns that an objective trains on, without what the tasks will ask."""
 
 import csv
-import gzip
 import hashlib
 import json
 import math
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +17,7 @@ from sklearn.decomposition import PCA
 
 from evaluation.data import docstring_corpus, positive_pairs
 from evaluation.errors import UserError
-from evaluation.files import cache_root
+from evaluation.files import BROKEN_GZIP, cache_root, open_text
 from evaluation.folder_data import data_sets
 from evaluation.head_tasks import HeadClassification, LabelledData, labelled_data
 from evaluation.loading import load
@@ -214,7 +212,7 @@ def _key(*texts: str) -> tuple[str, ...]:
 def _read(path: Path) -> Dataset:
     try:
         header, lines, columns = _columns(path)
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error, csv.Error) as error:
+    except (UnicodeDecodeError, *BROKEN_GZIP, csv.Error) as error:
         raise UserError(f"{path} is no tab-separated text in UTF-8 ({error}).") from error
     if len(columns[0]) < 2:
         raise UserError(f"{path} holds {len(columns[0])} pairs, and training needs at least 2.")
@@ -225,8 +223,7 @@ def _read(path: Path) -> Dataset:
 
 def _columns(path: Path) -> tuple[tuple[str, ...], list[int], list[list[Any]]]:
     """The header, the line number of every row, and the columns."""
-    encoding = "utf-8-sig"  # a spreadsheet may mark it
-    with gzip.open(path, "rt", encoding=encoding) if path.suffix == ".gz" else path.open(encoding=encoding) as file:
+    with open_text(path) as file:
         rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         header = tuple(next(rows, ()))
         if header not in _HEADERS:
