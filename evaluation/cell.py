@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset, load_from_disk
 from sentence_transformers import SentenceTransformer
@@ -32,7 +33,7 @@ from evaluation.training import Recipe, Term, train
 from evaluation.training_pairs import texts_of
 
 VALIDATION, TEST = "validation", "test"
-FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most
+FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most; drawn from all columns
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ class Cell:
     @property
     def folder(self) -> Path:
         """The folder of this model, with what was measured of it."""
-        content = [self.fingerprint, self.training and self.training.content, self.posthoc]
+        fitted = [self.posthoc, repr(POSTHOC[self.posthoc]), FITTED_ON] if self.posthoc else ""
+        content = [self.fingerprint, self.training and self.training.content, fitted]
         return self.root / "cells" / f"{file_name(self.label)}-{short_hash(content)}"
 
     @property
@@ -195,9 +197,16 @@ def _model(cell: Cell) -> SentenceTransformer:
         model = train(start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False)
     if cell.posthoc:
         model = copy.deepcopy(model)
-        distinct = dict.fromkeys(texts_of(saved_pairs(cell.training.pairs)) if cell.training else ())
-        model.append(POSTHOC[cell.posthoc].fit(model, list(distinct)[:FITTED_ON]))
+        assert cell.training is not None  # a study transforms trained models
+        model.append(POSTHOC[cell.posthoc].fit(model, _some_texts(saved_pairs(cell.training.pairs))))
     return model
+
+
+def _some_texts(pairs: Dataset) -> list[str]:
+    """The distinct texts of all columns, or a seeded draw of `FITTED_ON` of them."""
+    distinct = list(dict.fromkeys(texts_of(pairs)))
+    drawn = np.random.default_rng(0).permutation(len(distinct))[:FITTED_ON]
+    return [distinct[place] for place in sorted(drawn)]
 
 
 @lru_cache(maxsize=2)

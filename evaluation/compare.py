@@ -97,7 +97,8 @@ def compare(
     console = wide_console()
     print_report(summary, console)
     console.print(
-        f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under models/."
+        f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under models/.",
+        markup=False,
     )
     return summary
 

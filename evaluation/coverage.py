@@ -241,7 +241,7 @@ def _pair_scores(rng: Generator, n: int) -> tuple[Sample, Sample, Sample]:
 def _pair_cells() -> Iterable[Cell]:
     before, after, gold = (stats.rankdata(x) for x in _pair_scores(np.random.default_rng(0), 1_000_000))
     truth = float(np.corrcoef(after, gold)[0, 1] - np.corrcoef(before, gold)[0, 1])
-    for n in (50, 300, 1000):
+    for n in (20, 50, 300, 1000):
         yield Cell(
             NEW_PAIRS,
             "percentile bootstrap of Spearman",

@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from evaluation.statistics import FEWEST_DIFFERING, LEVEL, NEW_RUNS_AND_QUERIES, Comparison, detectable_in_errors
+from evaluation.statistics import (
+    FEWEST_DIFFERING,
+    LEVEL,
+    NEW_RUNS_AND_QUERIES,
+    ROUNDING,
+    Comparison,
+    detectable_in_errors,
+)
 
 FEWEST_RUNS = 5  # with 3 runs the interval covered 92 %
 
@@ -22,8 +29,8 @@ def crossed_interval(differences: ArrayLike) -> Comparison:
         differences: New minus old for each paired run and query, shape `(runs, queries)`, at least two of each.
 
     Returns:
-        The comparison; `n` counts the runs. There is no interval for fewer than 5 runs, nor where fewer than 20 queries
-        differ.
+        The comparison; `n` counts the runs. There is no interval for fewer than 5 runs, where fewer than 20 queries
+        differ, nor where all differences are equal.
 
     Raises:
         ValueError: The shape is another, or a value is not finite.
@@ -49,6 +56,8 @@ def crossed_interval(differences: ArrayLike) -> Comparison:
         reason = f"no interval: there are {runs} runs, and it takes {FEWEST_RUNS}"
     elif differing < FEWEST_DIFFERING:
         reason = f"no interval: {differing} of {queries} differ, and it takes {FEWEST_DIFFERING}"
+    elif np.ptp(table) <= ROUNDING:
+        reason = f"no interval: all {table.size} differences are equal"
     if reason:
         return Comparison(mean, None, None, reason, NEW_RUNS_AND_QUERIES, runs, None)
     squares = np.array([queries * table.mean(axis=1).var(ddof=1), runs * table.mean(axis=0).var(ddof=1)])

@@ -129,7 +129,7 @@ def _name(error: OSError, path: Path) -> None:
 
 def open_text(path: Path) -> TextIO:
     """Open a text file in UTF-8 for reading, gzipped or not; the mark that a spreadsheet may put first is skipped."""
-    opener = gzip.open if path.suffix == ".gz" else open
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
     return cast(TextIO, opener(path, "rt", encoding="utf-8-sig"))
 
 

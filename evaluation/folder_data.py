@@ -12,7 +12,17 @@ from pathlib import Path
 
 from evaluation.errors import UserError
 from evaluation.files import files_hash
-from evaluation.folder_rows import COLUMNS, HIDDEN, Grades, Rows, grades_of, json_rows, table_header, table_rows
+from evaluation.folder_rows import (
+    COLUMNS,
+    HIDDEN,
+    Grades,
+    Rows,
+    grades_of,
+    json_rows,
+    renamed,
+    table_header,
+    table_rows,
+)
 
 SPLITS = {"train": "train", "validation": "validation", "dev": "validation", "test": "test"}
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
@@ -130,7 +140,7 @@ def _tables(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         ending = next((ending for ending in TABLES if path.name.lower().endswith(ending)), None)
-        if ending is None or not path.is_file():
+        if ending is None or path.name.startswith(".") or not path.is_file():
             continue
         other = found.setdefault(name := path.name[: -len(ending)], path)
         if other != path and path.name.removesuffix(".gz") != other.name.removesuffix(".gz"):
@@ -161,7 +171,7 @@ def _kind(files: list[Path]) -> str:
 
 def _kind_of(path: Path, header: list[str]) -> str:
     for kind, columns in COLUMNS.items():
-        if set(columns) <= set(header):
+        if set(columns) <= set(renamed(header)):
             if kind == TEXTS and (others := [name for name in header if name in PARTNERS]):
                 raise UserError(
                     f"{path}, line 1: beside text there is {others[0]}, so these are pairs: call the two columns "

@@ -23,11 +23,12 @@ COLUMNS = {
 
 
 def table_header(path: Path) -> list[str]:
-    """The column names of a table, "text" for "sentence"; empty for an empty file."""
-    return _renamed(next(_cells(path), (1, []))[1])
+    """The column names of a table; empty for an empty file."""
+    return [name.strip() for name in next(numbered_cells(path), (1, []))[1]]
 
 
-def _renamed(header: list[str]) -> list[str]:
+def renamed(header: list[str]) -> list[str]:
+    """The column names with "text" for "sentence"."""
     return ["text" if name.strip() == "sentence" else name.strip() for name in header]
 
 
@@ -44,8 +45,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise UserError(f"{path}, after line {number}: the gzip file is broken ({error}); copy it again.") from None
 
 
-def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows of a tab-separated file, empty lines left out."""
+def numbered_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows of a tab-separated file, gzipped or not, empty lines left out.
+
+    Raises:
+        UserError: The file is not UTF-8, or its compression is broken.
+    """
     for number, line in _lines(path):
         if line.strip():
             yield number, line.rstrip("\r\n").split("\t")
@@ -64,9 +69,9 @@ def table_rows(path: Path, kind: str) -> Rows:
     columns = COLUMNS[kind]
     rows: Rows = {name: [] for name in columns}
     header: list[str] = []
-    for number, cells in _cells(path):
+    for number, cells in numbered_cells(path):
         if not header:
-            header = _renamed(cells)
+            header = renamed(cells)
             continue
         if len(cells) != len(header):
             raise UserError(
@@ -175,7 +180,7 @@ def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
     Raises:
         UserError: A line is broken, a query or document is unknown, or nothing is relevant.
     """
-    rows = _cells(path)
+    rows = numbered_cells(path)
     header = next(rows, (1, []))[1]
     if header != ["query-id", "corpus-id", "score"]:
         raise UserError(f"{path}, line 1: the header must be query-id, corpus-id, score, separated by tabs.")

@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from evaluation.errors import UserError
 from evaluation.folder_data import DataSet, read_tables
+from evaluation.folder_rows import HIDDEN
 from evaluation.folder_tasks import TESTED, OwnData, as_dataset, numbered, on_split, own_metadata
 from evaluation.linear_head import head_of
 from evaluation.parts import PARTS
@@ -45,9 +46,11 @@ class LabelledData:
         """Each split as columns `text` and `label`: pairs joined by a line break, labels numbered in sorted order.
 
         Raises:
-            UserError: All labels of the train split are alike, or another split has one that it lacks.
+            UserError: All labels of the train split are alike or hidden, or another split has one that it lacks.
         """
         splits = read_tables(self.data)
+        if "train" not in splits:
+            raise UserError(f"{self.data.files['train']}: all labels are {HIDDEN}, so a head has nothing to learn.")
         labels = sorted(set(splits["train"]["label"]))
         if len(labels) < 2:
             raise UserError(

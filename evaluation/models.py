@@ -199,10 +199,10 @@ def _load_from_hub(name: str) -> SentenceTransformer:
         return SentenceTransformer(name, local_files_only=not reachable)
     except (OSError, ValueError) as error:
         near = get_close_matches(name, PACKAGED, n=3, cutoff=0.5) or list(PACKAGED)
-        where = "on the hub" if reachable else "in the local cache, and the hub cannot be reached"
+        where = "on the hub" if reachable else "in the local cache (the hub cannot be reached)"
         raise UserError(
-            f"There is no model {name!r}: it is no folder and not found {where}; "
-            f"packaged models with near names are {', '.join(near)}."
+            f"The model {name!r} cannot be loaded: it is no folder, and looking for it {where} ended with "
+            f"“{_first_line(error).rstrip('.')}”; packaged models with near names are {', '.join(near)}."
         ) from error
 
 

@@ -9,31 +9,16 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, cast
 
-from datasets import Dataset
-from mteb.abstasks import (
-    AbsTask,
-    AbsTaskClassification,
-    AbsTaskClustering,
-    AbsTaskClusteringLegacy,
-    AbsTaskPairClassification,
-    AbsTaskRetrieval,
-    AbsTaskSTS,
-)
+from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskRetrieval
 
 from evaluation.errors import UserError
+from evaluation.task_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, asked, select
 
 PARTS = ("tune", "report")
 TUNE_SHARE = 1 / 3
 _SALT = "part "  # so that a corpus that was itself split by a hash of its text is divided all the same
 
-_DIVISIBLE = (
-    AbsTaskClassification,
-    AbsTaskClustering,
-    AbsTaskClusteringLegacy,
-    AbsTaskPairClassification,
-    AbsTaskRetrieval,
-    AbsTaskSTS,
-)
+_DIVISIBLE = (*PAIR_TASKS, *QUERY_TASKS, *TEXT_TASKS)
 
 
 def take(task: AbsTask, part: str) -> AbsTask:
@@ -87,50 +72,13 @@ def _divide(task: AbsTask, split: str, part: str) -> None:
     for subset in task.hf_subsets:
         splits = dataset.get(subset, dataset)
         if split in splits:  # what is missing is told by whoever loads the task
-            taken, rows = _taken(task, splits[split], part)
-            if rows == 0:
+            places = in_part([texts[0] for texts in asked(task, splits[split])], part)
+            if not places:
                 raise UserError(
                     f"The part {part} of {task.metadata.name} would be empty, because its {split} split "
                     "has too few rows: use the whole split."
                 )
-            splits[part] = taken
-
-
-def _taken(task: AbsTask, rows: Any, part: str) -> tuple[Any, int]:
-    """A part of a split, and its number of rows."""
-    if isinstance(task, AbsTaskRetrieval):
-        return _some_queries(rows, part)
-    if isinstance(task, AbsTaskPairClassification) and len(rows) == 1:
-        rows = Dataset.from_dict(rows[0])  # an old layout: one row of lists
-    taken = rows.select(in_part(map(_text, rows[_column(task)]), part))
-    return taken, len(taken)
-
-
-def _some_queries(data: dict[str, Any], part: str) -> tuple[dict[str, Any], int]:
-    """Queries of a part with their grades; every document stays."""
-    judged = [place for place, query in enumerate(data["queries"]["id"]) if data["relevant_docs"].get(query)]
-    queries = data["queries"].select(judged)
-    queries = queries.select(in_part(map(_text, queries["text"]), part))
-    kept = set(queries["id"])
-    some = {
-        name: None if data[name] is None else {query: docs for query, docs in data[name].items() if query in kept}
-        for name in ("relevant_docs", "top_ranked")
-    }
-    return {**data, **some, "queries": queries}, len(queries)
-
-
-def _column(task: AbsTask) -> str:
-    """Name of the column whose text decides."""
-    if isinstance(task, AbsTaskSTS):
-        return cast(str, task.column_names[0])
-    if isinstance(task, AbsTaskPairClassification):
-        return cast(str, task.input1_column_name)
-    return cast(Any, task).input_column_name
-
-
-def _text(value: Any) -> str:
-    """A text, or one text of the several that a row holds: the sentences of a clustering, a conversation."""
-    return value if isinstance(value, str) else str(value)
+            splits[part] = select(task, splits[split], places)
 
 
 def _fraction(text: str) -> float:

@@ -180,7 +180,7 @@ def _print_table(table: Table, console: Console) -> None:
         printed.add_column(escape(header), justify=justify, width=width, max_width=limit)
     for title, rows in table.groups.items():
         if title:
-            printed.add_row(f"[bold]{title}[/bold]")
+            printed.add_row(f"[bold]{escape(title)}[/bold]")
         for cells in rows:
             printed.add_row(*[_styled(cell) for cell in cells])
     console.print(printed)

@@ -13,6 +13,7 @@ from evaluation.permutation import sign_flip_test
 from evaluation.spearman import compare_resampled, resampled_spearman
 from evaluation.statistics import (
     NEW_QUERIES,
+    NEW_TEXTS,
     Comparison,
     query_interval,
     ratio_interval,
@@ -21,7 +22,6 @@ from evaluation.statistics import (
 )
 from evaluation.summary import Row
 
-NEW_TEXTS = "new test texts, these runs fixed"
 MEASURES = {
     "isoscore": "IsoScore",
     "persistent_entropy": "persistent entropy of H0",
@@ -174,10 +174,11 @@ def _corpus_rows(
 
 
 def _means_over_corpora(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[Row]:
-    """For each index and score, the mean over the corpora that have it."""
+    """For each index and score, the mean over the corpora that have it in range."""
     by_name: dict[str, list[Row]] = {}
     for row in rows:
-        by_name.setdefault(row.name.partition(": ")[2].partition(" (")[0], []).append(row)
+        if not row.name.endswith(")"):  # the remark of an index that is not in range
+            by_name.setdefault(row.name.partition(": ")[2], []).append(row)
     return [
         _mean_row("retrieval", f"mean over corpora: {name}", several, pairs)
         for name, several in by_name.items()
@@ -188,8 +189,6 @@ def _means_over_corpora(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[Row]
 def _over_runs(values: Mapping[str, Sequence[float]], pair: Pair) -> list[Comparison]:
     """Student's interval over paired runs, with a sign-flip test where there are enough of them."""
     old, new = (np.asarray(values[variant]) for variant in pair)
-    if len(old) == 1 < len(new):
-        old = np.repeat(old, len(new))  # the start model has one run, which every training run starts from
     return [_with_sign_flips(student_interval(new - old), new - old)]
 
 

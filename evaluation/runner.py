@@ -90,7 +90,12 @@ def run_cells(cells: Sequence[Cell], what: str, jobs: int, timing: Timing, conso
     """
     waiting = list({cell.path: cell for cell in cells if not cell.finished()}.values())
     if waiting:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
             bar = progress.add_task(what, total=len(waiting))
             parallel: Any = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=cast(Any, 1))

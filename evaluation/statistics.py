@@ -17,13 +17,14 @@ from scipy import special, stats
 NEW_RUNS = "new training runs"
 NEW_QUERIES = "new queries, these runs fixed"
 NEW_PAIRS = "new sentence pairs, these runs fixed"
+NEW_TEXTS = "new test texts, these runs fixed"
 NEW_TASKS = "new tasks of this kind, these runs fixed"
 NEW_RUNS_AND_QUERIES = "new training runs and new queries"
 
 LEVEL = 0.95
 POWER = 0.80
 FEWEST_DIFFERING = 20  # with fewer queries that differ, no method that was simulated covers 93 %
-_ROUNDING = 1e-12  # scores are of the order of one; smaller differences come from subtraction
+ROUNDING = 1e-12  # scores are of the order of one; smaller differences come from subtraction
 
 Outcome = Literal["better", "worse", "no difference found", "undecided"]
 
@@ -120,7 +121,8 @@ def query_interval(differences: ArrayLike, estimand: str = NEW_QUERIES) -> Compa
         'no interval: 10 of 100 differ, and it takes 20'
     """
     values = _differences(differences)
-    return _student(values, "queries", estimand, differing=int((np.abs(values) > _ROUNDING).sum()))
+    unit = "test texts" if estimand == NEW_TEXTS else "queries"
+    return _student(values, unit, estimand, differing=int((np.abs(values) > ROUNDING).sum()))
 
 
 def ratio_interval(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]) -> Comparison:
@@ -148,7 +150,7 @@ def ratio_interval(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, 
     )
     if not old_exact.mean() or not new_exact.mean():
         raise ValueError("There is no retention: the mean score under exact search is zero.")
-    differing = int(((np.abs(new_index - old_index) + np.abs(new_exact - old_exact)) > _ROUNDING).sum())
+    differing = int(((np.abs(new_index - old_index) + np.abs(new_exact - old_exact)) > ROUNDING).sum())
     contributions = _linearized(new_index, new_exact) - _linearized(old_index, old_exact)
     return _student(contributions, "queries", NEW_QUERIES, differing)
 
@@ -254,7 +256,7 @@ def _student(values: NDArray[np.float64], unit: str, estimand: str, differing: i
 
     if n == 1:
         return without("one alone has no spread")
-    if np.ptp(values) <= _ROUNDING:
+    if np.ptp(values) <= ROUNDING:
         return without(f"all {n} differences are equal")
     if differing is not None and differing < FEWEST_DIFFERING:
         return without(f"{differing} of {n} differ, and it takes {FEWEST_DIFFERING}")

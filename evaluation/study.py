@@ -243,7 +243,7 @@ def settings(study: Study, regime: Regime) -> list[Setting]:
 
 
 def more_rates(rates: Sequence[float], count: int) -> list[float]:
-    """Add learning rates until there are so many: half and double a single one, then the middle of the widest gap.
+    """Add learning rates until there are so many: twice a single one and, of three or more, half, then middles of gaps.
 
     Example:
         >>> more_rates([1e-3, 1e-2], 4)

@@ -9,6 +9,7 @@ import numpy as np
 from datasets import Dataset
 from rich.console import Console
 
+from evaluation.apart import apart
 from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_pairs
 from evaluation.errors import UserError
 from evaluation.estimate import duration, training_seconds
@@ -16,7 +17,6 @@ from evaluation.files import delete_folder, file_name, new_folder, write_json
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model, load_start_model
 from evaluation.names import check_name
 from evaluation.noise import no_dataset_bars
-from evaluation.parts import PARTS
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.run_directory import check_folder, open_run
 from evaluation.runner import Backend, run_cells
@@ -27,7 +27,7 @@ from evaluation.summary import Section, Summary
 from evaluation.tasks import TaskSource, resolve_tasks
 from evaluation.timing import Timing
 from evaluation.training import Recipe, Term
-from evaluation.training_pairs import content_hash, for_objective, load_pairs, without_shared
+from evaluation.training_pairs import asked_about, content_hash, for_objective, load_pairs, without_asked
 from evaluation.wording import no_faiss_check
 
 FIRST_TUNING_SEED = 1000  # so that no training run serves both to choose and to report
@@ -127,16 +127,17 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     check_folder(folder)
     console = wide_console()
     timing = Timing(folder)
-    measurings = {
-        phase: _measuring(phase, study, names, sources)
+    of_phase = {
+        phase: resolve_tasks(names, sources.mirror, sources.folders)
         for phase, names in ((VALIDATION, study.validation), (TEST, study.test))
         if names
     }
-    tasks = {task.name: task for each in measurings.values() for task in each.tasks}
-    if VALIDATION in measurings:
-        _check_apart(measurings[VALIDATION].tasks, measurings[TEST].tasks)
+    if VALIDATION in of_phase:
+        of_phase[VALIDATION] = apart(of_phase[VALIDATION], of_phase[TEST])
+    tasks = {task.name: task for each in of_phase.values() for task in each}
     if study.isotropy_of:
         check_name("task of the study, for isotropy_of,", study.isotropy_of, sorted(tasks))
+    measurings = {phase: _measuring(phase, study, each) for phase, each in of_phase.items()}
     open_run(folder, {"command": "study"})
     with console.status("Preparing models and training pairs"):
         prepared = prepare(study, sources, list(tasks.values()), folder)
@@ -160,6 +161,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         title=study.title,
         sections=[section for section, _, _ in sections],
         notes=[
+            *(task.note for task in tasks.values() if task.note),
             *dict.fromkeys(each.note for each in prepared if each.note),
             *(no_faiss_check(name) for name in others),
             "Scores are in points of 100.",
@@ -182,13 +184,20 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
     Raises:
         UserError: A model or file is unknown, or pairs do not fit an objective.
     """
+    asked = asked_about(tasks)
+    pairs_of = {regime.name: without_asked(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
     prepared = []
     for model_name in study.models:
         model = load_start_model(model_name)
         # Behind a transform unit vectors are none any more.
         by_cosine = model.similarity_fn_name == "cosine" or (is_scored_by_cosine(model) and not study.posthoc)
         for regime in study.regimes:
-            pairs, dropped = without_shared(load_pairs(regime.pairs, sources), tasks)
+            pairs, dropped = pairs_of[regime.name]
+            if len(pairs) < 2:
+                raise UserError(
+                    f"Of the pairs of the regime {regime.name!r} {len(pairs)} are left to train on, because a task "
+                    f"asks about {dropped}: give other pairs, or other tasks."
+                )
             teacher = load_model(regime.teacher) if regime.teacher else None
             dimensions = model.get_embedding_dimension() or 0
             ready = for_objective(pairs, regime.objective, teacher, dimensions)
@@ -217,44 +226,22 @@ def plan(study: Study, prepared: Sequence[Prepared]) -> str:
     )
 
 
-def _measuring(phase: str, study: Study, names: Sequence[str], sources: Sources) -> Measuring:
-    tasks = tuple(resolve_tasks(names, sources.mirror, sources.folders))
+def _measuring(phase: str, study: Study, tasks: Sequence[TaskSource]) -> Measuring:
     known = [task.name for task in tasks]
     isotropy_of = study.isotropy_of if study.isotropy_of in known else ""  # else it is a task of the other phase
     retrieval = [task.name for task in tasks if task.type == "Retrieval"]
     identities = []
     for task in tasks:
         dataset = task.make().metadata.dataset
-        identities.append(f"{dataset['path']} {dataset['revision']}")
+        identities.append(f"{dataset['path']} {dataset['revision']} {task.note}".strip())
     return Measuring(
         phase=phase,
-        tasks=tasks,
+        tasks=tuple(tasks),
         identities=tuple(identities),
         isotropy_of=isotropy_of or (retrieval or known)[0],
         indexes=study.indexes if phase == TEST else (),
         index_seeds=study.index_seeds,
     )
-
-
-def _check_apart(validation: Sequence[TaskSource], test: Sequence[TaskSource]) -> None:
-    """Refuse to report on what the settings were chosen on."""
-    for chosen_on in validation:
-        for reported in test:
-            if _share_texts(chosen_on, reported):
-                raise UserError(
-                    f"The settings would be chosen on {chosen_on.name} and reported on {reported.name}, which share "
-                    "texts: give validation and test different splits, such as :tune and :report."
-                )
-
-
-def _share_texts(*sources: TaskSource) -> bool:
-    names, parts = zip(*(source.name.partition(":")[::2] for source in sources), strict=True)
-    if len({name.partition("[")[0] for name in names}) > 1 or set(parts) == set(PARTS):
-        return False
-    tasks = [source.make() for source in sources]
-    subsets = set.intersection(*(set(task.hf_subsets) for task in tasks))
-    splits = [{"test"} if part in PARTS else set(task.eval_splits) for part, task in zip(parts, tasks, strict=True)]
-    return bool(subsets and set.intersection(*splits))
 
 
 def measure_starts(running: Running, prepared: Sequence[Prepared]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -12,7 +12,7 @@ DECIDING = {
     "isotropy": ("IsoScore",),
     "similarity": ("mean of STS and retrieval",),
     "labels": ("mean of classification and clustering",),
-    "retrieval": ("mean of the approximate indexes", "flat nDCG@10"),
+    "retrieval": ("mean of the approximate indexes", "mean over corpora: flat nDCG@10", "flat nDCG@10"),
 }
 
 
@@ -53,7 +53,7 @@ class Finding:
         sentence: The outcome with its numbers.
         comparison: The difference it rests on.
         greater_is_better: The direction in which the measure improves.
-        adjusted_p: Holm's p-value over the pairs that are compared on this measure; None without an interval.
+        adjusted_p: Holm's p-value over all findings of this group; None without an interval.
     """
 
     pair: str
@@ -137,8 +137,8 @@ class Section:
         """One finding a group and compared pair, on the measure named beforehand.
 
         Where that measure has no interval, because there is one run only, each measure of the group that has one speaks
-        for itself; where none has, the group is undecided. Where several pairs are compared on one measure, their
-        p-values are adjusted after Holm, and a difference that does not survive it counts as none found.
+        for itself; where none has, the group is undecided. Where a group has several findings, of several pairs or
+        measures, their p-values are adjusted after Holm, and a difference that does not survive it counts as none.
         """
         pairs = dict.fromkeys(pair for row in self.rows for pair in row.comparisons)
         found = [
@@ -147,12 +147,8 @@ class Section:
             for group in GROUPS
             for row in _speaking([row for row in self.rows if row.group == group and pair in row.comparisons], pair)
         ]
-        for measure in dict.fromkeys((finding.group, finding.measure) for finding in found):
-            places = [
-                place
-                for place, each in enumerate(found)
-                if (each.group, each.measure) == measure and each.adjusted_p is not None
-            ]
+        for group in GROUPS:
+            places = [at for at, each in enumerate(found) if each.group == group and each.adjusted_p is not None]
             for place, p in zip(places, holm([found[each].adjusted_p or 0.0 for each in places]), strict=True):
                 found[place] = _adjusted(found[place], p, len(places))
         return found

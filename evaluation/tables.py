@@ -29,7 +29,7 @@ MARKS = {
 }
 MARKS_READING = (
     "▲ better, ▼ worse, ○ no difference found, ? undecided; brackets are 95 % intervals; after Holm's adjustment over "
-    "the pairs compared on a measure."
+    "the verdicts of a group."
 )
 TRANSFER_READING = (
     "Spearman's rank correlation of validation score and isotropy over the weights of one regularizer: ▲ scores rise "

@@ -1,28 +1,29 @@
 """Training pairs by name, in the columns that an objective trains on, without what the tasks will ask."""
 
-import csv
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from datasets import Dataset
-from mteb.abstasks import AbsTaskSTS
+from mteb.abstasks import AbsTask, AbsTaskRetrieval, AbsTaskSTS
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sklearn.decomposition import PCA
 
 from evaluation.data import docstring_corpus, positive_pairs
 from evaluation.errors import UserError
-from evaluation.files import BROKEN_GZIP, cache_root, open_text
+from evaluation.files import cache_root
 from evaluation.folder_data import data_sets
+from evaluation.folder_rows import numbered_cells
 from evaluation.head_tasks import HeadClassification, LabelledData, labelled_data
 from evaluation.loading import load
 from evaluation.objectives import OBJECTIVES
 from evaluation.sources import Sources
+from evaluation.task_rows import PAIR_TASKS, Texts, asked, comparable
 from evaluation.tasks import DOCSTRINGS, TaskSource, resolve_tasks
 
 _HEADERS = {("anchor", "positive"): "positive", ("sentence1", "sentence2", "score"): "scored"}
@@ -117,21 +118,33 @@ def with_mismatches(pairs: Dataset, seed: int = 0) -> Dataset:
     )
 
 
-def without_shared(pairs: Dataset, tasks: Iterable[TaskSource]) -> tuple[Dataset, int]:
-    """Drop the pairs that an STS task asks about, in either order, and the texts that a head is tested on.
+def asked_about(tasks: Iterable[TaskSource]) -> set[Texts]:
+    """What must not be trained on, because a task asks about it.
 
-    STS12 to STS16 and STSBenchmark share many pairs; training on them would be scored as if it were skill.
+    That is sentence pairs, the texts that a head is tested on, and each query with each document that answers it. STS12
+    to STS16 and STSBenchmark share many pairs; training on them would be scored as if it were skill.
+
+    Args:
+        tasks: All tasks of a study; of other kinds, such as classification, nothing is taken.
+
+    Returns:
+        The texts, as `evaluation.task_rows.comparable` gives them.
+    """
+    return {texts for task in tasks for texts in _asked(task.make())}
+
+
+def without_asked(pairs: Dataset, asked: Container[Texts]) -> tuple[Dataset, int]:
+    """Drop the rows that a task asks about, in either order.
 
     Args:
         pairs: From `load_pairs`.
-        tasks: All tasks of a study; those that are neither STS tasks nor tests of a head are not looked at.
+        asked: From `asked_about`.
 
     Returns:
         The pairs that are left, and how many were dropped.
     """
-    asked = {key for task in tasks if task.type in ("STS", "Classification") for key in _asked(task)}
     rows = zip(*(pairs[name] for name in _text_columns(pairs)), strict=True)
-    kept = [place for place, texts in enumerate(rows) if _key(*texts) not in asked]
+    kept = [place for place, texts in enumerate(rows) if comparable(*texts) not in asked]
     return pairs.select(kept), len(pairs) - len(kept)
 
 
@@ -183,18 +196,33 @@ def _of_task(name: str, sources: Sources) -> Dataset:
     )
 
 
-def _asked(source: TaskSource) -> Iterator[tuple[str, ...]]:
-    task = source.make()
-    if isinstance(task, AbsTaskSTS):
-        columns = ("sentence1", "sentence2")
-    elif isinstance(task, HeadClassification):
-        columns = ("text",)
-    else:
+def _asked(task: AbsTask) -> Iterator[Texts]:
+    if not isinstance(task, (*PAIR_TASKS, HeadClassification, AbsTaskRetrieval)):
         return
-    load(task)
+    try:
+        load(task)
+    except UserError:  # it will have no score, and the report says why
+        return
     for data in _parts(task):
-        for row in data:
-            yield _key(*(row[name] for name in columns))
+        if isinstance(task, AbsTaskRetrieval):
+            yield from _answered(data)
+        else:
+            yield from (comparable(*texts) for texts in asked(task, data))
+
+
+def _answered(data: dict[str, Any]) -> Iterator[Texts]:
+    """Each query with each document that answers it, and with the document's title before its text."""
+    queries = dict(zip(data["queries"]["id"], data["queries"]["text"], strict=True))
+    answers = [
+        (query, id_) for query, docs in data["relevant_docs"].items() for id_, grade in docs.items() if grade > 0
+    ]
+    wanted = {id_ for _, id_ in answers}
+    documents = {row["id"]: row for row in data["corpus"] if row["id"] in wanted}
+    for query, id_ in answers:
+        if query in queries and id_ in documents:
+            row = documents[id_]
+            yield comparable(str(queries[query]), row["text"])
+            yield comparable(str(queries[query]), f"{row.get('title') or ''} {row['text']}")
 
 
 def _parts(task: Any) -> Iterator[Any]:
@@ -205,15 +233,8 @@ def _parts(task: Any) -> Iterator[Any]:
             yield dataset.get(subset, dataset)[split]
 
 
-def _key(*texts: str) -> tuple[str, ...]:
-    return tuple(sorted(" ".join(text.lower().split()) for text in texts))
-
-
 def _read(path: Path) -> Dataset:
-    try:
-        header, lines, columns = _columns(path)
-    except (UnicodeDecodeError, *BROKEN_GZIP, csv.Error) as error:
-        raise UserError(f"{path} is no tab-separated text in UTF-8 ({error}).") from error
+    header, lines, columns = _columns(path)
     if len(columns[0]) < 2:
         raise UserError(f"{path} holds {len(columns[0])} pairs, and training needs at least 2.")
     if header[-1] == "score":
@@ -223,22 +244,22 @@ def _read(path: Path) -> Dataset:
 
 def _columns(path: Path) -> tuple[tuple[str, ...], list[int], list[list[Any]]]:
     """The header, the line number of every row, and the columns."""
-    with open_text(path) as file:
-        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        header = tuple(next(rows, ()))
-        if header not in _HEADERS:
-            wanted = " or ".join(", ".join(each) for each in _HEADERS)
-            raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
-        lines: list[int] = []
-        columns: list[list[Any]] = [[] for _ in header]
-        for line, row in enumerate(rows, 2):
-            if not row:  # a blank line, often the last
-                continue
-            if len(row) != len(header):
-                raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
-            lines.append(line)
-            for column, cell in zip(columns, row, strict=True):
-                column.append(cell)
+    rows = numbered_cells(path)
+    header = tuple(next(rows, (1, []))[1])
+    if header not in _HEADERS:
+        wanted = " or ".join(", ".join(each) for each in _HEADERS)
+        raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
+    lines: list[int] = []
+    columns: list[list[Any]] = [[] for _ in header]
+    for line, row in rows:
+        if len(row) != len(header):
+            raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
+        for name, cell in zip(header, row, strict=True):
+            if not cell.strip():
+                raise UserError(f"{path}, line {line}: the {name} is empty; give it, or take the line out.")
+        lines.append(line)
+        for column, cell in zip(columns, row, strict=True):
+            column.append(cell)
     return header, lines, columns
 
 

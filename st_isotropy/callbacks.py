@@ -23,8 +23,8 @@ class GeometryCallback(TrainerCallback):
     the mean over the clouds of that batch: `persistent_entropy` (nats), `normalized_persistent_entropy`, `mst_length`
     (on the sphere), `bars`, `average_cosine`, `isoscore`, and `skipped_clouds`; for each regularizer its
     `<name>_weight` in force and its `<name>_gradient_ratio`, the norm of the weighted term's gradient at the
-    embeddings over the objective's. With a dict of losses, keys begin with the data set's name. Of regularized losses
-    that are nested, the outermost is measured.
+    embeddings over the objective's. With a dict of losses, keys begin with the data set's name, or with several, joined
+    by a plus sign, where these have one loss. Of regularized losses that are nested, the outermost is measured.
 
     Args:
         loss: The loss given to the trainer, or its dict of losses; regularized losses inside modifiers are found.
@@ -40,7 +40,7 @@ class GeometryCallback(TrainerCallback):
     """
 
     def __init__(self, loss: nn.Module | Mapping[str, nn.Module]) -> None:
-        roots = {f"{name}_": each for name, each in loss.items()} if isinstance(loss, Mapping) else {"": loss}
+        roots = _by_prefix(loss) if isinstance(loss, Mapping) else {"": loss}
         self.penalties = {
             prefix: next(each.penalties for each in root.modules() if isinstance(each, RegularizedLoss))
             for prefix, root in roots.items()
@@ -84,6 +84,13 @@ class GeometryCallback(TrainerCallback):
         for penalties in self.penalties.values():
             penalties.watching, penalties.snapshot = watching, None
 
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Forget the step, which means nothing to another trainer."""
+        for penalties in self.scheduled:
+            penalties.progress = None
+
     def on_log(
         self,
         args: TrainingArguments,
@@ -103,9 +110,17 @@ class GeometryCallback(TrainerCallback):
                 state.log_history[-1].update(geometry)
 
 
+def _by_prefix(losses: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Each different loss under the names of its data sets."""
+    names: dict[nn.Module, list[str]] = {}
+    for name, each in losses.items():
+        names.setdefault(each, []).append(name)
+    return {f"{'+'.join(several)}_": each for each, several in names.items()}
+
+
 def describe(snapshot: Snapshot) -> dict[str, float]:
     """Measure a snapshot; the means over its clouds, without those if there are none."""
-    clouds = [as_cloud(points, "cosine") for points in snapshot.clouds]
+    clouds = [as_cloud(points.cpu(), "cosine") for points in snapshot.clouds]  # in float64, which not every device has
     measures = {
         "persistent_entropy": [persistent_entropy(cloud, normalize=False) for cloud in clouds],
         "normalized_persistent_entropy": [persistent_entropy(cloud) for cloud in clouds],

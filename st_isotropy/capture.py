@@ -68,24 +68,22 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
 
 
 def first_sweep(passes: list[ForwardPass]) -> list[ForwardPass]:
-    """Keep the passes before the first repetition.
+    """Keep the first pass over each features dict.
 
     `AdaptiveLayerLoss` calls the encoder again, on the same features, once per earlier layer; the first sweep is the
-    last layer's.
+    last layer's. A loss with two dropout masks per text, as in SimCSE or R-Drop, repeats features in between.
     """
-    seen: set[int] = set()
-    for index, each in enumerate(passes):
-        if id(each.features) in seen:
-            return passes[:index]
-        seen.add(id(each.features))
-    return passes
+    first: dict[int, ForwardPass] = {}
+    for each in passes:
+        first.setdefault(id(each.features), each)
+    return list(first.values())
 
 
 def without_guidance(passes: list[ForwardPass]) -> list[ForwardPass]:
     """Leave out passes without gradient over texts that were encoded with one.
 
     A loss asks its own model for advice in this way, as `GISTEmbedLoss` does that has it as guide. A column of other
-    texts that is encoded without gradient stays.
+    texts that is encoded without gradient stays. In evaluation nothing has a gradient, so advice counts there, too.
     """
     trained = [each.rows for each in passes if each.rows.embeddings.requires_grad]
     if not trained or len(trained) == len(passes):

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -108,7 +109,8 @@ def read_texts(source: str, fewest: int) -> list[str]:
         raise ValueError(f"{name} is not UTF-8 text (byte {error.start}); convert it first.") from None
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror}; check the path.") from None
-    lines = [line.strip() for line in content.splitlines() if line.strip()]
+    # A spreadsheet may put a byte-order mark first. `splitlines` would break lines within texts, as at form feeds.
+    lines = [line.strip() for line in content.removeprefix("\ufeff").split("\n") if line.strip()]
     texts = list(dict.fromkeys(lines))
     if len(texts) < fewest:
         raise ValueError(
@@ -124,7 +126,7 @@ def read_embeddings(path: Path) -> np.ndarray:
         path: The file.
 
     Returns:
-        The array.
+        The array, in float32 or float64.
 
     Raises:
         ValueError: If the file cannot be read, holds objects, or is not a numeric array with two axes.
@@ -133,13 +135,13 @@ def read_embeddings(path: Path) -> np.ndarray:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}; check the path.") from None
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
         reason = "holds pickled objects" if "Object arrays" in str(error) else "is not a .npy array"
         raise ValueError(f"{path} {reason}; save plain numbers with numpy.save(path, array).") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 2:
         shape, dtype = getattr(array, "shape", "?"), getattr(array, "dtype", type(array).__name__)
         raise ValueError(f"{path} has shape {shape} and type {dtype}; embeddings are numbers of shape (n, d).")
-    return array.astype(np.float32)
+    return array if array.dtype == np.float64 else array.astype(np.float32)
 
 
 def load_model(name: str) -> SentenceTransformer:

@@ -94,7 +94,8 @@ def point_clouds(
 ) -> list[Tensor]:
     """Form the point clouds of one batch.
 
-    Identical texts count once per cloud. Everything that decides about rows is read from the device in one transfer.
+    Identical texts count once per cloud. Keys and finiteness are read from the device in one transfer, labels,
+    where they are needed, in another.
 
     Args:
         columns: One column per encoded input column.

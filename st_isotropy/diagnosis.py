@@ -152,7 +152,7 @@ def diagnose(
         raise ValueError(f"A diagnosis needs at least {FEWEST_ROWS} embeddings, but there are {count}; add texts.")
     if not cloud.spectrum.any():
         raise ValueError(f"All {count} embeddings coincide; give texts that differ, or mend the model.")
-    measures = isotropy(cloud, queries=queries, similarity=similarity, sample_size=sample_size, seed=seed)
+    measures = isotropy(cloud, queries=queries, similarity=similarity)
     return Diagnosis(
         source=source,
         rows=count,
@@ -190,13 +190,19 @@ def try_transforms(cloud: Cloud) -> dict[str, dict[str, Measure]]:
     candidates: dict[str, PostHoc] = {
         "center": Center(),
         f"all but the top {leading}": AllButTheTop(leading),
-        "spectral power 0.5": SpectralPower(0.5),
-        "whitening, shrinkage 0.1": Whitening(shrinkage=0.1),
+        "spectral power 0.5": SpectralPower(0.5, shrinkage=0.1),
+        "whitening": Whitening(shrinkage=0.1),
     }
     outcomes = {"none": measuring}
     outcomes |= {name: apply_posthoc(each.fit_embeddings(fitting), measuring) for name, each in candidates.items()}
     return {
-        name: isotropy(outcome, names=REMEDY_MEASURES, similarity=cloud.similarity)
+        name: isotropy(
+            outcome,
+            names=REMEDY_MEASURES,
+            similarity=cloud.similarity,
+            sample_size=cloud.sample_size,
+            seed=cloud.seed,
+        )
         for name, outcome in outcomes.items()
     }
 

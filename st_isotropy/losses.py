@@ -187,7 +187,7 @@ class RegularizedLoss(nn.Module):
         penalties, tokens = self.penalties, self.penalties.tokens
         config = {
             "loss": self.loss,
-            "regularizers": [f"{weight!r} * {each!r}" for each, weight in penalties.regularizers.items()],
+            "regularizers": [f"{weight!r} * {each!r}" for each, weight in penalties.regularizers],
             "cloud": penalties.cloud,
             "level": "token" if tokens else "sentence",
             "reduction": penalties.reduction,
@@ -199,7 +199,7 @@ class RegularizedLoss(nn.Module):
     def citation(self) -> str:
         """BibTeX of every regularizer, those of regularized losses inside it too."""
         nested = [each for each in nested_losses(self) if isinstance(each, RegularizedLoss)]
-        cited = [one.citation.strip() for each in nested for one in each.penalties.regularizers if one.citation]
+        cited = [one.citation.strip() for each in nested for one, _ in each.penalties.regularizers if one.citation]
         return "\n".join(dict.fromkeys(cited))
 
 
@@ -227,7 +227,7 @@ class PersistentEntropyLoss(RegularizedLoss):
     Examples:
         >>> from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
         >>> loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), spread_weight=0.3)
-        >>> [(each.name, weight) for each, weight in loss.penalties.regularizers.items()]
+        >>> [(each.name, weight) for each, weight in loss.penalties.regularizers]
         [('persistent_entropy', 3.0), ('mst_length', 0.3)]
     """
 
@@ -319,7 +319,11 @@ def _weighted(
     regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]],
     weight: WeightArgument | None,
     loss: nn.Module,
-) -> dict[Regularizer, Weight]:
+) -> tuple[tuple[Regularizer, Weight], ...]:
+    if isinstance(regularizer, type):
+        raise ValueError(
+            f"a regularizer must be one that was built, such as {regularizer.__name__}(), not the class itself."
+        )
     if isinstance(regularizer, Regularizer):
         pairs = [(regularizer, 1.0 if weight is None else weight)]
     elif weight is None:
@@ -331,7 +335,9 @@ def _weighted(
     else:
         raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
     inner = [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
-    names = [each.name for each, _ in pairs] + [each.name for other in inner for each in other.penalties.regularizers]
+    names = [each.name for each, _ in pairs] + [
+        each.name for other in inner for each, _ in other.penalties.regularizers
+    ]
     if len(set(names)) < len(names) or not names or "base" in names:
         raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
-    return {each: parse_weight(value, each.name) for each, value in pairs}
+    return tuple((each, parse_weight(value, each.name)) for each, value in pairs)

@@ -80,7 +80,7 @@ def plot_occurrences(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
     ours = cloud.occurrences()
     reference = Cloud(isotropic.points[:MOST_SEARCHED]).occurrences()
     top = int(max(ours.max(), reference.max()))
-    bins = (np.arange(0, top + 2, max(1, top // 60)) - 0.5).tolist()
+    bins = count_bins(top)
     for counts, color, label in ((reference, REFERENCE, "isotropic"), (ours, OURS, "this model")):
         shares = np.full(len(counts), 100 / len(counts))
         filled = color == OURS
@@ -96,6 +96,12 @@ def plot_occurrences(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
         )
     axes.set(yscale="log", xlabel="lists of ten nearest that a row is in", ylabel="% of rows")
     _legend(axes)
+
+
+def count_bins(largest: int) -> list[float]:
+    """Edges of at most 121 equally wide bins for the counts from 0 to the largest, which lies in the last."""
+    step = max(1, largest // 60)
+    return (np.arange(0, largest + 1 + step, step) - 0.5).tolist()
 
 
 def plot_barcode(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:

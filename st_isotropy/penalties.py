@@ -1,6 +1,7 @@
 """Columns of embeddings to weighted penalties; knows nothing of losses or models."""
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,7 @@ import torch
 from sentence_transformers.util import all_gather
 from torch import Tensor
 
+from st_isotropy.barcodes.distances import at_least_float32
 from st_isotropy.clouds import MINIMUM_POINTS, CloudKind, Column, point_clouds
 from st_isotropy.regularizers import Regularizer
 from st_isotropy.terms import LossTerms
@@ -46,11 +48,11 @@ class Penalties:
         reduction: `mean` or `sum` over clouds.
         gather_across_devices: Form the clouds from the batches of all processes.
         progress: Global step of the trainer and number of steps; None while unknown.
-        watching: Whether to take a snapshot of the next batch.
+        watching: Whether to take a snapshot of the next batch that is trained on.
         snapshot: The snapshot of the first batch since watching began.
     """
 
-    regularizers: Mapping[Regularizer, Weight]
+    regularizers: Sequence[tuple[Regularizer, Weight]]
     cloud: CloudKind = "columns"
     tokens: TokenLayers | None = None
     reduction: Literal["mean", "sum"] = "mean"
@@ -73,19 +75,21 @@ class Penalties:
         Returns:
             One `<name>_loss` per regularizer, 0-dim, attached to the graph.
         """
+        objective = functools.cache(objective)
         if self.gather_across_devices:
             columns = [column.gathered() for column in columns]
-            labels = None if labels is None else all_gather(labels)
+            # Nothing else reads them, and labels can be a teacher's embeddings.
+            labels = all_gather(labels) if labels is not None and self.cloud == "labels" else None
         # Autocast would turn distances back into half precision.
         with torch.autocast(columns[0].embeddings.device.type, enabled=False):
             clouds = point_clouds(columns, self.cloud, labels, self.tokens, self.progress[0] if self.progress else None)
             usable = [cloud for cloud in clouds if len(cloud) >= MINIMUM_POINTS]
             terms, weights = LossTerms(), {}
-            for regularizer, weight in self.regularizers.items():
+            for regularizer, weight in self.regularizers:
                 penalty = self._reduce([regularizer(cloud) for cloud in usable], clouds)
                 weights[regularizer.name] = self._weight(regularizer, weight, penalty, sources, objective)
                 terms[f"{regularizer.name}_loss"] = weights[regularizer.name] * penalty
-        if self.watching and self.snapshot is None:
+        if self.watching and self.snapshot is None and torch.is_grad_enabled():
             self.snapshot = Snapshot(
                 clouds=[cloud.detach() for cloud in usable],
                 skipped=len(clouds) - len(usable),
@@ -138,7 +142,7 @@ def gradients(value: Tensor, sources: list[Tensor]) -> Gradients:
 
 
 def _row_norms(gradients: Gradients) -> Tensor:
-    norms = [each.flatten(0, -2).double().norm(dim=1) for each in gradients if each is not None]
+    norms = [at_least_float32(each.flatten(0, -2)).norm(dim=1) for each in gradients if each is not None]
     return torch.cat(norms) if norms else torch.zeros(0)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from st_isotropy.metrics.cloud import Cloud, as_cloud
 
-# Directions with less than this share of the largest variance are rounding and are not scaled up.
+# Directions with less than this share of the largest variance are rounding and are left out.
 _ROUNDING = 1e-10
 
 
@@ -144,16 +144,18 @@ class SpectralPower(PostHoc):
 
     Attributes:
         gamma: 0 centers only, 1 whitens; in between the tail of the spectrum is raised less.
+        shrinkage: Share of the mean variance mixed into the covariance first, as in `Whitening`.
 
     References:
         The family between PCA and whitening of "Spectral tempering" (arXiv 2603.19339).
     """
 
     gamma: float = 0.5
+    shrinkage: float = 0.0
 
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Find the symmetric scaling along the principal components."""
-        return _scaled(cloud, self.gamma, rotate_back=True, shrinkage=0.0)
+        return _scaled(cloud, self.gamma, rotate_back=True, shrinkage=self.shrinkage)
 
 
 @dataclass(frozen=True)
@@ -177,14 +179,6 @@ class Whitening(PostHoc):
         """Find the whitening map."""
         if self.kind not in ("pca", "zca"):
             raise ValueError(f'Whitening is of kind "pca" or "zca", not {self.kind!r}.')
-        if not 0 <= self.shrinkage <= 1:
-            raise ValueError(f"The shrinkage of whitening lies between 0 and 1, not {self.shrinkage}.")
-        count, width = cloud.points.shape
-        if self.shrinkage == 0 and count <= width:
-            raise ValueError(
-                f"Whitening {width} dimensions needs more than {width} embeddings, but there are {count}; "
-                "add texts or set a shrinkage such as 0.1."
-            )
         return _scaled(cloud, 1.0, rotate_back=self.kind == "zca", shrinkage=self.shrinkage)
 
 
@@ -199,6 +193,14 @@ def _principal(cloud: Cloud) -> tuple[Tensor, Tensor]:
 
 
 def _scaled(cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float) -> tuple[Tensor, Tensor]:
+    if not 0 <= shrinkage <= 1:
+        raise ValueError(f"The shrinkage of a covariance lies between 0 and 1, not {shrinkage}.")
+    count, width = cloud.points.shape
+    if shrinkage == 0 and count <= width:
+        raise ValueError(
+            f"A scaling of all {width} dimensions needs more than {width} embeddings, but there are {count}; "
+            "add texts or set a shrinkage such as 0.1."
+        )
     values, directions = _principal(cloud)
     values = (1 - shrinkage) * values + shrinkage * values.mean()
     factors = torch.where(values > _ROUNDING * values.max(), values.clamp(min=1e-300) ** (-gamma / 2), 0.0)

@@ -47,7 +47,16 @@ class TokenLayers:
         return cls(layers, max_points, tuple(model.tokenizer.all_special_ids))
 
     def mask(self, features: dict[str, Any]) -> Tensor:
-        """Mark the tokens that are neither padding nor special, shape `(rows, tokens)`."""
+        """Mark the tokens that are neither padding nor special, shape `(rows, tokens)`.
+
+        Raises:
+            ValueError: If the model's batches are not padded.
+        """
+        if "attention_mask" not in features:
+            raise ValueError(
+                'level="token" needs padded batches, and this model concatenates its inputs without padding; set '
+                'model[0].unpad_inputs = False, or use level="sentence".'
+            )
         ids = features["input_ids"]
         special = torch.tensor(self.special_ids, device=ids.device, dtype=ids.dtype)
         return features["attention_mask"].bool() & ~torch.isin(ids, special)

@@ -61,8 +61,8 @@ class BalancedWeight:
     """A weight found anew in each step from the gradients at the embeddings (`weight="auto"`).
 
     It is the weight at which the median row norm of the term's gradient is `fraction` of the median row norm of the
-    objective's, over the rows that have a gradient; it is detached, capped, and averaged over processes. Medians,
-    because a single near-duplicate pair can carry nearly all of the entropy's squared gradient.
+    objective's, over the rows that have a gradient; it is detached, capped, and averaged over the processes that have
+    one. Medians, because a single near-duplicate pair can carry nearly all of the entropy's squared gradient.
 
     Attributes:
         fraction: Share of the objective's gradient; negative as a control that maximizes the penalty.
@@ -88,14 +88,15 @@ class BalancedWeight:
         Returns:
             The weight as a 0-dim tensor; 0 when either has no gradient at all.
         """
-        objective, term = (norms[norms > 0].double() for norms in (objective, term))
-        if len(objective) and len(term):
+        objective, term = (norms[norms > 0] for norms in (objective, term))
+        found = len(objective) > 0 and len(term) > 0
+        weight = objective.new_zeros(())
+        if found:
             weight = (self.fraction * objective.median() / term.median()).clamp(-self.cap, self.cap)
-        else:
-            weight = objective.new_zeros(())
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(weight)
-            weight = weight / torch.distributed.get_world_size()
+            sums = torch.stack([weight, torch.full_like(weight, found)])
+            torch.distributed.all_reduce(sums)
+            weight = sums[0] / sums[1].clamp(min=1)
         return weight
 
 

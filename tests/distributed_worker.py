@@ -133,6 +133,9 @@ def main(folder, texts_file, out):
     weights = [None] * dist.get_world_size()
     dist.all_gather_object(weights, balanced["weight"])
     results["balanced weights"] = weights
+    # Only the first process has a cloud, and with it a gradient.
+    norms = torch.ones(4) * (dist.get_rank() == 0)
+    results["balance of one"] = BalancedWeight(0.1).balance(norms, norms).item()
     results["trainer"] = train(folder, texts, half, gather_across_devices=True)
     errors = [None] * dist.get_world_size()
     dist.all_gather_object(errors, broken_row(folder, texts, rows))

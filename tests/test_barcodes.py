@@ -105,3 +105,8 @@ def test_non_finite_points_stop_every_search_on_the_cpu(search):
     points[3, 1] = float("nan")
     with pytest.raises(ValueError, match=r"^1 of 40 points have a NaN"):
         search(points)
+
+
+def test_no_clouds_have_no_bars():
+    found = barcode(torch.zeros(0, 5, 3))
+    assert (found.lengths.shape, found.edges.shape) == ((0, 4), (0, 4, 2))

@@ -186,6 +186,32 @@ def test_each_dataset_of_a_dict_has_its_own_geometry(model, sentences, tmp_path)
     }
 
 
+def test_datasets_with_one_loss_have_one_geometry_under_both_names(model):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    other = PersistentEntropyLoss(model, CosineSimilarityLoss(model))
+    assert set(GeometryCallback({"a": loss, "b": other, "c": loss}).penalties) == {"a+c_", "b_"}
+
+
+def test_a_batch_of_evaluation_is_not_logged_as_one_of_training(model, sentences):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    loss.penalties.watching = True
+    features = [model.preprocess(sentences(8, seed=seed)) for seed in (1, 2)]
+    with torch.no_grad():
+        loss(features, torch.zeros(8))
+    assert loss.penalties.snapshot is None
+    loss(features, torch.zeros(8))
+    assert loss.penalties.snapshot is not None
+
+
+def test_the_step_of_one_trainer_means_nothing_to_the_next(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=WeightSchedule(3.0))
+    trainer = make_trainer(loss)
+    GeometryCallback.attach(trainer)
+    trainer.train()
+    with pytest.raises(ValueError, match="does not know the trainer's step"):
+        make_trainer(loss).train()
+
+
 def test_a_loss_inside_a_modifier_is_followed_at_its_full_dimension(model, make_trainer):
     inner = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
     trainer = make_trainer(MatryoshkaLoss(model, inner, [8, 32]), max_steps=1, logging_steps=1)

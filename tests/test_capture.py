@@ -29,6 +29,9 @@ ENCODE = {
         *(model(each)["sentence_embedding"] for each in features),
         *(torch.no_grad()(model)(dict(each))["sentence_embedding"] + 1 for each in features),
     ],
+    "each twice in a row": lambda model, features: [
+        model(each)["sentence_embedding"] for each in features for _ in range(2)
+    ],
     "each twice": lambda model, features: [model(each)["sentence_embedding"] for each in features * 2],
 }
 

@@ -15,6 +15,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Router, 
 
 from st_isotropy import MSTLength, PersistentEntropy, PersistentEntropyLoss, RegularizedLoss
 from st_isotropy.text_keys import text_keys
+from st_isotropy.tokens import TokenLayers
 
 ROWS = 10
 
@@ -251,3 +252,10 @@ def test_frozen_columns_leave_the_gradient_to_the_others(model, texts):
     halves = [PersistentEntropy()(embed(which, column)) for which, column in ((model, texts[0]), (frozen, texts[1]))]
     (30.0 * mean(halves)).backward()
     torch.testing.assert_close(trained, model[0].auto_model.embeddings.word_embeddings.weight.grad)
+
+
+def test_tokens_without_padding_are_refused_with_the_setting_that_pads():
+    layers = TokenLayers((-1,), 512, (0,))
+    flattened = {"input_ids": torch.ones(1, 9), "cu_seq_lens_q": torch.tensor([0, 2, 5, 9])}
+    with pytest.raises(ValueError, match=r"needs padded batches, .* set model\[0\]\.unpad_inputs = False"):
+        layers.mask(flattened)

@@ -46,3 +46,7 @@ def test_too_few_runs_give_no_interval():
 def test_it_takes_two_runs_and_finite_values(bad):
     with pytest.raises(ValueError, match=r"must be finite, of shape \(runs, queries\), two of each"):
         crossed_interval(bad)
+
+
+def test_differences_that_are_all_equal_give_no_interval():
+    assert crossed_interval(np.ones((5, 30))).method == "no interval: all 150 differences are equal"

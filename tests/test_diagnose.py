@@ -10,7 +10,7 @@ import pytest
 import torch
 from shared_data import SHARED
 
-from st_isotropy.cli import main
+from st_isotropy.cli import main, read_embeddings, read_texts
 from st_isotropy.diagnosis import diagnose, find_defects, format_table, format_value
 from st_isotropy.metrics import CATALOGUE, isotropy
 from st_isotropy.metrics.catalogue import simulate_isotropic
@@ -47,6 +47,12 @@ def test_an_isotropic_cloud_has_no_defect():
     diagnosis = diagnose(simulate_isotropic(400, 32))
     assert diagnosis.defects == ()
     assert "Nothing: no measure is beyond its rule of thumb." in format_table(diagnosis)
+
+
+@pytest.mark.parametrize(("count", "width", "asking"), [(2000, 64, 50), (1000, 384, 20), (2000, 8, 0), (300, 2, 0)])
+def test_an_isotropic_cloud_has_no_defect_whatever_its_size(count, width, asking):
+    queries = simulate_isotropic(asking, width, seed=7) if asking else None
+    assert diagnose(simulate_isotropic(count, width, seed=3), queries=queries).defects == ()
 
 
 def test_each_defect_is_recognized_on_a_cloud_that_has_it():
@@ -164,6 +170,7 @@ def bad_inputs(folder):
     np.save(folder / "wide.npy", gaussian(30, 5).numpy())
     (folder / "noise.npy").write_text("no array")
     (folder / "empty.npy").touch()
+    (folder / "zip.npy").write_bytes(b"PK\x03\x04 no archive")
     (folder / "many.txt").write_text("".join(f"text {number}\n" for number in range(30)))
     (folder / "latin.txt").write_bytes("caf\xe9\n".encode("latin-1") * 30)
     (folder / "same.txt").write_text("one text\n" * 30)
@@ -172,6 +179,7 @@ def bad_inputs(folder):
         ("line.npy",): "has shape (30,) and type float64; embeddings are numbers of shape (n, d).",
         ("words.npy",): "has shape (30, 2) and type <U1; embeddings are numbers of shape (n, d).",
         ("noise.npy",): "is not a .npy array; save plain numbers with numpy.save(path, array).",
+        ("zip.npy",): "is not a .npy array; save plain numbers with numpy.save(path, array).",
         ("empty.npy",): "is not a .npy array; save plain numbers with numpy.save(path, array).",
         ("few.npy",): "A diagnosis needs at least 20 embeddings, but there are 19; add texts.",
         ("same.npy",): "All 30 embeddings coincide; give texts that differ, or mend the model.",
@@ -209,6 +217,16 @@ def test_bad_input_is_answered_with_one_sentence_and_status_2(tmp_path, capsys, 
         assert printed.err.count("\n") == 1, arguments
     assert not (tmp_path / "pwned").exists()
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".json", ".tmp")]
+
+
+def test_a_text_is_a_line_whatever_it_holds_and_a_byte_order_mark_is_none(tmp_path):
+    (tmp_path / "texts.txt").write_text("\ufeffone\u2028half\ntwo\x0cpages\n\r\nthree\r\n", encoding="utf-8")
+    assert read_texts(str(tmp_path / "texts.txt"), fewest=1) == ["one\u2028half", "two\x0cpages", "three"]
+
+
+def test_numbers_that_only_float64_holds_are_read_as_they_are(tmp_path):
+    np.save(tmp_path / "large.npy", gaussian(30, 4).double().numpy() * 1e300)
+    assert np.isfinite(read_embeddings(tmp_path / "large.npy")).all()
 
 
 def test_a_model_that_cannot_be_loaded_is_named(text_file, tmp_path, capsys):

@@ -11,7 +11,7 @@ from st_isotropy.diagnosis import diagnose, format_value
 pytest.importorskip("matplotlib", reason="the page needs the extra diagnose")
 pytest.importorskip("jinja2", reason="the page needs the extra diagnose")
 
-from st_isotropy.page import PLOTS, write_page
+from st_isotropy.page import PLOTS, count_bins, write_page
 
 
 def anisotropic_rows():
@@ -98,3 +98,9 @@ def test_the_colors_follow_the_theme(browser, page_file):
         )
     assert colors["light"][0] != colors["dark"][0]
     assert colors["light"][1] != colors["dark"][1]
+
+
+@pytest.mark.parametrize("largest", [0, 1, 59, 60, 120, 150, 599, 10_000])
+def test_every_count_is_in_a_bin(largest):
+    edges = count_bins(largest)
+    assert edges[0] < 0 and edges[-2] < largest < edges[-1] and len(edges) < 123

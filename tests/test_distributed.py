@@ -83,3 +83,7 @@ def test_a_balanced_weight_is_the_same_in_every_process(two_processes):
 
 def test_a_broken_row_of_one_process_stops_all(two_processes):
     assert all("contain NaN or infinity" in error for error in two_processes["errors"])
+
+
+def test_a_process_without_a_gradient_does_not_lower_a_balanced_weight(two_processes):
+    assert two_processes["balance of one"] == pytest.approx(0.1)

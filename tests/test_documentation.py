@@ -266,6 +266,9 @@ def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None
     assert retention_row(section_with([*corpora, mean]), "pq") is mean
     assert retention_row(section_with(corpora), "pq") is None
     assert retention_row(section_with([other]), "pq") is None
+    out_of_range = replace(one, name="cisi: pq retention (out of range)")
+    assert retention_row(section_with([out_of_range, corpora[1]]), "pq") is corpora[1]
+    assert retention_row(section_with([out_of_range]), "pq") is out_of_range
     no_headroom = replace(one, name="pq retention (no headroom)")
     study = StudyResult("negative-free", "Does it?", None)
     [[*_, pq, one_bit]] = effects_table([(study, section_with([no_headroom]))]).groups["static, cosine (negative-free)"]

@@ -22,7 +22,7 @@ from evaluation.study import Grid, Regime, Study
 from evaluation.study_run import run_study
 from evaluation.tasks import resolve_tasks
 from evaluation.training import Recipe, Term, train
-from evaluation.training_pairs import for_objective, load_pairs, without_shared
+from evaluation.training_pairs import asked_about, for_objective, load_pairs, without_asked
 from st_isotropy.regularizers import PersistentEntropy
 
 TEXTS = sentences(8)
@@ -145,7 +145,7 @@ def test_pairs_are_joined_by_a_line_break_and_labels_are_numbered(data):
 def test_what_a_head_is_tested_on_is_not_trained_on(data):
     tasks = resolve_tasks(["topics-head:validation"], folders=[data])
     for split, left in (("validation", 0), ("test", 90)):
-        rows, dropped = without_shared(load_pairs(f"topics:{split}", Sources(folders=(data,))), tasks)
+        rows, dropped = without_asked(load_pairs(f"topics:{split}", Sources(folders=(data,))), asked_about(tasks))
         assert (len(rows), dropped) == (left, 90 - left)
 
 

@@ -365,6 +365,17 @@ class NamedBase(Regularizer):
         return embeddings.square().mean()
 
 
+def test_a_class_of_regularizers_is_refused_with_how_to_build_one(model):
+    with pytest.raises(ValueError, match=r"must be one that was built, such as PersistentEntropy\(\), not"):
+        RegularizedLoss(model, MultipleNegativesRankingLoss(model), PersistentEntropy, 1.0)
+
+
+def test_a_regularizer_that_cannot_be_hashed_is_one_all_the_same(model, sentences):
+    loss = RegularizedLoss(model, MultipleNegativesRankingLoss(model), PersistentEntropy(selection=["top", 3]), 1.0)
+    terms = loss([model.preprocess(sentences(6, seed=seed)) for seed in (1, 2)])
+    assert "persistent_entropy_loss" in terms
+
+
 def test_regularizers_need_names_of_their_own(model):
     base = CosineSimilarityLoss(model)
     message = "each with a name of its own"

@@ -19,6 +19,7 @@ from st_isotropy.metrics import (
     anti_hub_share,
     as_cloud,
     average_cosine,
+    catalogue,
     effective_rank,
     first_component_share,
     hubness_skewness,
@@ -424,3 +425,17 @@ def test_memory_stays_bounded_when_the_distance_matrix_would_not_fit():
     )
     grown = float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
     assert grown < 800  # MB; the distances of 60,000 rows take 14,400
+
+
+def test_twonn_without_discarding_is_finite():
+    rows = simulate_isotropic(500, 3)
+    assert twonn_dimension(rows, discard=0) == pytest.approx(twonn_dimension(rows), rel=0.3)
+
+
+def test_closed_forms_are_given_without_a_simulation(monkeypatch):
+    monkeypatch.setattr(catalogue, "simulate_isotropic", None)
+    catalogue.isotropic_values.cache_clear()
+    assert catalogue.isotropic_values(("average_cosine", "second_moment"), 50, 8) == {
+        "average_cosine": 0.0,
+        "second_moment": 1.0,
+    }

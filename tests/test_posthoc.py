@@ -66,6 +66,12 @@ def test_spectral_power_raises_the_spectrum_to_one_minus_gamma():
     assert torch.allclose(fitted(SpectralPower(0.0), rows()), fitted(Center(), rows()), atol=1e-4)
 
 
+def test_spectral_power_of_few_rows_keeps_the_other_directions():
+    few, held = rows(20, 32), rows(500, 32)
+    outcome = apply_posthoc(SpectralPower(0.5, shrinkage=0.1).fit_embeddings(few), held)
+    assert effective_rank(outcome) > 0.9 * effective_rank(held)
+
+
 def test_full_shrinkage_only_centers_and_scales():
     outcome = fitted(Whitening(shrinkage=1.0), rows())
     centered = rows() - rows().mean(dim=0)
@@ -89,7 +95,7 @@ def test_what_each_transform_mends_on_rows_it_was_not_fitted_on():
     for name, outcome in outcomes.items():
         assert abs(average_cosine(outcome)) < 0.02, name
     assert isoscore(outcomes["Center()"]) == pytest.approx(isoscore(held), rel=1e-3)
-    assert isoscore(held) < isoscore(outcomes["SpectralPower(gamma=0.5)"]) < isoscore(outcomes[repr(Whitening())])
+    assert isoscore(held) < isoscore(outcomes[repr(SpectralPower(0.5))]) < isoscore(outcomes[repr(Whitening())])
     assert effective_rank(outcomes[repr(Whitening())]) > effective_rank(held)
 
     def hubs(points):
@@ -143,8 +149,10 @@ def test_a_saved_model_loads_in_a_process_that_cannot_import_this_package(model,
     [
         (
             Whitening(),
-            "Whitening 8 dimensions needs more than 8 embeddings, but there are 5; add texts or set a shrink",
+            "A scaling of all 8 dimensions needs more than 8 embeddings, but there are 5; add texts or set a shrinkage",
         ),
+        (SpectralPower(), "A scaling of all 8 dimensions needs more than 8 embeddings, but there are 5; add texts"),
+        (SpectralPower(shrinkage=-0.1), "between 0 and 1, not -0.1"),
         (Whitening("cholesky"), 'of kind "pca" or "zca", not \'cholesky\''),
         (Whitening(shrinkage=2.0), "between 0 and 1, not 2.0"),
         (AllButTheTop(8), "between 1 and 7 of 8 components, not 8"),

@@ -104,6 +104,14 @@ def test_duplicates_and_a_row_of_zeros_give_a_finite_gradient(regularizer):
 
 
 @every
+def test_a_row_of_zeros_has_no_direction_and_gets_no_gradient(regularizer):
+    rows = cloud()
+    rows[3] = 0
+    moved = gradient(regularizer, rows).norm(dim=1)
+    assert moved[3] == 0 and moved.max() < 10
+
+
+@every
 def test_neither_the_order_nor_the_norms_of_rows_matter(regularizer):
     rows = cloud(dtype=torch.float64)
     value = penalty(regularizer, rows).item()

@@ -12,7 +12,7 @@ from rich.console import Console
 from evaluation.markdown import markdown_report
 from evaluation.report import print_report, read_summary, write_report
 from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
-from evaluation.statistics import NEW_QUERIES, NEW_RUNS
+from evaluation.statistics import NEW_QUERIES, NEW_RUNS, student_interval
 from evaluation.summary import Row, Section, Summary
 
 PAIR = "regularized − plain"
@@ -213,3 +213,56 @@ def test_markup_in_a_name_is_printed_as_it_is() -> None:
     one = replace(one, title=name, sections=[renamed(one.sections[0], "persistent entropy", name)], notes=["[x] y"])
     assert name in printed(one) and "[x] y" in printed(one)
     assert "<b>" not in markdown_report(one)
+
+
+def corpora(differences: dict[str, float]) -> list[Row]:
+    """Exact search on several corpora, with one run: regularized is above plain by as much at every query."""
+    generator = np.random.default_rng(0)
+    plain, regularized = {}, {}
+    for name, difference in differences.items():
+        scores = generator.uniform(0.2, 0.6, 60)
+        higher = scores + difference + 0.02 * generator.normal(size=60)
+        plain[name], regularized[name] = ([index("flat", list(each), list(each))] for each in (scores, higher))
+    statuses = {name: {"flat": "exact"} for name in differences}
+    return retrieval_rows({"plain": [plain], "regularized": [regularized]}, statuses, PAIRS)
+
+
+def test_measures_that_speak_for_themselves_are_one_family() -> None:
+    rows = corpora({"x": 0.0, "y": 0.0, "z": 0.006})
+    [alone] = section(rows[2:]).findings()
+    assert alone.outcome == "better"
+    found = section(rows).findings()
+    assert [each.outcome for each in found] == ["no difference found"] * 3
+    assert found[2].adjusted_p == pytest.approx(3 * (alone.adjusted_p or 0))
+    assert "among 3 comparisons, better if it were the only one" in found[2].sentence
+
+
+def test_with_several_corpora_the_verdict_rests_on_their_mean() -> None:
+    runs = [corpora({"x": 0.02, "y": -0.10, "z": -0.10 + noise}) for noise in (0.0, 0.01, 0.02)]
+    rows = [
+        replace(
+            several[0],
+            values={variant: [row.values[variant][0] for row in several] for variant in several[0].values},
+            comparisons={
+                PAIR: [student_interval([row.mean("regularized") - row.mean("plain") for row in several])],
+            },
+        )
+        for several in zip(*runs, strict=True)
+    ]
+    [finding] = section(rows).findings()
+    assert (finding.measure, finding.outcome) == ("mean over corpora: flat nDCG@10", "worse")
+
+
+def test_means_over_corpora_leave_out_those_where_an_index_is_not_in_range() -> None:
+    exact, most, half = [0.8, 0.4, 0.6], [0.7, 0.4, 0.5], [0.4, 0.2, 0.3]
+    run = {
+        name: [index("flat", exact, exact), index("pq", found, exact)]
+        for name, found in zip("xyz", (most, half, half), strict=True)
+    }
+    statuses = {
+        name: {"flat": "exact", "pq": status}
+        for name, status in zip("xyz", ("no headroom", *["in range"] * 2), strict=True)
+    }
+    by_name = {row.name: row for row in retrieval_rows({"plain": [run], "regularized": [run]}, statuses, PAIRS)}
+    assert by_name["mean over corpora: pq retention"].values["plain"] == [pytest.approx(50.0)]
+    assert "x: pq retention (no headroom)" in by_name

@@ -108,6 +108,11 @@ def test_quantile_drops_the_shortest_share(q, kept):
     assert lengths[mask].min() >= lengths[~mask].max() if kept < 8 else mask.all()
 
 
+@pytest.mark.parametrize(("q", "count", "kept"), [(0.7, 10, 3), (0.7, 20, 6), (0.85, 20, 3), (0.45, 100, 55)])
+def test_a_share_that_is_a_whole_number_of_bars_keeps_no_bar_more(q, count, kept):
+    assert selected_bars(torch.arange(float(count)), ("quantile", q)).sum() == kept
+
+
 def test_all_keeps_zero_bars():
     assert selected_bars(torch.zeros(3), "all").all()
 

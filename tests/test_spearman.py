@@ -77,3 +77,9 @@ def test_variants_share_the_resamples_of_a_seed():
     assert compare_resampled(old, new, len(gold)).estimate == spearman_bootstrap(before, after, gold, rng()).estimate
     np.testing.assert_array_equal(old, resampled_spearman(before, gold, rng(), 50))
     assert old[0] == pytest.approx(stats.spearmanr(before, gold).statistic, abs=1e-12)
+
+
+def test_fewer_than_twenty_pairs_give_no_interval():
+    before, after, gold = (values[:19] for values in pairs(None))
+    comparison = spearman_bootstrap(before, after, gold, rng())
+    assert comparison.method == "no interval: there are 19 pairs, and it takes 20" and comparison.low is None

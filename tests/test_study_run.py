@@ -9,17 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from own_data import sentences, write_lines, write_pairs
 from small_corpus import static_model, transformer_model
 from small_study import REGIME, cells, run, small_study, untuned, without_cost, write_data
 
-from evaluation import study_run
+from evaluation import cell, study_run
 from evaluation.errors import UserError
 from evaluation.files import read_json
 from evaluation.models import fingerprint, load_model
 from evaluation.report import print_report, read_summary, wide_console, write_report
 from evaluation.study import Grid
 from evaluation.task_source import TaskSource
+from evaluation.tasks import resolve_tasks
 from evaluation.training import Recipe, train
 from evaluation.training_pairs import for_objective, load_pairs
 
@@ -271,7 +273,7 @@ def test_a_validation_task_that_fails_on_the_start_model_stops_the_study_before_
     folder, sources = data
     sign = breakable
     sign.write_text("no")
-    with pytest.raises(UserError, match=r"^start: The data of found .* cannot be loaded"):
+    with pytest.raises(UserError, match=r"^The data of found .* cannot be loaded \(the disk of the task is on fire"):
         run(small_study(folder, validation=("found",), test=("rated",), indexes=()), sources, tmp_path / "run")
     assert not (tmp_path / "run" / "models").exists()
 
@@ -310,9 +312,46 @@ def test_isotropy_of_a_task_that_is_not_in_the_study_is_refused(data, tmp_path):
 def test_settings_are_not_chosen_on_what_is_reported(reported, data, tmp_path):
     folder, sources = data
     study = small_study(folder, validation=("rated:tune",), test=("found", reported), isotropy_of="")
-    message = f"would be chosen on rated:tune and reported on {reported}, which share texts: give validation and test"
+    message = rf"would be chosen on rated:tune, and (\d+) of its \1 rows are reported on in {reported}: give validation"
     with pytest.raises(UserError, match=message):
         run(study, sources, tmp_path / "run")
+
+
+def test_what_is_reported_is_left_out_of_what_settings_are_chosen_on(data, tmp_path):
+    folder, sources = data
+    tasks = tmp_path / "tasks"
+    shutil.copytree(folder / "tasks", tasks)
+    header, *chosen = (tasks / "chosen" / "test.tsv").read_text(encoding="utf-8").splitlines()
+    write_lines(tasks / "known.tsv", [header, *chosen[:10], *(line + " " for line in chosen[50:])])
+    study = small_study(folder, test=("known",), indexes=(), posthoc=(), seeds=1)
+    out = tmp_path / "run"
+    summary = run(study, replace(sources, folders=(tasks,)), out)
+    assert summary.notes[0] == (
+        "20 of the 60 rows of chosen, on which settings are chosen, are left out because known asks about them."
+    )
+    [file] = out.glob("cells/start-*/validation-*.json")
+    assert len(read_json(file)["tasks"][0]["pairs"]["default/test"]["gold"]) == 40
+
+
+def test_one_pair_that_is_left_is_not_trained_on(data, tmp_path):
+    folder, sources = data
+    lines = (folder / "tasks" / "rated" / "test.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    pairs = ["\t".join(line.split("\t")[:2]) for line in lines[:5]]
+    write_lines(tmp_path / "pairs" / "leaky.tsv", ["anchor\tpositive", *pairs, "only\tthis"])
+    study = untuned(folder, regimes=(replace(REGIME, pairs="leaky", learning_rates=(5e-3,)),), seeds=1)
+    with pytest.raises(
+        UserError, match="Of the pairs of the regime 'small' 1 are left to train on, because a task asks"
+    ):
+        run(study, replace(sources, pairs=(tmp_path / "pairs",)), tmp_path / "run")
+
+
+def test_a_transform_is_fitted_on_texts_of_all_columns(monkeypatch):
+    monkeypatch.setattr(cell, "FITTED_ON", 40)
+    pairs = Dataset.from_dict({"anchor": sentences(60, seed=1), "positive": sentences(60, seed=2)})
+    texts = cell._some_texts(pairs)
+    anchors = set(texts) & set(pairs["anchor"])
+    assert len(set(texts)) == 40 and 10 < len(anchors) < 30
+    assert cell._some_texts(pairs) == texts
 
 
 def test_a_start_model_that_scores_by_dot_products_has_no_faiss_check(data, tmp_path):
@@ -402,7 +441,8 @@ def test_every_number_of_a_finished_cell_is_finite(tuned):
 def test_a_cell_is_sent_to_a_process_without_data(data):
     folder, sources = data
     study = small_study(folder, test=("found", "docstrings"))
-    measuring = study_run._measuring("test", study, study.test, sources)
+    tasks = resolve_tasks(study.test, sources.mirror, sources.folders)
+    measuring = study_run._measuring("test", study, tasks)
     assert len(pickle.dumps(measuring)) < 20_000
 
 

@@ -3,13 +3,20 @@
 import numpy as np
 import pytest
 from datasets import Dataset
-from own_data import damaged_gzip, write_lines
+from own_data import damaged_gzip, write_beir, write_lines, write_pairs
 from small_corpus import static_model
 
 from evaluation.errors import UserError
 from evaluation.sources import Sources
 from evaluation.tasks import resolve_tasks
-from evaluation.training_pairs import content_hash, for_objective, load_pairs, with_mismatches, without_shared
+from evaluation.training_pairs import (
+    asked_about,
+    content_hash,
+    for_objective,
+    load_pairs,
+    with_mismatches,
+    without_asked,
+)
 
 POSITIVE = Dataset.from_dict({"anchor": ["a b", "c d", "e f"], "positive": ["a", "c", "e"]})
 SCORED = Dataset.from_dict({"sentence1": ["a b", "c d"], "sentence2": ["a", "c"], "score": [0.0, 1.0]})
@@ -37,6 +44,7 @@ def test_scores_that_are_shares_stay_as_they_are(tmp_path):
         (["anchor\tpositive", "a\tb", "c"], r"mine\.tsv, line 3: there are 1 columns and must be 2\."),
         (["anchor\tpositive", "a\tb"], r"mine\.tsv holds 1 pairs, and training needs at least 2\."),
         (["sentence1\tsentence2\tscore", "a\tb\t1", "c\td\thigh"], r"line 3: the score 'high' is no number\."),
+        (["anchor\tpositive", "a\tb", "c\t "], r"mine\.tsv, line 3: the positive is empty; give it, or take the line"),
         (["sentence1\tsentence2\tscore", "a\tb\t1", "", "c\td\thigh"], r"line 4: the score 'high' is no number\."),
         (["sentence1\tsentence2\tscore", "a\tb\tnan", "c\td\t1"], r"line 2: the score 'nan' is no number\."),
         (["sentence1\tsentence2\tscore", "a\tb\t5", "c\td\t5"], r"mine\.tsv: all 2 scores are 5, so there is nothing"),
@@ -49,13 +57,17 @@ def test_a_file_that_holds_no_pairs_is_told_with_its_line(tmp_path, lines, messa
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [("mine.tsv", b"\xff\xfe"), ("mine.tsv.gz", b"no gzip"), ("mine.tsv.gz", damaged_gzip("a\tb\n" * 100))],
+    ("name", "content", "message"),
+    [
+        ("mine.tsv", b"\xff\xfe", "mine.tsv, after line 0: this is not UTF-8"),
+        ("mine.tsv.gz", b"no gzip", "mine.tsv.gz, after line 0: the gzip file is broken"),
+        ("mine.tsv.gz", damaged_gzip("a\tb\n" * 100), "mine.tsv.gz, after line 0: the gzip file is broken"),
+    ],
     ids=["encoding", "no gzip", "damaged gzip"],
 )
-def test_a_file_that_is_no_text_is_told(tmp_path, name, content):
+def test_a_file_that_is_no_text_is_told(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=rf"{name} is no tab-separated text in UTF-8 \("):
+    with pytest.raises(UserError, match=message):
         load_pairs("mine", Sources(pairs=(tmp_path,)))
 
 
@@ -144,7 +156,7 @@ def test_pairs_that_an_sts_task_asks_about_are_dropped_in_any_order_case_and_whi
     pairs = Dataset.from_dict(
         {"anchor": ["the  CAT", "two", "one", "left"], "positive": ["A dog ", "one", "blue", "right"]}
     )
-    kept, dropped = without_shared(pairs, resolve_tasks([], None, [tmp_path]))
+    kept, dropped = without_asked(pairs, asked_about(resolve_tasks([], None, [tmp_path])))
     assert (kept.to_dict(), dropped) == ({"anchor": ["one", "left"], "positive": ["blue", "right"]}, 2)
 
 
@@ -164,3 +176,29 @@ def test_the_hash_of_pairs_sees_every_value_its_order_and_the_names():
         of(sentence=["a", "b"], label=[[0.0, 1.0], [1.0, 0.1]]),
     ]
     assert len({first, *others}) == len(others) + 1
+
+
+def test_a_long_text_is_read_whole(tmp_path):
+    write_lines(tmp_path / "mine.tsv", ["anchor\tpositive", f"a\t{'long ' * 40_000}", "c\td"])
+    assert len(load_pairs("mine", Sources(pairs=(tmp_path,)))["positive"][0]) == 200_000
+
+
+def test_pairs_of_pair_classification_and_answered_queries_are_dropped_too(tmp_path):
+    write_pairs(tmp_path / "same.tsv", column="label", count=20)
+    write_beir(tmp_path / "books", documents=60)
+    tasks = resolve_tasks([], None, [tmp_path])
+    asked = asked_about(tasks)
+    same, books = [next(task for task in tasks if task.name == name).make() for name in ("same", "books")]
+    same.load_data()
+    books.load_data()
+    rows = same.dataset["default"]["test"]
+    pairs = Dataset.from_dict({"anchor": [*rows["sentence2"], "new"], "positive": [*rows["sentence1"], "pair"]})
+    assert without_asked(pairs, asked)[1] == 20
+    data = books.dataset["default"]["test"]
+    texts = {row["id"]: row["text"] for row in data["corpus"]}
+    queries = dict(zip(data["queries"]["id"], data["queries"]["text"], strict=True))
+    answered = [(queries[query], texts[doc]) for query, docs in data["relevant_docs"].items() for doc in docs]
+    unanswered = (answered[0][0], answered[-1][1])
+    anchors, positives = zip(*answered, unanswered, strict=True)
+    kept, dropped = without_asked(Dataset.from_dict({"anchor": anchors, "positive": positives}), asked)
+    assert dropped == len(answered) == 60 and kept.to_dict() == {"anchor": [unanswered[0]], "positive": [unanswered[1]]}

@@ -71,7 +71,7 @@ def test_an_undefined_balance_is_refused(options, message):
 def test_numbers_of_other_libraries_are_numbers(model):
     weights = [np.float32(2.0), np.int64(2), 2]
     losses = [PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight) for weight in weights]
-    assert [loss.penalties.regularizers for loss in losses] == [{PersistentEntropy(): 2.0}] * 3
+    assert [loss.penalties.regularizers for loss in losses] == [((PersistentEntropy(), 2.0),)] * 3
 
 
 def test_a_balance_compares_the_medians_of_rows_that_have_a_gradient():

@@ -257,10 +257,16 @@ def chosen_setting(section: Section, variant: str) -> str:
 
 
 def retention_row(section: Section, index: str) -> Row | None:
-    """What an index keeps of exact search: the mean over the corpora, or the one corpus that has it."""
+    """What an index keeps of exact search: the mean over the corpora, or the one corpus where it is in range.
+
+    Where it is nowhere in range, the first corpus, whose name says why.
+    """
     rows = [row for row in section.rows if f" {row.name}".partition(f" {index} retention")[1]]
     means = [row for row in rows if row.name.startswith("mean over corpora")]
-    return next(iter(means or (rows if len(rows) == 1 else [])), None)
+    in_range = [row for row in rows if not row.name.endswith(")")]
+    if means or len(in_range) == 1:
+        return (means or in_range)[0]
+    return rows[0] if rows and not in_range else None
 
 
 def main_comparison(comparisons: Iterable[Comparison]) -> Comparison:
@@ -282,8 +288,8 @@ def _finding_cell(finding: Finding | None) -> str:
 def _row_cell(row: Row | None, pair: str) -> str:
     if row is None or pair not in row.comparisons:
         return ""
-    if "no headroom" in row.name:
-        return "no headroom"
+    if row.name.endswith(")"):
+        return row.name.rpartition("(")[2].removesuffix(")")
     return _cell(main_comparison(row.comparisons[pair]), row)
 
 

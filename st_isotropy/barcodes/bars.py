@@ -41,6 +41,8 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
     Returns:
         Lengths of shape `(m,)` or `(b, m)`; the gradient at a length of zero is zero.
     """
+    if points.ndim > 2 and len(points) == 0:
+        return points.new_zeros(edges.shape[:-1])
     if points.ndim > 2:
         return torch.stack([edge_lengths(*cloud) for cloud in zip(points, edges, strict=True)])
     return EdgeLengths.apply(points, edges)

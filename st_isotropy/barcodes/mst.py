@@ -54,6 +54,8 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
     large = points.shape[-2] > LARGE
     if points.device.type != "cpu" and not large:
         return boruvka(points)
+    if points.ndim > 2 and len(points) == 0:
+        return torch.zeros(*points.shape[:-2], max(points.shape[-2] - 1, 0), 2, dtype=torch.int64, device=points.device)
     if points.ndim > 2:
         return torch.stack([minimum_spanning_tree(cloud) for cloud in points])
     search = large_tree if large else prim

@@ -49,7 +49,8 @@ def selected_bars(lengths: Tensor, selection: Selection) -> Tensor:
         kept = count_prominent(lengths)
     else:
         kind, amount = selection
-        kept = amount if kind == "top" else ceil((1 - amount) * len(lengths))
+        # Rounded, because (1 - 0.7) * 10 is a little above 3.
+        kept = amount if kind == "top" else ceil(round((1 - amount) * len(lengths), 9))
     ranks = lengths.argsort(descending=True, stable=True).argsort()
     return ranks < kept
 

@@ -77,7 +77,7 @@ def isotropy(
     seconds = {kind: as_cloud(rows, similarity) for kind, rows in others.items() if rows is not None}
     chosen = check_names(names, frozenset(seconds))
     count, width = cloud.points.shape
-    radius = round(cloud.second_moments.trace().sqrt().item(), 6)
+    radius = round(cloud.points.norm(dim=1).square().mean().sqrt().item(), 6)
     asking = len(seconds["queries"].points) if "queries" in seconds else 0
     isotropic = isotropic_values(chosen, count, width, asking, radius, cloud.sample_size, cloud.seed)
     measures = {}
@@ -139,6 +139,9 @@ def isotropic_values(
     Returns:
         A value for each name.
     """
+    values = {name: each(count, width) for name in names if (each := CATALOGUE[name].closed_form) is not None}
+    if len(values) == len(names):
+        return values
     cloud = Cloud(simulate_isotropic(count, width, radius, seed), sample_size=sample_size, seed=seed)
     searched, queries = cloud, None
     if count > MOST_SEARCHED:
@@ -147,12 +150,9 @@ def isotropic_values(
         # Queries are thinned like the corpus, so that a row is found as often on average.
         thinned = max(1, round(asking * len(searched.points) / count))
         queries = Cloud(simulate_isotropic(thinned, width, radius, seed + 1))
-    values = {}
     for name in names:
         definition = CATALOGUE[name]
-        if definition.closed_form is not None:
-            values[name] = float(definition.closed_form(count, width))
-        else:
+        if definition.closed_form is None:
             on = searched if definition.scope == "search" else cloud
             values[name] = definition.compute(on, queries if definition.second == "queries" else None)
     return values

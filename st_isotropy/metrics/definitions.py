@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from scipy.special import hyp0f1
@@ -53,6 +53,10 @@ def _excess(value: float, isotropic: float) -> float:
     return value - isotropic
 
 
+def _shortfall(value: float, isotropic: float) -> float:
+    return isotropic - value
+
+
 _DIRECTIONS = ("variance is spread out", "some directions dominate", "few directions hold the variance")
 _DIMENSION = ("as many directions as expected", "locally fewer dimensions", "locally few dimensions")
 
@@ -60,6 +64,36 @@ _DIMENSION = ("as many directions as expected", "locally fewer dimensions", "loc
 def _spectral_participation(n: int, d: int) -> float:
     return max((n - 1) * d / (n + d - 2), 1.0)
 
+
+# Computed among the rows, and of rows that queries ask for. With few queries most rows are found by none of them,
+# whatever the geometry, so all are read beside their isotropic value.
+_HUBNESS = {
+    "hubness_skewness": Definition(
+        hubness.hubness_skewness,
+        limits=(2, 4),
+        readings=("no hubs", "some hubs", "strong hubs"),
+        distance=_excess,
+        low=lambda n, d: -math.inf,
+        high=lambda n, d: math.sqrt(n),
+        scope="search",
+    ),
+    "anti_hub_share": Definition(
+        hubness.anti_hub_share,
+        limits=(0.05, 0.15),
+        readings=("nearly every row can be found", "some rows are never found", "many rows are never found"),
+        distance=_excess,
+        scope="search",
+    ),
+    "largest_hub": Definition(
+        hubness.largest_hub,
+        limits=(4, 12),
+        readings=("no row is everywhere", "one row is in many lists", "one row is nearly everywhere"),
+        distance=_growth,
+        high=lambda n, d: math.inf,
+        scope="search",
+    ),
+}
+_ASKED_BY_QUERIES = {f"{name}_queries": replace(each, second="queries") for name, each in _HUBNESS.items()}
 
 CATALOGUE: dict[str, Definition] = {
     "average_cosine": Definition(
@@ -112,6 +146,7 @@ CATALOGUE: dict[str, Definition] = {
         lambda cloud, _: spectral.first_component_share(cloud),
         limits=(0.1, 0.3),
         readings=("no dominant direction", "a strong first direction", "one direction dominates"),
+        distance=_excess,
         low=lambda n, d: 1 / d,
     ),
     "largest_coordinate_share": Definition(
@@ -151,53 +186,8 @@ CATALOGUE: dict[str, Definition] = {
         closed_form=lambda n, d: -4 + math.log(hyp0f1(d / 2, 4)),
         scope="sample",
     ),
-    "hubness_skewness": Definition(
-        lambda cloud, _: hubness.hubness_skewness(cloud),
-        limits=(2, 4),
-        readings=("no hubs", "some hubs", "strong hubs"),
-        low=lambda n, d: -math.inf,
-        high=lambda n, d: math.sqrt(n),
-        scope="search",
-    ),
-    "anti_hub_share": Definition(
-        lambda cloud, _: hubness.anti_hub_share(cloud),
-        limits=(0.05, 0.15),
-        readings=("nearly every row can be found", "some rows are never found", "many rows are never found"),
-        scope="search",
-    ),
-    "largest_hub": Definition(
-        lambda cloud, _: hubness.largest_hub(cloud),
-        limits=(4, 12),
-        readings=("no row is everywhere", "one row is in many lists", "one row is nearly everywhere"),
-        distance=_growth,
-        high=lambda n, d: n - 1,
-        scope="search",
-    ),
-    "hubness_skewness_queries": Definition(
-        hubness.hubness_skewness,
-        limits=(2, 4),
-        readings=("no hubs", "some hubs", "strong hubs"),
-        low=lambda n, d: -math.inf,
-        high=lambda n, d: math.sqrt(n),
-        scope="search",
-        second="queries",
-    ),
-    "anti_hub_share_queries": Definition(
-        hubness.anti_hub_share,
-        limits=(0.05, 0.15),
-        readings=("nearly every row can be found", "some rows are never found", "many rows are never found"),
-        scope="search",
-        second="queries",
-    ),
-    "largest_hub_queries": Definition(
-        hubness.largest_hub,
-        limits=(4, 12),
-        readings=("no row is everywhere", "one row is in many lists", "one row is nearly everywhere"),
-        distance=_growth,
-        high=lambda n, d: math.inf,
-        scope="search",
-        second="queries",
-    ),
+    **_HUBNESS,
+    **_ASKED_BY_QUERIES,
     "alignment": Definition(
         angular.alignment,
         limits=(0.8, 1.2),
@@ -218,14 +208,14 @@ CATALOGUE: dict[str, Definition] = {
         lambda cloud, _: topology.persistent_entropy(cloud),
         limits=(0.01, 0.05),
         readings=("bars are alike", "some bars stand out: clusters", "few bars stand out: tight clusters"),
-        distance=lambda value, isotropic: isotropic - value,
+        distance=_shortfall,
         scope="sample",
     ),
     "persistent_entropy_nats": Definition(
         lambda cloud, _: topology.persistent_entropy(cloud, normalize=False),
         limits=(0.08, 0.4),
         readings=("bars are alike", "some bars stand out: clusters", "few bars stand out: tight clusters"),
-        distance=lambda value, isotropic: isotropic - value,
+        distance=_shortfall,
         high=lambda n, d: math.log(max(n - 1, 2)),
         scope="sample",
     ),

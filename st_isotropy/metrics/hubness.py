@@ -58,7 +58,7 @@ def largest_hub(embeddings: Points, queries: Points | None = None) -> float:
         queries: Rows of shape `(m, d)` that ask for corpus rows; without them the corpus rows ask.
 
     Returns:
-        A count between 10 and the number of queries.
+        A count, at most the number of queries.
 
     Raises:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows.

@@ -36,7 +36,7 @@ def k_occurrences(
     if similarity == "cosine":
         rows, asking = normalize(rows, dim=1), normalize(asking, dim=1)
     # Centering changes no ranking, and in a narrow cone it saves the digits that tell the rows apart.
-    center = rows.double().mean(dim=0).float() if len(rows) else rows
+    center = rows.double().mean(dim=0).float()
     rows = rows - center
     if similarity == "dot":
         offset = torch.zeros(len(rows), device=rows.device)

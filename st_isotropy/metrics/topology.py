@@ -123,7 +123,7 @@ def twonn_dimension(embeddings: Points, discard: float = 0.1) -> float:
     distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
     two_nearest = distances.fill_diagonal_(torch.inf).topk(2, largest=False).values
     ratios = (two_nearest[:, 1] / two_nearest[:, 0]).sort().values
-    kept = int(len(ratios) * (1 - discard))
+    kept = min(int(len(ratios) * (1 - discard)), len(ratios) - 1)  # the law puts the largest ratio at infinity
     log_ratios = ratios[:kept].log()
     ranks = torch.arange(1, kept + 1, dtype=torch.float64, device=rows.device)
     heights = -torch.log1p(-ranks / len(ratios))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn import functional
 
 from st_isotropy.barcodes import barcode
 from st_isotropy.barcodes.distances import at_least_float32
@@ -11,6 +10,7 @@ from st_isotropy.barcodes.rips import Engine, installed_engine
 from st_isotropy.barcodes.selection import Selection, check_selection, selected_bars
 from st_isotropy.entropy import entropy_deficit, persistent_entropy
 from st_isotropy.regularizers.base import Regularizer
+from st_isotropy.regularizers.unit_rows import unit_rows
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,13 @@ class PersistentEntropy(Regularizer):
         engine: Homology engine for dimensions above 0: `"auto"`, `"redzed"` or `"giotto-ph"`.
         normalize: Project embeddings onto the unit sphere first; False takes them as they are.
         deficit: False gives $-H$ in nats instead, the authors' term.
-        floor: Bars shorter than this share of the mean bar count as that long, and their ends are not moved for it.
+        floor: Bars shorter than this share of the mean bar count as that long. Their own lengths then get no gradient,
+            only the mean's.
 
     Raises:
         ImportError: If `homology_dimension` is above 0 and the engine is not installed.
-        ValueError: If `selection` or `engine` is unknown or `homology_dimension` or `floor` is negative.
+        ValueError: If `selection` is unknown, or the `engine` for dimensions above 0, or `homology_dimension` or
+            `floor` is negative.
 
     Examples:
         >>> import torch
@@ -70,9 +72,7 @@ class PersistentEntropy(Regularizer):
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 when fewer than two bars count."""
-        points = at_least_float32(embeddings)
-        if self.normalize:
-            points = functional.normalize(points, dim=1)
+        points = unit_rows(embeddings) if self.normalize else at_least_float32(embeddings)
         lengths = barcode(points, self.homology_dimension, self.engine).lengths
         among = None if self.selection == "all" else selected_bars(lengths, self.selection)
         if self.floor:

@@ -17,11 +17,7 @@ from st_isotropy.barcodes import barcode
 from st_isotropy.barcodes.distances import at_least_float32
 from st_isotropy.regularizers import citations
 from st_isotropy.regularizers.base import Regularizer
-
-
-def unit_rows(embeddings: Tensor) -> Tensor:
-    """L2-normalize rows, in float32 at least."""
-    return normalize(at_least_float32(embeddings), dim=1)
+from st_isotropy.regularizers.unit_rows import unit_rows, without_gradient_at_zero
 
 
 @dataclass(frozen=True)
@@ -151,7 +147,8 @@ class GlobalOrthogonal(Regularizer):
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 for a single row."""
-        terms = self._loss().compute_loss_from_embeddings([at_least_float32(embeddings)])
+        rows = without_gradient_at_zero(at_least_float32(embeddings))
+        terms = self._loss().compute_loss_from_embeddings([rows])
         return torch.stack(list(terms.values())).sum()
 
     @property

@@ -1,0 +1,104 @@
+"""Validation apart from test: no setting is chosen on what is reported.
+
+Tasks share rows under different names, too: three quarters of the pairs of STSBenchmark's validation split are in STS12
+to STS15. What a test task asks about is left out of the validation tasks of its kind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+from mteb.abstasks import AbsTask
+
+from evaluation.errors import UserError
+from evaluation.loading import load
+from evaluation.task_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, Texts, asked, comparable, select
+from evaluation.task_source import TaskSource
+
+FEWEST_ROWS = 20  # a choice that rests on fewer is luck
+
+
+def apart(validation: Sequence[TaskSource], test: Sequence[TaskSource]) -> list[TaskSource]:
+    """The validation tasks without the rows that a test task asks about, with a note of how many those are.
+
+    Raises:
+        UserError: Too little of a validation task is left, or its data cannot be loaded.
+    """
+    return [_apart(source, test) for source in validation]
+
+
+def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
+    task = source.make()
+    kind = next((kind for kind in (PAIR_TASKS, QUERY_TASKS, TEXT_TASKS) if isinstance(task, kind)), None)
+    if kind is None:
+        if source.name in {other.name for other in test}:
+            raise UserError(f"The settings would be chosen and reported on {source.name}: give another task for one.")
+        return source
+    own = _rows(task)
+    shared: dict[Texts, None] = {}
+    sharing = []
+    for other in test:
+        reported = other.make()
+        if not isinstance(reported, kind):
+            continue
+        try:
+            common = own.keys() & _rows(reported).keys()
+        except UserError:  # it will have no score, and the report says why
+            continue
+        if common:
+            shared |= dict.fromkeys(common)
+            sharing.append(other.name)
+    if not shared:
+        return source
+    total, dropped = sum(own.values()), sum(own[texts] for texts in shared)
+    if total - dropped < FEWEST_ROWS:
+        raise UserError(
+            f"The settings would be chosen on {source.name}, and {dropped} of its {total} rows are reported on in "
+            f"{', '.join(sharing)}: give validation and test different splits, such as :tune and :report."
+        )
+    note = (
+        f"{dropped:,} of the {total:,} rows of {source.name}, on which settings are chosen, are left out because "
+        f"{', '.join(sharing)} {'asks' if len(sharing) == 1 else 'ask'} about them."
+    )
+    left_out = partial(_without, source.make, tuple(sorted(shared)))
+    return replace(source, make=left_out, note=f"{source.note} {note}".strip())
+
+
+def _rows(task: AbsTask) -> dict[Texts, int]:
+    """How many rows ask about the same texts."""
+    load(task)
+    counts: dict[Texts, int] = {}
+    for splits in _subsets(task):
+        for split in task.eval_splits:
+            for texts in asked(task, splits[split]):
+                counts[comparable(*texts)] = counts.get(comparable(*texts), 0) + 1
+    return counts
+
+
+def _without(make: Any, left_out: Sequence[Texts]) -> AbsTask:
+    """A fresh task that drops rows when its data are loaded."""
+    task = make()
+    load_whole = task.load_data
+    unwanted = frozenset(left_out)
+
+    def load_rest(*args: Any, **kwargs: Any) -> None:
+        if task.data_loaded:
+            return
+        load_whole(*args, **kwargs)
+        if isinstance(task, QUERY_TASKS):
+            task.convert_v1_dataset_format_to_v2(num_proc=None)
+        for splits in _subsets(task):
+            for split in task.eval_splits:
+                rows = splits[split]
+                kept = [at for at, texts in enumerate(asked(task, rows)) if comparable(*texts) not in unwanted]
+                splits[split] = select(task, rows, kept)
+
+    task.load_data = load_rest
+    return task
+
+
+def _subsets(task: AbsTask) -> list[dict[str, Any]]:
+    """The splits of each evaluated subset."""
+    dataset = cast(dict[str, Any], task.dataset)
+    return [dataset.get(subset, dataset) for subset in task.hf_subsets]

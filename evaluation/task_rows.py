@@ -1,0 +1,74 @@
+"""The rows of a task's split, whatever the type of the task: what each asks about, and some of them alone."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from datasets import Dataset
+from mteb.abstasks import (
+    AbsTask,
+    AbsTaskClassification,
+    AbsTaskClustering,
+    AbsTaskClusteringLegacy,
+    AbsTaskPairClassification,
+    AbsTaskRetrieval,
+    AbsTaskSTS,
+)
+
+Texts = tuple[str, ...]
+
+# By what a row asks about: two sentences, a query, a text.
+PAIR_TASKS = (AbsTaskSTS, AbsTaskPairClassification)
+QUERY_TASKS = (AbsTaskRetrieval,)
+TEXT_TASKS = (AbsTaskClassification, AbsTaskClustering, AbsTaskClusteringLegacy)
+
+
+def asked(task: AbsTask, rows: Any) -> list[Texts]:
+    """What each row of a loaded split asks about: both sentences of a pair, a query that has an answer, or a text."""
+    if isinstance(task, QUERY_TASKS):
+        texts = rows["queries"]["text"]
+        return [(_text(texts[place]),) for place in _judged(rows)]
+    flat = _flat(task, rows)
+    return list(zip(*(map(_text, flat[name]) for name in _columns(task)), strict=True))
+
+
+def select(task: AbsTask, rows: Any, places: Sequence[int]) -> Any:
+    """The rows at some places of `asked`; of a retrieval task, every document stays."""
+    if not isinstance(task, QUERY_TASKS):
+        return _flat(task, rows).select(places)
+    judged = _judged(rows)
+    queries = rows["queries"].select([judged[place] for place in places])
+    kept = set(queries["id"])
+    some = {
+        name: None if rows[name] is None else {query: docs for query, docs in rows[name].items() if query in kept}
+        for name in ("relevant_docs", "top_ranked")
+    }
+    return {**rows, **some, "queries": queries}
+
+
+def comparable(*texts: str) -> Texts:
+    """Texts as they compare across data sets: in sorted order, whatever their case and white space."""
+    return tuple(sorted(" ".join(text.lower().split()) for text in texts))
+
+
+def _judged(rows: dict[str, Any]) -> list[int]:
+    return [place for place, query in enumerate(rows["queries"]["id"]) if rows["relevant_docs"].get(query)]
+
+
+def _flat(task: AbsTask, rows: Dataset) -> Dataset:
+    """Undo an old layout of pair classification: one row of lists."""
+    return Dataset.from_dict(rows[0]) if isinstance(task, AbsTaskPairClassification) and len(rows) == 1 else rows
+
+
+def _columns(task: AbsTask) -> Sequence[str]:
+    """Names of the columns whose texts a row asks about."""
+    named = cast(Any, task)  # mteb allows columns of other media too, which text tasks have not
+    if isinstance(task, AbsTaskSTS):
+        return named.column_names[:2]
+    if isinstance(task, AbsTaskPairClassification):
+        return (named.input1_column_name, named.input2_column_name)
+    return (named.input_column_name,)
+
+
+def _text(value: Any) -> str:
+    """A text, or one text of the several that a row holds: the sentences of a clustering, a conversation."""
+    return value if isinstance(value, str) else str(value)

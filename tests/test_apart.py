@@ -1,0 +1,99 @@
+"""Validation apart from test: by what the rows ask about, whatever the tasks are called."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+from own_data import write_beir, write_labels, write_lines, write_pairs
+from shared_data import MIRROR, needs_mirror
+
+from evaluation.apart import apart
+from evaluation.errors import UserError
+from evaluation.tasks import resolve_tasks
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_beir(tmp_path / "books")
+    write_beir(tmp_path / "manuals", split="dev")
+    write_pairs(tmp_path / "rated.tsv")
+    write_pairs(tmp_path / "same.tsv", column="label", seed=5)
+    for seed, split in enumerate(("train", "test")):
+        write_labels(tmp_path / "tickets" / f"{split}.tsv", seed=seed)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("validation", "test"),
+    [
+        ("rated", "rated"),
+        ("rated:tune", "rated"),
+        ("manuals:tune", "manuals"),
+        ("manuals:dev", "books"),
+        ("tickets-clustering", "tickets"),
+        ("tickets", "tickets-head"),
+        ("same:tune", "same"),
+    ],
+)
+def test_rows_that_are_all_reported_are_no_choice(validation: str, test: str, folder: Path) -> None:
+    sources = resolve_tasks([validation], folders=[folder]), resolve_tasks([test], folders=[folder])
+    with pytest.raises(
+        UserError, match=rf"chosen on {validation}, and (\d+) of its \1 rows are reported on in {test}: "
+    ):
+        apart(*sources)
+
+
+@pytest.mark.parametrize(
+    ("validation", "test"),
+    [
+        ("rated:tune", "rated:report"),
+        ("books:tune", "books:report"),
+        ("tickets:tune", "tickets:report"),
+        ("rated", "same"),
+    ],
+)
+def test_tasks_that_share_nothing_stay_as_they_are(validation: str, test: str, folder: Path) -> None:
+    chosen_on = resolve_tasks([validation], folders=[folder])
+    assert apart(chosen_on, resolve_tasks([test], folders=[folder])) == chosen_on
+
+
+def test_shared_rows_are_left_out_in_any_order_and_case(folder: Path) -> None:
+    header, *lines = (folder / "rated.tsv").read_text(encoding="utf-8").splitlines()
+    cells = [line.split("\t") for line in lines[:30]]
+    write_lines(
+        folder / "known.tsv", [header, *(f"{second}\t{first.upper()}\t{score}" for first, second, score in cells)]
+    )
+    [source] = apart(resolve_tasks(["rated"], folders=[folder]), resolve_tasks(["same", "known"], folders=[folder]))
+    assert source.note == (
+        "30 of the 60 rows of rated, on which settings are chosen, are left out because known asks about them."
+    )
+    task = pickle.loads(pickle.dumps(source)).make()
+    task.load_data()
+    task.load_data()
+    assert [row["sentence1"] for row in task.dataset["default"]["test"]] == [line.split("\t")[0] for line in lines[30:]]
+
+
+def test_queries_are_left_out_and_documents_stay(folder: Path) -> None:
+    texts = (folder / "books" / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    write_beir(folder / "few")
+    write_lines(folder / "few" / "queries.jsonl", texts[:10])
+    write_lines(
+        folder / "few" / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", *(f"q{i}\td{i}\t1" for i in range(10))]
+    )
+    [source] = apart(resolve_tasks(["books"], folders=[folder]), resolve_tasks(["few"], folders=[folder]))
+    task = source.make()
+    task.load_data()
+    data = task.dataset["default"]["test"]
+    assert list(data["queries"]["id"]) == list(data["relevant_docs"]) == [f"q{i}" for i in range(10, 30)]
+    assert len(data["corpus"]) == 60
+
+
+@needs_mirror
+def test_the_validation_split_of_stsbenchmark_shares_pairs_with_sts12() -> None:
+    [source] = apart(
+        resolve_tasks(["STSBenchmark:validation"], MIRROR), resolve_tasks(["STSBenchmark", "STS12"], MIRROR)
+    )
+    assert source.note == (
+        "256 of the 1,500 rows of STSBenchmark:validation, on which settings are chosen, are left out because "
+        "STSBenchmark, STS12 ask about them."
+    )
