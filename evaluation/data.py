@@ -19,7 +19,6 @@ from importlib.util import find_spec
 from inspect import cleandoc
 from pathlib import Path
 
-import numpy as np
 from datasets import Dataset
 from rich.progress import track
 
@@ -121,20 +120,6 @@ def distinct(pairs: Iterable[DocPair]) -> Iterator[DocPair]:
 def positive_pairs(corpus: Corpus) -> Dataset:
     """The training pairs as columns `anchor` and `positive`, for in-batch negatives."""
     return Dataset.from_dict({"anchor": [p.first for p in corpus.train], "positive": [p.rest for p in corpus.train]})
-
-
-def scored_pairs(corpus: Corpus, seed: int = 0) -> Dataset:
-    """The training pairs labeled 1 and as many mismatches labeled 0: columns `sentence1`, `sentence2`, `score`.
-
-    A mismatch pairs a first paragraph with another pair's rest. The mismatches belong to the data, not to a training
-    run, so every run uses the same `seed`.
-    """
-    first, rest = [p.first for p in corpus.train], [p.rest for p in corpus.train]
-    n = len(first)
-    other = (np.arange(n) + np.random.default_rng(seed).integers(1, n, size=n)) % n
-    return Dataset.from_dict(
-        {"sentence1": first + first, "sentence2": rest + [rest[i] for i in other], "score": [1.0] * n + [0.0] * n}
-    )
 
 
 def docstring_pairs(source: str, module: str, package: str) -> Iterator[DocPair]:

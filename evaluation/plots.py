@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -124,8 +125,8 @@ def dose_plots(section: Section) -> Iterator[Plot]:
         points = [
             (
                 each,
-                _mean(each.isotropy[measure]) - _mean(base[each.learning_rate].isotropy[measure]),
-                _mean(each.scores) - _mean(base[each.learning_rate].scores),
+                fmean(each.isotropy[measure]) - fmean(base[each.learning_rate].isotropy[measure]),
+                fmean(each.scores) - fmean(base[each.learning_rate].scores),
             )
             for each in tried
             if measure in each.isotropy and measure in base[each.learning_rate].isotropy
@@ -162,7 +163,7 @@ def tuning_plots(section: Section) -> Iterator[Plot]:
     """The validation score over the weights, a line for each learning rate, a plot for each regularizer."""
     scores = [score for each in section.tuning for score in each.scores]
     limits = (min(scores), max(scores)) if scores else (0.0, 1.0)
-    base = next((_mean(each.scores) for each in section.tuning if each.variant == "none" and each.chosen), None)
+    base = next((fmean(each.scores) for each in section.tuning if each.variant == "none" and each.chosen), None)
     for variant in dict.fromkeys(each.variant for each in section.tuning):
         tried = [each for each in section.tuning if each.variant == variant]
         if len({each.weight for each in tried}) < 2:
@@ -173,7 +174,7 @@ def tuning_plots(section: Section) -> Iterator[Plot]:
             "Validation score over the weight. "
             + "".join(f"Chosen: weight {weight_text(e.weight)} at {e.learning_rate:g}." for e in chosen),
             "; ".join(
-                f"weight {weight_text(e.weight)} at {e.learning_rate:g}: {significant(_mean(e.scores), 4)}"
+                f"weight {weight_text(e.weight)} at {e.learning_rate:g}: {significant(fmean(e.scores), 4)}"
                 for e in tried
             ),
             partial(_paint_tuning, tried=tried, base=base, limits=limits),
@@ -189,12 +190,12 @@ def _paint_tuning(axes: Axes, tried: list[Candidate], base: float | None, limits
         color = SERIES[place % len(SERIES)]
         line = [each for each in tried if each.learning_rate == rate]
         x = [weights.index(each.weight) for each in line]
-        axes.plot(x, [_mean(each.scores) for each in line], "o-", color=color, markersize=4, label=f"{rate:g}")
+        axes.plot(x, [fmean(each.scores) for each in line], "o-", color=color, markersize=4, label=f"{rate:g}")
         for each in line:
             axes.plot([weights.index(each.weight)] * len(each.scores), each.scores, "_", color=color, alpha=0.6)
             if each.chosen:
                 axes.plot(
-                    weights.index(each.weight), _mean(each.scores), "o", color=INK, markersize=11, fillstyle="none"
+                    weights.index(each.weight), fmean(each.scores), "o", color=INK, markersize=11, fillstyle="none"
                 )
     margin = 0.06 * (limits[1] - limits[0])
     axes.set_ylim(limits[0] - margin, limits[1] + margin)  # the same for all regularizers
@@ -383,7 +384,3 @@ def _label(name: str) -> str:
 
 def _legend(axes: Axes) -> None:
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=8.5, handlelength=1.3, columnspacing=1)
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)

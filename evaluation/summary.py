@@ -1,5 +1,6 @@
 """What a run found, as it stands in `summary.json`: sections of rows with paired comparisons, verdicts, and curves."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -194,12 +195,15 @@ def _has_interval(row: Row, pair: str) -> bool:
     return any(comparison.low is not None for comparison in row.comparisons[pair])
 
 
-def _finding(row: Row, pair: str) -> Finding:
+def main_comparison(comparisons: Sequence[Comparison]) -> Comparison:
     """New training runs where there are several, the harder question; otherwise these runs on new queries."""
-    comparisons = row.comparisons[pair]
     with_interval = [c for c in comparisons if c.low is not None]
     speaking = with_interval or [c for c in comparisons if c.n > 1] or comparisons
-    comparison = next((c for c in speaking if c.estimand == NEW_RUNS), speaking[0])
+    return next((c for c in speaking if c.estimand == NEW_RUNS), speaking[0])
+
+
+def _finding(row: Row, pair: str) -> Finding:
+    comparison = main_comparison(row.comparisons[pair])
     found = verdict(comparison, row.greater_is_better, row.name)
     return Finding(
         pair, row.group, row.name, found.outcome, found.sentence, comparison, row.greater_is_better, comparison.p

@@ -1,7 +1,7 @@
 """A section as tables of text, the same for the terminal, `report.md` and `report.html`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from evaluation.answer import GROUP_TITLES, correlation
 from evaluation.compared_pairs import common_old, compared_pairs
@@ -151,7 +151,7 @@ def tuning_table(section: Section) -> Table:
     def cells(candidate: Candidate) -> list[str]:
         spread = f"{number(min(candidate.scores), 2)} … {number(max(candidate.scores), 2)}"
         isotropy = [
-            significant(_mean(candidate.isotropy[measure]), 4) if measure in candidate.isotropy else ""
+            significant(fmean(candidate.isotropy[measure]), 4) if measure in candidate.isotropy else ""
             for measure in measures
         ]
         chosen = "chosen" if candidate.chosen else ""
@@ -159,7 +159,7 @@ def tuning_table(section: Section) -> Table:
             candidate.variant,
             weight_text(candidate.weight),
             f"{candidate.learning_rate:g}",
-            number(_mean(candidate.scores), 2),
+            number(fmean(candidate.scores), 2),
             spread if len(candidate.scores) > 1 else "",
             *isotropy,
             chosen,
@@ -238,7 +238,3 @@ def _interval(comparison: Comparison, digits: int) -> str:
 
 def _name(row: Row) -> str:
     return f"{row.name} {'↑' if row.greater_is_better else '↓'}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -14,7 +14,6 @@ from evaluation.data import (
     docstring_corpus,
     docstring_pairs,
     positive_pairs,
-    scored_pairs,
     split,
 )
 from evaluation.errors import UserError
@@ -161,21 +160,6 @@ def test_packages_are_read_without_importing_them(tmp_path):
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.split()[-1] == "[]"
-
-
-def test_scored_pairs_are_half_matches_and_half_mismatches():
-    corpus = small_corpus()
-    rows = scored_pairs(corpus)
-    matches = {(pair.first, pair.rest) for pair in corpus.train}
-    found = [(a, b) in matches for a, b in zip(rows["sentence1"], rows["sentence2"], strict=True)]
-    assert found == [score == 1.0 for score in rows["score"]]
-    assert sum(found) == len(found) / 2 == len(corpus.train)
-
-
-def test_mismatches_depend_on_the_seed_alone():
-    corpus = small_corpus()
-    assert scored_pairs(corpus, 1).to_dict() == scored_pairs(corpus, 1).to_dict()
-    assert scored_pairs(corpus, 1).to_dict() != scored_pairs(corpus, 2).to_dict()
 
 
 def test_positive_pairs_are_the_training_pairs():

@@ -202,3 +202,9 @@ def test_pairs_of_pair_classification_and_answered_queries_are_dropped_too(tmp_p
     anchors, positives = zip(*answered, unanswered, strict=True)
     kept, dropped = without_asked(Dataset.from_dict({"anchor": anchors, "positive": positives}), asked)
     assert dropped == len(answered) == 60 and kept.to_dict() == {"anchor": [unanswered[0]], "positive": [unanswered[1]]}
+
+
+def test_mismatches_depend_on_the_seed_alone():
+    pairs = Dataset.from_dict({"anchor": [f"a{i}" for i in range(40)], "positive": [f"b{i}" for i in range(40)]})
+    assert with_mismatches(pairs, 1).to_dict() == with_mismatches(pairs, 1).to_dict()
+    assert with_mismatches(pairs, 1).to_dict() != with_mismatches(pairs, 2).to_dict()

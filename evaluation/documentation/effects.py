@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,9 @@ from evaluation.answer import GROUP_TITLES
 from evaluation.compared_pairs import compared_pairs
 from evaluation.documentation.figures import METHOD
 from evaluation.documentation.results import StudyResult
-from evaluation.statistics import NEW_RUNS, Comparison, student_interval, verdict
+from evaluation.statistics import Comparison, student_interval, verdict
 from evaluation.study import NONE, START
-from evaluation.summary import Candidate, Finding, Row, Section
+from evaluation.summary import Candidate, Finding, Row, Section, main_comparison
 from evaluation.tables import MARKS, Table, decimals, weight_text
 from evaluation.wording import difference, number
 
@@ -267,13 +267,6 @@ def retention_row(section: Section, index: str) -> Row | None:
     if means or len(in_range) == 1:
         return (means or in_range)[0]
     return rows[0] if rows and not in_range else None
-
-
-def main_comparison(comparisons: Iterable[Comparison]) -> Comparison:
-    """New training runs where there are several, the harder question; otherwise what has an interval."""
-    every = list(comparisons)
-    with_interval = [each for each in every if each.low is not None] or every
-    return next((each for each in with_interval if each.estimand == NEW_RUNS), with_interval[0])
 
 
 def _column(group: str, sections: Named) -> str:
