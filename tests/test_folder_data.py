@@ -7,6 +7,7 @@ import pytest
 from own_data import damaged_gzip, write_beir, write_labels, write_lines, write_pairs
 
 from evaluation.errors import UserError
+from evaluation.folder_data import data_sets, read_tables
 from evaluation.tasks import resolve_tasks
 
 HEADER = "query-id\tcorpus-id\tscore"
@@ -172,3 +173,17 @@ def test_a_file_that_is_there_twice_is_read_once_and_unzipped(tmp_path: Path) ->
     task = source.make()
     task.load_data()
     assert task.dataset is not None and len(task.dataset["default"]["test"]) == 20
+
+
+def test_hidden_files_are_no_data_and_an_ending_in_capitals_is_unzipped(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "rated" / "test.tsv.gz")
+    (tmp_path / "rated" / "test.tsv.gz").rename(tmp_path / "rated" / "test.tsv.GZ")
+    (tmp_path / "rated" / "._test.tsv").write_bytes(b"\x00\x05\x16\x07\xff")
+    [data] = data_sets(tmp_path)
+    assert list(data.files) == ["test"] and len(read_tables(data)["test"]["score"]) == 60
+
+
+def test_wrong_columns_are_named_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    write_lines(tmp_path / "glue.tsv", ["index\tsentence", "0\ta b"])
+    with pytest.raises(UserError, match=r"glue\.tsv, line 1: the columns are index, sentence; give a header with"):
+        data_sets(tmp_path)

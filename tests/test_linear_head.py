@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from datasets import Dataset
-from own_data import sentences, write_labels, write_pairs
+from own_data import sentences, write_labels, write_lines, write_pairs
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
 from sklearn.linear_model import LogisticRegression
@@ -173,6 +173,10 @@ def test_labels_that_no_head_can_learn_are_told(tmp_path):
         write_labels(folder / f"{split}.tsv", count=count)
     with pytest.raises(UserError, match=r"train\.tsv: all labels are 'a'; give at least two different ones\."):
         load_pairs("one:train", Sources(folders=(tmp_path,)))
+    for split in ("train", "test"):
+        write_lines(tmp_path / "hidden" / f"{split}.tsv", ["sentence1\tsentence2\tlabel", "a\tb\t-1", "c\td\t-1"])
+    with pytest.raises(UserError, match=r"train\.tsv: all labels are -1, so a head has nothing to learn\."):
+        load_pairs("hidden:train", Sources(folders=(tmp_path,)))
     write_labels(folder / "train.tsv", count=2)
     with pytest.raises(UserError, match=r"test\.tsv has labels that train has not: c; a head cannot learn them"):
         load_pairs("one:train", Sources(folders=(tmp_path,)))

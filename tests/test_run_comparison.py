@@ -1,14 +1,16 @@
 """Runs side by side, and the command that writes reports anew."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from example_summary import example_summary, small_summary
+from rich.console import Console
 
 from evaluation.__main__ import main
 from evaluation.files import write_json
-from evaluation.report import write_report
+from evaluation.report import print_comparison, write_report
 from evaluation.run_comparison import compare_runs
 from evaluation.statistics import Comparison
 from evaluation.summary import Row, Section, Summary
@@ -49,6 +51,14 @@ def test_what_only_one_run_has_is_named() -> None:
     assert comparison.alone == [
         "Only in more: MST length − none in “static, contrastive objective”, section “static, cosine objective”."
     ]
+
+
+def test_markup_in_the_title_of_a_section_is_printed_as_it_is() -> None:
+    one = run(IsoScore=(1, 2))
+    one = replace(one, sections=[replace(one.sections[0], title="cosine on STS17[en-en] [/x]")])
+    console = Console(file=io.StringIO(), width=200)
+    print_comparison(compare_runs({"a": one, "b": one}), console)
+    assert "cosine on STS17[en-en] [/x]" in console.file.getvalue()
 
 
 def test_runs_of_one_section_each_are_matched_whatever_its_title() -> None:

@@ -333,6 +333,12 @@ def test_what_is_reported_is_left_out_of_what_settings_are_chosen_on(data, tmp_p
     assert len(read_json(file)["tasks"][0]["pairs"]["default/test"]["gold"]) == 40
 
 
+def test_a_name_may_look_like_markup(data, tmp_path):
+    folder, sources = data
+    regime = replace(REGIME, learning_rates=(5e-3,), name="mine [/b] STS17[en-en]")
+    assert run(untuned(folder, regimes=(regime,), seeds=1), sources, tmp_path / "run").missing == []
+
+
 def test_one_pair_that_is_left_is_not_trained_on(data, tmp_path):
     folder, sources = data
     lines = (folder / "tasks" / "rated" / "test.tsv").read_text(encoding="utf-8").splitlines()[1:]
