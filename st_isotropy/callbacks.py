@@ -36,7 +36,7 @@ class GeometryCallback(TrainerCallback):
         >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
         >>> from st_isotropy import PersistentEntropyLoss, WeightSchedule
         >>> loss = PersistentEntropyLoss(model, CosineSimilarityLoss(model), weight=WeightSchedule(30.0, warmup=100))
-        >>> callback = GeometryCallback(loss)  # then: SentenceTransformerTrainer(..., callbacks=[callback])
+        >>> callback = GeometryCallback(loss)  # for callbacks=[...]; `attach` reaches TensorBoard and W&B too
     """
 
     def __init__(self, loss: nn.Module | Mapping[str, nn.Module]) -> None:
