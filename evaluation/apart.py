@@ -23,7 +23,7 @@ def apart(validation: Sequence[TaskSource], test: Sequence[TaskSource]) -> list[
     """The validation tasks without the rows that a test task asks about, with a note of how many those are.
 
     Raises:
-        UserError: Too little of a validation task is left, or its data cannot be loaded.
+        UserError: Too little of a validation task is left, or the data of a task cannot be loaded.
     """
     return [_apart(source, test) for source in validation]
 
@@ -42,11 +42,7 @@ def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
         reported = other.make()
         if not isinstance(reported, kind):
             continue
-        try:
-            common = own.keys() & _rows(reported).keys()
-        except UserError:  # it will have no score, and the report says why
-            continue
-        if common:
+        if common := own.keys() & _rows(reported).keys():
             shared |= dict.fromkeys(common)
             sharing.append(other.name)
     if not shared:

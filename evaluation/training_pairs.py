@@ -129,6 +129,9 @@ def asked_about(tasks: Iterable[TaskSource]) -> set[Texts]:
 
     Returns:
         The texts, as `evaluation.task_rows.comparable` gives them.
+
+    Raises:
+        UserError: The data of a task on sentence pairs, or of a test of a head, cannot be loaded.
     """
     return {texts for task in tasks for texts in _asked(task.make())}
 
@@ -201,8 +204,10 @@ def _asked(task: AbsTask) -> Iterator[Texts]:
         return
     try:
         load(task)
-    except UserError:  # it will have no score, and the report says why
-        return
+    except UserError:
+        if isinstance(task, AbsTaskRetrieval):
+            return  # training pairs are seldom taken from one, and the report says that it has no score
+        raise
     for data in _parts(task):
         if isinstance(task, AbsTaskRetrieval):
             yield from _answered(data)
