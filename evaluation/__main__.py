@@ -162,11 +162,10 @@ def _coverage(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from evaluation.coverage import coverage_cells, coverage_table, simulate_coverage
+    from evaluation.coverage import coverage_table, simulate_coverage
     from evaluation.files import write_json
 
-    total = len(list(coverage_cells()))
-    rows = simulate_coverage(lambda cells: track(cells, "Simulating", total=total))
+    rows = simulate_coverage(lambda finished, total: track(finished, "Simulating", total=total))
     write_json(options.out / "coverage.json", [asdict(row) for row in rows])
     Console().print(coverage_table(rows))
     return 0

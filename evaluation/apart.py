@@ -4,16 +4,27 @@ Tasks share rows under different names, too: three quarters of the pairs of STSB
 to STS15. What a test task asks about is left out of the validation tasks of its kind.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
 from evaluation.loading import load
-from evaluation.task_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, Texts, asked, comparable, select
+from evaluation.task_rows import (
+    PAIR_TASKS,
+    QUERY_TASKS,
+    TEXT_TASKS,
+    Texts,
+    asked,
+    comparable,
+    evaluated,
+    select,
+    subsets,
+)
 from evaluation.task_source import TaskSource
 
 FEWEST_ROWS = 20  # a choice that rests on fewer is luck
@@ -36,14 +47,14 @@ def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
             raise UserError(f"The settings would be chosen and reported on {source.name}: give another task for one.")
         return source
     own = _rows(task)
-    shared: dict[Texts, None] = {}
+    shared: set[Texts] = set()
     sharing = []
     for other in test:
         reported = other.make()
         if not isinstance(reported, kind):
             continue
         if common := own.keys() & _rows(reported).keys():
-            shared |= dict.fromkeys(common)
+            shared |= common
             sharing.append(other.name)
     if not shared:
         return source
@@ -61,15 +72,10 @@ def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
     return replace(source, make=left_out, note=f"{source.note} {note}".strip())
 
 
-def _rows(task: AbsTask) -> dict[Texts, int]:
+def _rows(task: AbsTask) -> Counter[Texts]:
     """How many rows ask about the same texts."""
     load(task)
-    counts: dict[Texts, int] = {}
-    for splits in _subsets(task):
-        for split in task.eval_splits:
-            for texts in asked(task, splits[split]):
-                counts[comparable(*texts)] = counts.get(comparable(*texts), 0) + 1
-    return counts
+    return Counter(comparable(*texts) for rows in evaluated(task) for texts in asked(task, rows))
 
 
 def _without(make: Any, left_out: Sequence[Texts]) -> AbsTask:
@@ -82,9 +88,7 @@ def _without(make: Any, left_out: Sequence[Texts]) -> AbsTask:
         if task.data_loaded:
             return
         load_whole(*args, **kwargs)
-        if isinstance(task, QUERY_TASKS):
-            task.convert_v1_dataset_format_to_v2(num_proc=None)
-        for splits in _subsets(task):
+        for splits in subsets(task):
             for split in task.eval_splits:
                 rows = splits[split]
                 kept = [at for at, texts in enumerate(asked(task, rows)) if comparable(*texts) not in unwanted]
@@ -92,9 +96,3 @@ def _without(make: Any, left_out: Sequence[Texts]) -> AbsTask:
 
     task.load_data = load_rest
     return task
-
-
-def _subsets(task: AbsTask) -> list[dict[str, Any]]:
-    """The splits of each evaluated subset."""
-    dataset = cast(dict[str, Any], task.dataset)
-    return [dataset.get(subset, dataset) for subset in task.hf_subsets]

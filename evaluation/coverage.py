@@ -105,18 +105,21 @@ class Cell:
         )
 
 
-def simulate_coverage(progress: Callable[[Iterable[Any]], Iterable[Any]] = iter, jobs: int = 2) -> list[Coverage]:
+def simulate_coverage(
+    progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda finished, total: finished, jobs: int = 2
+) -> list[Coverage]:
     """Simulate every cell.
 
     Args:
-        progress: Wraps the iterable of finished cells to show progress.
+        progress: Wraps the iterable of finished cells, of which there will be so many, to show progress.
         jobs: Number of processes.
 
     Returns:
         One row per cell, in the order of the table; the same in every run.
     """
-    finished = Parallel(n_jobs=jobs, return_as="generator")(delayed(cell.simulate)() for cell in coverage_cells())
-    return list(progress(finished))
+    cells = list(coverage_cells())
+    finished = Parallel(n_jobs=jobs, return_as="generator")(delayed(cell.simulate)() for cell in cells)
+    return list(progress(finished, len(cells)))
 
 
 def coverage_table(rows: Iterable[Coverage]) -> str:

@@ -1,11 +1,10 @@
 """A task's data, loaded and checked: data that cannot be had are one sentence, whatever library found out."""
 
-from typing import Any, cast
-
-from mteb.abstasks import AbsTask, AbsTaskRetrieval
+from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES
+from evaluation.task_rows import subsets
 
 
 def load(task: AbsTask) -> None:
@@ -22,11 +21,7 @@ def load(task: AbsTask) -> None:
         if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
             raise
         raise _no_data(task, str(error).partition("\n")[0].rstrip(".")) from error
-    if isinstance(task, AbsTaskRetrieval):
-        task.convert_v1_dataset_format_to_v2(num_proc=None)
-    dataset = cast(dict[str, Any], task.dataset)
-    for subset in task.hf_subsets:
-        there = dataset.get(subset, dataset)
+    for there in subsets(task):
         missing = set(task.eval_splits) - set(there)
         if missing:
             raise UserError(

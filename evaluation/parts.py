@@ -7,12 +7,12 @@ first texts stay together.
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
-from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskRetrieval
+from mteb.abstasks import AbsTask, AbsTaskClassification
 
 from evaluation.errors import UserError
-from evaluation.task_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, asked, select
+from evaluation.task_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, asked, select, subsets
 
 PARTS = ("tune", "report")
 TUNE_SHARE = 1 / 3
@@ -66,11 +66,7 @@ def _divided_split(task: AbsTask) -> str:
 
 
 def _divide(task: AbsTask, split: str, part: str) -> None:
-    if isinstance(task, AbsTaskRetrieval):
-        task.convert_v1_dataset_format_to_v2(num_proc=None)
-    dataset = cast(dict[str, Any], task.dataset)
-    for subset in task.hf_subsets:
-        splits = dataset.get(subset, dataset)
+    for splits in subsets(task):
         if split in splits:  # what is missing is told by whoever loads the task
             places = in_part([texts[0] for texts in asked(task, splits[split])], part)
             if not places:

@@ -177,7 +177,7 @@ def _means_over_corpora(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[Row]
     """For each index and score, the mean over the corpora that have it in range."""
     by_name: dict[str, list[Row]] = {}
     for row in rows:
-        if not row.name.endswith(")"):  # the remark of an index that is not in range
+        if not row.remark:
             by_name.setdefault(row.name.partition(": ")[2], []).append(row)
     return [
         _mean_row("retrieval", f"mean over corpora: {name}", several, pairs)

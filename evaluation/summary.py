@@ -37,6 +37,12 @@ class Row:
     values: dict[str, list[float]]
     comparisons: dict[str, list[Comparison]]
 
+    @property
+    def remark(self) -> str:
+        """Why an index does not count, such as "no headroom", as it stands behind the name; empty where it does."""
+        remarked = self.group == "retrieval" and self.name.endswith(")")
+        return self.name.rpartition(" (")[2].removesuffix(")") if remarked else ""
+
     def mean(self, variant: str) -> float:
         """The mean over the runs of a variant."""
         return sum(self.values[variant]) / len(self.values[variant])

@@ -1,6 +1,6 @@
 """The rows of a task's split, whatever the type of the task: what each asks about, and some of them alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from datasets import Dataset
@@ -20,6 +20,21 @@ Texts = tuple[str, ...]
 PAIR_TASKS = (AbsTaskSTS, AbsTaskPairClassification)
 QUERY_TASKS = (AbsTaskRetrieval,)
 TEXT_TASKS = (AbsTaskClassification, AbsTaskClustering, AbsTaskClusteringLegacy)
+
+
+def subsets(task: AbsTask) -> list[dict[str, Any]]:
+    """The splits of each evaluated subset of a loaded task, in mteb's present layout."""
+    if isinstance(task, QUERY_TASKS):
+        task.convert_v1_dataset_format_to_v2(num_proc=None)
+    dataset = cast(dict[str, Any], task.dataset)
+    return [dataset.get(subset, dataset) for subset in task.hf_subsets]
+
+
+def evaluated(task: AbsTask) -> Iterator[Any]:
+    """The rows of each evaluated subset and split of a loaded task."""
+    for splits in subsets(task):
+        for split in task.eval_splits:
+            yield splits[split]
 
 
 def asked(task: AbsTask, rows: Any) -> list[Texts]:

@@ -23,7 +23,7 @@ from evaluation.head_tasks import HeadClassification, LabelledData, labelled_dat
 from evaluation.loading import load
 from evaluation.objectives import OBJECTIVES
 from evaluation.sources import Sources
-from evaluation.task_rows import PAIR_TASKS, Texts, asked, comparable
+from evaluation.task_rows import PAIR_TASKS, Texts, asked, comparable, evaluated
 from evaluation.tasks import DOCSTRINGS, TaskSource, resolve_tasks
 
 _HEADERS = {("anchor", "positive"): "positive", ("sentence1", "sentence2", "score"): "scored"}
@@ -187,7 +187,7 @@ def _of_task(name: str, sources: Sources) -> Dataset:
     if not isinstance(task, AbsTaskSTS):
         raise UserError(f"Training pairs are taken from STS tasks, and {name} is of the type {source.type}.")
     load(task)
-    rows = [row for data in _parts(task) for row in data]
+    rows = [row for data in evaluated(task) for row in data]
     scores = np.array([row["score"] for row in rows], dtype=float)
     low, high = float(task.min_score), float(task.max_score)
     return Dataset.from_dict(
@@ -208,7 +208,7 @@ def _asked(task: AbsTask) -> Iterator[Texts]:
         if isinstance(task, AbsTaskRetrieval):
             return  # training pairs are seldom taken from one, and the report says that it has no score
         raise
-    for data in _parts(task):
+    for data in evaluated(task):
         if isinstance(task, AbsTaskRetrieval):
             yield from _answered(data)
         else:
@@ -228,14 +228,6 @@ def _answered(data: dict[str, Any]) -> Iterator[Texts]:
             row = documents[id_]
             yield comparable(str(queries[query]), row["text"])
             yield comparable(str(queries[query]), f"{row.get('title') or ''} {row['text']}")
-
-
-def _parts(task: Any) -> Iterator[Any]:
-    """The data of each evaluated subset and split."""
-    dataset = cast(dict[str, Any], task.dataset)
-    for subset in task.hf_subsets:
-        for split in task.eval_splits:
-            yield dataset.get(subset, dataset)[split]
 
 
 def _read(path: Path) -> Dataset:

@@ -263,7 +263,7 @@ def retention_row(section: Section, index: str) -> Row | None:
     """
     rows = [row for row in section.rows if f" {row.name}".partition(f" {index} retention")[1]]
     means = [row for row in rows if row.name.startswith("mean over corpora")]
-    in_range = [row for row in rows if not row.name.endswith(")")]
+    in_range = [row for row in rows if not row.remark]
     if means or len(in_range) == 1:
         return (means or in_range)[0]
     return rows[0] if rows and not in_range else None
@@ -281,8 +281,8 @@ def _finding_cell(finding: Finding | None) -> str:
 def _row_cell(row: Row | None, pair: str) -> str:
     if row is None or pair not in row.comparisons:
         return ""
-    if row.name.endswith(")"):
-        return row.name.rpartition("(")[2].removesuffix(")")
+    if row.remark:
+        return row.remark
     return _cell(main_comparison(row.comparisons[pair]), row)
 
 
