@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,9 +97,14 @@ def _tokenizer(model: SentenceTransformer) -> str:
     """
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", model.tokenizer)
     if hasattr(tokenizer, "to_str"):
-        return json.dumps({**json.loads(tokenizer.to_str()), "truncation": None, "padding": None})
+        return _without_limits(tokenizer.to_str())
     vocabulary = tokenizer.get_vocab()
     return str(sorted(vocabulary.items()) if isinstance(vocabulary, dict) else list(vocabulary))
+
+
+@lru_cache(maxsize=4)  # seconds for a large vocabulary, asked for twice in each training
+def _without_limits(tokenizer: str) -> str:
+    return json.dumps({**json.loads(tokenizer), "truncation": None, "padding": None})
 
 
 def _static() -> SentenceTransformer:
