@@ -26,6 +26,8 @@ class GeometryCallback(TrainerCallback):
     embeddings over the objective's. With a dict of losses, keys begin with the data set's name, or with several, joined
     by a plus sign, where these have one loss. Of regularized losses that are nested, the outermost is measured.
 
+    The terms of an evaluation become metrics, so that `metric_for_best_model="eval_base_loss"` is found.
+
     Args:
         loss: The loss given to the trainer, or its dict of losses; regularized losses inside modifiers are found.
 
@@ -83,6 +85,19 @@ class GeometryCallback(TrainerCallback):
             penalties.progress = (state.global_step, state.max_steps)
         for penalties in self.penalties.values():
             penalties.watching, penalties.snapshot = watching, None
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Add the terms of an evaluation to its metrics, so that `eval_base_loss` can choose a checkpoint."""
+        if metrics is not None:  # sentence-transformers gives the terms to the log alone
+            logged = state.log_history[-1]
+            metrics.update({key: logged[key] for key in logged.keys() - metrics.keys() if key.startswith("eval_")})
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

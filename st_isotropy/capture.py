@@ -67,15 +67,21 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
             del encoder.forward
 
 
-def first_sweep(passes: list[ForwardPass]) -> list[ForwardPass]:
-    """Keep the first pass over each features dict.
+def first_sweep(passes: list[ForwardPass], rows: int) -> list[ForwardPass]:
+    """Keep the first pass over each features dict, until the inputs of the batch are complete.
 
     `AdaptiveLayerLoss` calls the encoder again, on the same features, once per earlier layer; the first sweep is the
-    last layer's. A loss with two dropout masks per text, as in SimCSE or R-Drop, repeats features in between.
+    last layer's. A loss with two dropout masks per text, as in SimCSE or R-Drop, repeats features in between. A sum of
+    two losses, or one that is its own guide, merges columns into a new dict in every sweep.
+
+    Args:
+        passes: All passes.
+        rows: Inputs in all columns of the batch.
     """
     first: dict[int, ForwardPass] = {}
     for each in passes:
-        first.setdefault(id(each.features), each)
+        if sum(len(kept.rows.embeddings) for kept in first.values()) < rows:
+            first.setdefault(id(each.features), each)
     return list(first.values())
 
 

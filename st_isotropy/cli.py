@@ -5,8 +5,9 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
@@ -74,11 +75,12 @@ def _diagnose(options: argparse.Namespace) -> None:
         embeddings = model.encode_document(texts, show_progress_bar=True)
         queries = None if asking is None else model.encode_query(asking, show_progress_bar=True)
     diagnosis = diagnose(embeddings, source=options.model, queries=queries, similarity=similarity)
-    sys.stdout.write(format_table(diagnosis) + "\n")
     if options.json is not None:
         write_text(options.json, diagnosis.to_json())
     if options.html is not None:
         write_text(options.html, load_page_writer()(diagnosis, embeddings))
+    cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")  # a pipe on Windows has no minus sign and no ∞
+    sys.stdout.write(format_table(diagnosis) + "\n")
 
 
 def load_page_writer() -> Callable[[Diagnosis, np.ndarray], str]:
@@ -104,7 +106,10 @@ def read_texts(source: str, fewest: int) -> list[str]:
     """
     name = "standard input" if source == "-" else source
     try:
-        content = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+        # Not `sys.stdin` itself, which decodes as the locale says and hides what it cannot.
+        file = TextIOWrapper(sys.stdin.buffer, "utf-8") if source == "-" else Path(source).open(encoding="utf-8")
+        with file:
+            content = file.read()
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not UTF-8 text (byte {error.start}); convert it first.") from None
     except OSError as error:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from st_isotropy.metrics import Measure, isotropy
@@ -163,7 +164,7 @@ def diagnose(
         seed=seed,
         measures=measures,
         defects=find_defects(measures),
-        transforms=try_transforms(cloud),
+        transforms=try_transforms(embeddings, cloud),
     )
 
 
@@ -182,9 +183,15 @@ def find_defects(measures: dict[str, Measure]) -> tuple[Defect, ...]:
     return tuple(sorted(defects, key=lambda defect: -defect.level))
 
 
-def try_transforms(cloud: Cloud) -> dict[str, dict[str, Measure]]:
-    """Fit each post-hoc transform on one half of the sampled rows and measure the other half."""
-    rows = cloud.points[cloud.sample]
+def try_transforms(embeddings: np.ndarray | Tensor, cloud: Cloud) -> dict[str, dict[str, Measure]]:
+    """Fit each post-hoc transform on one half of the cloud's sample and measure the other half.
+
+    Args:
+        embeddings: The rows as the model gives them, on which a transform acts, not normalized.
+        cloud: Made of them.
+    """
+    rows = torch.as_tensor(embeddings)[cloud.sample]
+    rows = rows if rows.dtype == torch.float64 else rows.float()
     fitting, measuring = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     leading = max(1, round(cloud.points.shape[1] / 100))
     candidates: dict[str, PostHoc] = {

@@ -56,7 +56,7 @@ def entropy_deficit(lengths: Tensor, among: Tensor | None = None) -> Tensor:
     ratios = bars[..., None] * shares
     terms = torch.where(counted, _times_log(ratios) - ratios + 1, 0.0)
     most = bars.clamp(min=2)
-    deficit = torch.where(shares.sum(dim=-1) > 0, terms.sum(dim=-1) / (most * most.log()), 1.0)
+    deficit = torch.where(shares.sum(dim=-1) == 0, 1.0, terms.sum(dim=-1) / (most * most.log()))
     return deficit * (bars > 1)
 
 
@@ -75,7 +75,7 @@ def total_persistence(lengths: Tensor) -> Tensor:
 def _shares(lengths: Tensor, among: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Compute each counted bar's share of the total, how many bars count, and which; no gradient reaches zero bars."""
     counted = torch.ones_like(lengths, dtype=torch.bool) if among is None else among
-    kept = torch.where(counted & (lengths > 0), lengths, 0.0)
+    kept = torch.where(counted & ~(lengths <= 0), lengths, 0.0)  # so written, NaN stays NaN
     total = kept.sum(dim=-1, keepdim=True)
     return (
         kept / torch.where(total > 0, total, 1.0),

@@ -46,8 +46,8 @@ class IsotropyEvaluator(BaseEvaluator):
         write_csv: Append a line to `isotropy_evaluation_<name>_results.csv` in the output folder of the trainer.
 
     Raises:
-        ValueError: If there are fewer than 20 texts or rows to measure, fewer than 2 queries, a measure is unknown, or
-            the primary metric is not measured.
+        ValueError: If texts are no list, there are fewer than 20 texts or rows to measure, fewer than 2 queries, a
+            measure is unknown, or the primary metric is not measured.
 
     Examples:
         ```python
@@ -72,6 +72,8 @@ class IsotropyEvaluator(BaseEvaluator):
         write_csv: bool = True,
     ):
         super().__init__()
+        if isinstance(inputs, str) or isinstance(queries, str):
+            raise ValueError("inputs and queries are lists of texts, but one is a single text.")
         if len(inputs) < FEWEST_TEXTS:
             raise ValueError(f"Isotropy is measured on at least {FEWEST_TEXTS} texts, not on {len(inputs)}; add some.")
         if queries is not None and len(queries) < 2:

@@ -140,7 +140,8 @@ class RegularizedLoss(nn.Module):
             base = LossTerms.of(self.loss(features, labels))
         if not passes:
             raise ValueError(f"{type(self.loss).__name__} did not call its model, so there is nothing to regularize.")
-        sweep = [each.rows for each in first_sweep(without_guidance(passes))]
+        rows = sum(map(count_rows, features))
+        sweep = [each.rows for each in first_sweep(without_guidance(passes), rows)]
         columns = [column for rows in sweep for column in rows.split(batch_size)]
         sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
         return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
@@ -320,18 +321,19 @@ def _weighted(
     weight: WeightArgument | None,
     loss: nn.Module,
 ) -> tuple[tuple[Regularizer, Weight], ...]:
-    if isinstance(regularizer, type):
-        raise ValueError(
-            f"a regularizer must be one that was built, such as {regularizer.__name__}(), not the class itself."
-        )
     if isinstance(regularizer, Regularizer):
         pairs = [(regularizer, 1.0 if weight is None else weight)]
+    elif isinstance(regularizer, type):
+        raise _not_built(regularizer)
     elif weight is None:
         pairs = list(regularizer)
         if alone := [each for each in pairs if isinstance(each, Regularizer)]:
             raise ValueError(
                 f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {alone[0]} has no weight."
             )
+        for each, _ in pairs:
+            if isinstance(each, type):
+                raise _not_built(each)
     else:
         raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
     inner = [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
@@ -341,3 +343,9 @@ def _weighted(
     if len(set(names)) < len(names) or not names or "base" in names:
         raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
     return tuple((each, parse_weight(value, each.name)) for each, value in pairs)
+
+
+def _not_built(regularizer: type) -> ValueError:
+    return ValueError(
+        f"a regularizer must be one that was built, such as {regularizer.__name__}(), not the class itself."
+    )

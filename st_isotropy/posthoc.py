@@ -43,7 +43,7 @@ class PostHoc(ABC):
             A `Dense` module with identity activation and the model's precision, for `model.append(...)`.
 
         Raises:
-            ValueError: If there are too few texts, or an embedding is not finite.
+            ValueError: If the texts are no list or too few, or an embedding is not finite.
 
         Examples:
             ```python
@@ -51,6 +51,8 @@ class PostHoc(ABC):
             model.save_pretrained("whitened")
             ```
         """
+        if isinstance(texts, str):
+            raise ValueError("A transform is fitted on a list of texts, but this is a single text.")
         with model.truncate_embeddings(None):
             embeddings = model.encode(list(texts), batch_size=batch_size, show_progress_bar=False)
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 class LossTerms(dict[str, Tensor]):
-    """Weighted loss terms by name; a dict for the trainer, a scalar for everything that does arithmetic on a loss.
+    """Weighted loss terms by name; a dict for the trainer, a scalar for what modifiers and `old_fit` do with a loss.
 
     The sentence-transformers trainer logs every entry of a dict and sums them. Loss modifiers (`MatryoshkaLoss`,
     `AdaptiveLayerLoss`) and `old_fit` instead multiply, add and call `backward()`; those operations act on the terms,

@@ -192,6 +192,32 @@ def test_datasets_with_one_loss_have_one_geometry_under_both_names(model):
     assert set(GeometryCallback({"a": loss, "b": other, "c": loss}).penalties) == {"a+c_", "b_"}
 
 
+def test_a_checkpoint_can_be_chosen_by_the_objective_alone(model, pairs, tmp_path):
+    arguments = SentenceTransformerTrainingArguments(
+        str(tmp_path),
+        max_steps=4,
+        per_device_train_batch_size=8,
+        eval_strategy="steps",
+        eval_steps=2,
+        save_steps=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_base_loss",
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+    )
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=30.0)
+    trainer = SentenceTransformerTrainer(model, arguments, pairs, pairs, loss=loss, callbacks=[GeometryCallback(loss)])
+    trainer.train()
+    evaluations = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+    assert len(evaluations) == 2
+    assert trainer.state.best_metric == min(entry["eval_base_loss"] for entry in evaluations)
+    metrics = trainer.evaluate()
+    assert metrics["eval_base_loss"] + metrics["eval_persistent_entropy_loss"] == pytest.approx(
+        metrics["eval_loss"], abs=2e-4
+    )
+
+
 def test_a_batch_of_evaluation_is_not_logged_as_one_of_training(model, sentences):
     loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
     loss.penalties.watching = True

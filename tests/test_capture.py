@@ -33,6 +33,7 @@ ENCODE = {
         model(each)["sentence_embedding"] for each in features for _ in range(2)
     ],
     "each twice": lambda model, features: [model(each)["sentence_embedding"] for each in features * 2],
+    "merged twice": lambda model, features: [*embed_columns(model, features), *embed_columns(model, features)],
 }
 
 

@@ -14,6 +14,8 @@ from st_isotropy.cli import main, read_embeddings, read_texts
 from st_isotropy.diagnosis import diagnose, find_defects, format_table, format_value
 from st_isotropy.metrics import CATALOGUE, isotropy
 from st_isotropy.metrics.catalogue import simulate_isotropic
+from st_isotropy.metrics.cloud import as_cloud
+from st_isotropy.posthoc import Center, apply_posthoc
 
 
 def gaussian(count=400, width=32, seed=0):
@@ -85,6 +87,14 @@ def test_transforms_are_measured_on_rows_they_were_not_fitted_on():
     assert outcomes["none"]["isoscore"].points == 200
 
 
+def test_transforms_act_on_rows_that_are_not_normalized_as_in_a_model():
+    rows = (gaussian(400, 8) + 1) * torch.linspace(0.1, 10, 400)[:, None]
+    half = as_cloud(rows).sample
+    fitting, measuring = rows[half[:200]], rows[half[200:]]
+    expected = isotropy(apply_posthoc(Center().fit_embeddings(fitting), measuring), names=["average_cosine"])
+    assert diagnose(rows).transforms["center"]["average_cosine"] == expected["average_cosine"]
+
+
 def test_the_table_shows_every_measure_beside_its_isotropic_value():
     diagnosis = diagnose(gaussian(60, 8) + 2, source="a cloud", queries=gaussian(30, 8))
     table = format_table(diagnosis)
@@ -126,9 +136,26 @@ def test_diagnose_encodes_texts_and_writes_a_table_and_json(model_folder, text_f
 
 
 def test_diagnose_reads_texts_from_standard_input(model_folder, sentences, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join([*sentences(30), "", *sentences(30)])))
+    texts = "\n".join([*sentences(30), "", *sentences(30)])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(texts.encode())))
     assert main(["diagnose", model_folder, "--texts", "-"]) == 0
     assert "30 embeddings" in capsys.readouterr().out  # repetitions and blank lines do not count
+
+
+def test_standard_input_that_is_not_utf8_is_named_whatever_the_locale(capsys, monkeypatch):
+    lenient = io.TextIOWrapper(io.BytesIO(b"caf\xe9\n" * 30), "utf-8", errors="surrogateescape")  # as with LANG=C
+    monkeypatch.setattr("sys.stdin", lenient)
+    assert main(["diagnose", "glove", "--texts", "-"]) == 2
+    assert "standard input is not UTF-8 text (byte 3); convert it first" in capsys.readouterr().err
+
+
+def test_a_terminal_that_lacks_the_signs_of_the_table_gets_it_all_the_same(array_file, tmp_path, monkeypatch):
+    narrow = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr("sys.stdout", narrow)
+    assert main(["diagnose", array_file, "--json", str(tmp_path / "out.json")]) == 0
+    narrow.flush()
+    assert b"60 embeddings ? 8 dimensions" in narrow.buffer.getvalue()
+    assert (tmp_path / "out.json").exists()
 
 
 def test_diagnose_takes_embeddings_instead_of_a_model(array_file, capsys):

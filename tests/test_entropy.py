@@ -110,6 +110,11 @@ def test_fewer_than_two_bars_give_a_zero_that_is_connected_to_the_graph(function
         assert (gradient(function, lengths) == 0).all()
 
 
+@pytest.mark.parametrize("function", [persistent_entropy, entropy_deficit])
+def test_a_bar_that_is_nan_makes_the_result_nan(function):
+    assert function(lengths_of(math.nan, 1.0, 1.0)).isnan()
+
+
 def test_total_persistence_is_the_sum():
     assert total_persistence(lengths_of(1.0, 2.5)).item() == 3.5
 

@@ -165,6 +165,8 @@ def test_a_model_that_gives_nan_is_refused_with_the_row(static_model, texts):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"inputs": "one text, longer than twenty characters"}, "are lists of texts, but one is a single text"),
+        ({"queries": "one text"}, "are lists of texts, but one is a single text"),
         ({"inputs": ["a"] * 19}, "at least 20 texts, not on 19; add some"),
         ({"measures": ["isoscor"]}, "no measure 'isoscor'; did you mean isoscore"),
         ({"primary_metric": "uniformity"}, "'uniformity' is not among the measures average_cosine"),

@@ -391,5 +391,8 @@ def test_regularizers_need_names_of_their_own(model):
         ValueError, match=r"a list of regularizers holds pairs, .*, but PersistentEntropy\(.* has no weight"
     ):
         RegularizedLoss(model, base, [PersistentEntropy()])
+    for not_built in (PersistentEntropy, [(PersistentEntropy, 1.0)]):
+        with pytest.raises(ValueError, match=r"such as PersistentEntropy\(\), not the class itself"):
+            RegularizedLoss(model, base, not_built)
     with pytest.raises(ValueError, match="in a list, every regularizer has its own"):
         RegularizedLoss(model, base, [(PersistentEntropy(), 1.0)], 2.0)

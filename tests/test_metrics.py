@@ -336,6 +336,29 @@ def test_queries_and_partners_add_their_measures():
     assert isotropy(rows, partners=rows)["alignment"].value == pytest.approx(0, abs=1e-10)
 
 
+def test_queries_are_measured_under_the_similarity_of_a_cloud(clouds):
+    rows = torch.randn(300, 8) * torch.linspace(0.1, 10, 300)[:, None]
+    names = ["hubness_skewness_queries", "largest_hub_queries"]
+    from_cloud = isotropy(as_cloud(rows, "euclidean"), queries=rows[:50], names=names)
+    assert from_cloud == isotropy(rows, queries=rows[:50], names=names, similarity="euclidean")
+
+
+def test_few_isotropic_rows_have_no_remarkable_intrinsic_dimension():
+    for seed in range(5):
+        generator = torch.Generator().manual_seed(seed)
+        measure = isotropy(torch.randn(100, 64, generator=generator), names=["ph_dimension"])["ph_dimension"]
+        assert math.isinf(measure.isotropic)
+        assert measure.level == 0
+
+
+def test_the_isotropic_value_does_not_depend_on_the_scale_under_dot_products():
+    rows = torch.randn(100, 16, generator=torch.Generator().manual_seed(0))
+    names = ["effective_rank", "mean_mst_length"]
+    large, small = (isotropy(rows * scale, names=names, similarity="dot") for scale in (1.0, 1e-7))
+    for name in names:
+        assert small[name].isotropic == pytest.approx(large[name].isotropic, rel=1e-3)
+
+
 def test_rows_that_all_coincide_get_the_worst_value_and_no_nan():
     measures = isotropy(torch.ones(30, 4))
     assert all(math.isfinite(measure.value) for measure in measures.values())
@@ -377,7 +400,9 @@ def test_unknown_measures_are_answered_with_near_names():
 
 
 def test_measures_that_lack_their_second_cloud_say_which():
-    with pytest.raises(ValueError, match=r"'alignment' needs partners.*pass `partners=`"):
+    with pytest.raises(
+        ValueError, match=r"'alignment' needs partners, but none were given; `isotropy\(..., partners=\)` takes"
+    ):
         isotropy(torch.eye(4), names=["alignment"])
 
 

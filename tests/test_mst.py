@@ -1,5 +1,7 @@
 """The minimum spanning tree: exact, deterministic, in every dtype."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from point_clouds import CLOUDS, bars_by_hand, gauss, near_duplicates
 
-from st_isotropy.barcodes import edge_lengths, minimum_spanning_tree
+from st_isotropy.barcodes import edge_lengths, minimum_spanning_tree, mst
 from st_isotropy.barcodes.distances import squared_distances
 from st_isotropy.barcodes.mst import keys, prim, walk
 
@@ -131,6 +133,17 @@ def test_ties_are_broken_the_same_way_with_one_thread_and_two(name):
             assert torch.equal(minimum_spanning_tree(points), alone)
     finally:
         torch.set_num_threads(threads)
+
+
+def test_without_a_folder_for_the_compiled_code_the_numpy_walk_is_taken(monkeypatch):
+    numba = pytest.importorskip("numba")
+
+    def njit(**options):
+        raise RuntimeError("cannot cache function 'walk': no locator available")  # as in a read-only container
+
+    monkeypatch.setattr(numba, "njit", njit)
+    monkeypatch.delitem(sys.modules, "st_isotropy.barcodes.compiled", raising=False)
+    assert mst.fastest_walk.__wrapped__() is mst.walk
 
 
 @cloud_names

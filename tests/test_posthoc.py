@@ -144,6 +144,11 @@ def test_a_saved_model_loads_in_a_process_that_cannot_import_this_package(model,
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
 
 
+def test_a_single_text_is_refused(model):
+    with pytest.raises(ValueError, match="on a list of texts, but this is a single text"):
+        Center().fit(model, "its characters are no texts")
+
+
 @pytest.mark.parametrize(
     ("transform", "message"),
     [

@@ -109,10 +109,10 @@ def keys(squared: Tensor) -> np.ndarray:
 
 @functools.cache
 def fastest_walk() -> Walk:
-    """Give the compiled walk where numba is installed (the extra `fast`), the numpy one elsewhere."""
+    """Give the compiled walk where numba works (the extra `fast`), the numpy one elsewhere."""
     try:
         from st_isotropy.barcodes.compiled import walk as compiled_walk
-    except ImportError:
+    except (ImportError, RuntimeError):  # the latter where numba may write to no folder for its cache
         return walk
     return compiled_walk
 

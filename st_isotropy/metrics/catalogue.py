@@ -1,9 +1,10 @@
 """Every measure of a cloud in one call, each with its range, its value for an isotropic cloud, and a reading."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -53,7 +54,8 @@ def isotropy(
     """Measure the isotropy of embeddings in every way the catalogue knows, beside what an isotropic cloud would give.
 
     Args:
-        embeddings: Rows of shape `(n, d)`; the corpus, where there are queries.
+        embeddings: Rows of shape `(n, d)`; the corpus, where there are queries. A `Cloud` keeps its own similarity,
+            sample size and seed.
         queries: Rows of shape `(m, d)` that search the corpus, for the measures of query-to-corpus hubness.
         partners: Rows of shape `(n, d)`, the positive of each row, for alignment.
         names: Measures to compute; all that the given rows allow when not given.
@@ -74,10 +76,10 @@ def isotropy(
     """
     cloud = as_cloud(embeddings, similarity, sample_size=sample_size, seed=seed)
     others = {"queries": queries, "partners": partners}
-    seconds = {kind: as_cloud(rows, similarity) for kind, rows in others.items() if rows is not None}
+    seconds = {kind: as_cloud(rows, cloud.similarity) for kind, rows in others.items() if rows is not None}
     chosen = check_names(names, frozenset(seconds))
     count, width = cloud.points.shape
-    radius = round(cloud.points.norm(dim=1).square().mean().sqrt().item(), 6)
+    radius = float(f"{cloud.points.norm(dim=1).square().mean().sqrt().item():.6g}")
     asking = len(seconds["queries"].points) if "queries" in seconds else 0
     isotropic = isotropic_values(chosen, count, width, asking, radius, cloud.sample_size, cloud.seed)
     measures = {}
@@ -108,7 +110,9 @@ def check_names(names: Sequence[str] | None, given: frozenset[str] = frozenset()
             raise ValueError(f"There is no measure {name!r}; did you mean {', '.join(near)}?")
         second = CATALOGUE[name].second
         if second not in given | {None}:
-            raise ValueError(f"The measure {name!r} needs {second}, but none were given; pass `{second}=`.")
+            raise ValueError(
+                f"The measure {name!r} needs {second}, but none were given; `isotropy(..., {second}=)` takes them."
+            )
     return tuple(names)
 
 
@@ -121,7 +125,7 @@ def isotropic_values(
     radius: float = 1.0,
     sample_size: int = 2000,
     seed: int = 0,
-) -> dict[str, float]:
+) -> Mapping[str, float]:
     """Compute what each measure gives for `count` rows uniform on a sphere in `width` dimensions.
 
     Closed forms are used where there are any. Otherwise one cloud is simulated; its neighbors are searched among at
@@ -141,7 +145,7 @@ def isotropic_values(
     """
     values = {name: each(count, width) for name in names if (each := CATALOGUE[name].closed_form) is not None}
     if len(values) == len(names):
-        return values
+        return MappingProxyType(values)
     cloud = Cloud(simulate_isotropic(count, width, radius, seed), sample_size=sample_size, seed=seed)
     searched, queries = cloud, None
     if count > MOST_SEARCHED:
@@ -155,7 +159,7 @@ def isotropic_values(
         if definition.closed_form is None:
             on = searched if definition.scope == "search" else cloud
             values[name] = definition.compute(on, queries if definition.second == "queries" else None)
-    return values
+    return MappingProxyType(values)
 
 
 def simulate_isotropic(count: int, width: int, radius: float = 1.0, seed: int = 0) -> torch.Tensor:

@@ -40,7 +40,9 @@ class Definition:
 
 
 def _shrinkage(value: float, isotropic: float) -> float:
-    """How many times smaller than isotropic."""
+    """How many times smaller than isotropic; 1 where isotropic rows are so few that they are infinite."""
+    if value == isotropic or math.isinf(isotropic):
+        return 1.0
     return isotropic / value if value > 0 else math.inf
 
 
