@@ -60,10 +60,13 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run a study from a TOML file, or compare models as they are with --model")
     run.add_argument("study", nargs="?", type=Path, metavar="STUDY", help="TOML file of a study, which trains models")
-    run.add_argument("--model", nargs="+", help="no training: two or more give the comparison with the first")
+    run.add_argument(
+        "--model", nargs="+", action="extend", help="no training: two or more give the comparison with the first"
+    )
     run.add_argument(
         "--tasks",
         nargs="+",
+        action="extend",
         default=[],
         metavar="TASK",
         help="mteb tasks, types or benchmarks, quick, nanobeir, full, docstrings, or data sets of --folder (all of "
@@ -75,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=int, default=1, help="processes that run a study's cells")
     run.add_argument("--backend", choices=("joblib", "dask"), default="joblib", help="where a study's cells run")
     run.add_argument("--address", default="", help="address of a Dask scheduler, such as tcp://10.0.0.1:8786")
-    run.add_argument("--indexes", nargs="+", metavar="INDEX", help="FAISS indexes for retrieval tasks, or all")
+    run.add_argument(
+        "--indexes", nargs="+", action="extend", metavar="INDEX", help="FAISS indexes for retrieval tasks, or all"
+    )
     run.add_argument("--out", type=Path, default=Path("runs/run"), help="run directory")
     run.set_defaults(command=_run, interrupted=RESUMES)
 

@@ -179,7 +179,8 @@ def run_cell(cell: Cell) -> float:
             index_seeds=range(cell.measuring.index_seeds),
             show_progress=False,
         )
-        measured["failures"] = [f"{cell.label}: {failure['reason']}" for failure in measured["failures"]]
+        named = cell.label if cell.training else f"{cell.label} ({cell.model})"
+        measured["failures"] = [f"{named}: {failure['reason']}" for failure in measured["failures"]]
         seconds = time.perf_counter() - began
         write_json(cell.path, {**measured, "training": _training_log(cell), "seconds": seconds})
     if not measured["failures"]:  # else the next run goes on here

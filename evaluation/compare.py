@@ -1,6 +1,6 @@
 """Models as they are on mteb tasks and own data, each compared with the first; no training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,17 +146,17 @@ def _measured(
 
 
 def _section(measured: Mapping[str, dict[str, Any]], start: Path) -> Section:
-    """Every model beside the first; tasks that some model lacks are left out."""
+    """Every model beside the first, in all that both of them have."""
     names = list(measured)
     pairs = [(names[0], other) for other in names[1:]]
 
     def part(name: str) -> dict[str, list[Any]]:
-        return {model: [each[name]] for model, each in measured.items()}
+        return {model: [each[name]] for model, each in measured.items() if each[name]}
 
-    rows = isotropy_rows(part("isotropy"), pairs) if all(each["isotropy"] for each in measured.values()) else []
+    rows = isotropy_rows(part("isotropy"), pairs) if part("isotropy") else []
     rows += task_rows(part("tasks"), pairs, np.random.default_rng(0))
-    tasks = list(measured[names[0]]["retrieval"])
-    rows += retrieval_rows(part("retrieval"), {name: statuses(start, name) for name in tasks}, pairs)
+    by_index = {name: statuses(start, name) for each in measured.values() for name in each["retrieval"]}
+    rows += retrieval_rows(part("retrieval"), by_index, pairs)
     return Section(
         title=" and ".join(names),
         variants=names,
@@ -171,5 +171,16 @@ def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[st
     notes = [source.note for source in sources if source.note]
     isotropy = f"Isotropy is measured on the texts of {isotropy_of}"
     lacking = [model for model, each in measured.items() if not each["isotropy"]]
-    isotropy += f" and not shown: these failed for {', '.join(lacking)}." if lacking else "."
-    return [*notes, isotropy, "Scores are in points of 100."]
+    isotropy += f", without {', '.join(lacking)}, for which these failed." if lacking else "."
+    return [*notes, isotropy, *_untrained(measured), "Scores are in points of 100."]
+
+
+def _untrained(measured: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    """A sentence for each model whose dimension is too large for an index of another model and a corpus."""
+    corpora = dict.fromkeys(corpus for each in measured.values() for corpus in each["retrieval"])
+    for corpus in corpora:
+        having = {model: each["retrieval"][corpus] for model, each in measured.items() if corpus in each["retrieval"]}
+        indexes = {model: {index["name"] for index in found} for model, found in having.items()}
+        for model, found in indexes.items():
+            if lacking := sorted(set().union(*indexes.values()) - found):
+                yield f"{corpus} has too few documents for {', '.join(lacking)} at the dimension of {model}."

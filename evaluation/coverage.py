@@ -5,7 +5,7 @@ method that covers less than 93 % at some size is not used there. `python -m eva
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from evaluation.statistics import (
     Comparison,
     query_interval,
     ratio_interval,
+    stratified_interval,
     student_interval,
     task_interval,
 )
@@ -147,7 +148,15 @@ def misses(rows: Iterable[Coverage]) -> list[Coverage]:
 
 def coverage_cells() -> Iterator[Cell]:
     """Give every cell of the table, made one by one: the truth of some takes seconds to compute."""
-    for family in (_run_cells, _query_cells, _retention_cells, _pair_cells, _crossed_cells, _dose_cells):
+    for family in (
+        _run_cells,
+        _query_cells,
+        _retention_cells,
+        _corpora_cells,
+        _pair_cells,
+        _crossed_cells,
+        _dose_cells,
+    ):
         yield from family()
 
 
@@ -231,6 +240,30 @@ def _retention_cells() -> Iterable[Cell]:
         )
 
 
+# A mean over corpora, each of which counts as much as the others, whatever the number of its queries.
+
+_SIZES_OF_CORPORA = ((50, 50), (50, 1000), (100, 300, 1000))
+
+
+def _corpora_differences(rng: Generator, sizes: Sequence[int], share: float, up: float) -> list[NDArray[np.float64]]:
+    return [_query_differences(rng, n, share, up) / len(sizes) for n in sizes]
+
+
+def _corpora_cells() -> Iterable[Cell]:
+    for sizes in _SIZES_OF_CORPORA:
+        for share, up in ((0.5, 0.5), (0.5, 0.8), (1.0, 0.8)):
+            yield Cell(
+                NEW_QUERIES,
+                "Welch's t over corpora",
+                True,
+                " + ".join(map(str, sizes)),
+                f"{share:.0%} re-ranked, {up:.0%} of them upwards",
+                partial(_corpora_differences, sizes=sizes, share=share, up=up),
+                lambda strata, _: _ends(stratified_interval(strata)),
+                share * (2 * up - 1) * _MEAN_CHANGE,
+            )
+
+
 # Sentence pairs.
 
 
@@ -241,21 +274,30 @@ def _pair_scores(rng: Generator, n: int) -> tuple[Sample, Sample, Sample]:
     return before, after, np.clip(np.round(2 * (meaning + 1)), 0, 5)
 
 
+def _partly_changed_scores(rng: Generator, n: int, share: float) -> tuple[Sample, Sample, Sample]:
+    before, after, gold = _pair_scores(rng, n)
+    return before, np.where(rng.random(n) < share, after, before), gold
+
+
 def _pair_cells() -> Iterable[Cell]:
-    before, after, gold = (stats.rankdata(x) for x in _pair_scores(np.random.default_rng(0), 1_000_000))
-    truth = float(np.corrcoef(after, gold)[0, 1] - np.corrcoef(before, gold)[0, 1])
-    for n in (20, 50, 300, 1000):
-        yield Cell(
-            NEW_PAIRS,
-            "percentile bootstrap of Spearman",
-            True,
-            str(n),
-            "correlated similarities, gold with ties",
-            partial(_pair_scores, n=n),
-            lambda scores, rng: _ends(spearman_bootstrap(*scores, rng=rng, resamples=RESAMPLES)),
-            truth,
-            BOOTSTRAP_TRIALS,
-        )
+    cases = {"correlated similarities, gold with ties": _pair_scores}
+    for share in (0.1, 0.95):
+        cases[f"the same, {share:.0%} of the similarities change"] = partial(_partly_changed_scores, share=share)
+    for case, draw in cases.items():
+        before, after, gold = (stats.rankdata(x) for x in draw(np.random.default_rng(0), 1_000_000))
+        truth = float(np.corrcoef(after, gold)[0, 1] - np.corrcoef(before, gold)[0, 1])
+        for n in (20, 50, 300, 1000):
+            yield Cell(
+                NEW_PAIRS,
+                "percentile bootstrap of Spearman",
+                True,
+                str(n),
+                case,
+                partial(draw, n=n),
+                lambda scores, rng: _ends(spearman_bootstrap(*scores, rng=rng, resamples=RESAMPLES)),
+                truth,
+                BOOTSTRAP_TRIALS,
+            )
 
 
 # Runs crossed with queries, and doses.

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 from uuid import uuid4
 
+import psutil
+
 from evaluation.errors import UserError
 
 # Nothing more can be written: the disk or a quota is full, a file would be too large, or there are no rights.
@@ -22,6 +24,7 @@ NO_MORE_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EAC
 BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)  # what reading a damaged file raises
 _LONGEST_NAME = 60  # characters
 _TEMPORARY = ".*.tmp"
+_OWNER = re.compile(r"\.(\d+)-[0-9a-f]{32}\.tmp$")
 _RESERVED_NAMES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}
 
 
@@ -105,6 +108,9 @@ def delete_folder(path: Path) -> None:
 def delete_leftovers(folder: Path) -> None:
     """Delete the temporary files and folders that a killed process left anywhere in `folder`."""
     for path in list(folder.rglob(_TEMPORARY)):
+        owner = _OWNER.search(path.name)
+        if owner and psutil.pid_exists(int(owner[1])):  # another run in this folder is still writing it
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -118,7 +124,7 @@ def is_temporary(path: Path) -> bool:
 
 def _temporary(path: Path) -> Path:
     """A name beside `path` that `delete_leftovers` finds."""
-    return path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    return path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex}.tmp")
 
 
 def _name(error: OSError, path: Path) -> None:
@@ -135,9 +141,19 @@ def open_text(path: Path) -> TextIO:
 
 def folder_hash(folder: Path) -> str:
     """Hash of the names and contents of all files in a folder, hidden ones left out; see `files_hash`."""
-    paths = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    paths = {path.relative_to(folder): path for path in sorted(_files(folder, frozenset()))}
     seen = {name: path for name, path in paths.items() if not any(part.startswith(".") for part in name.parts)}
     return files_hash({name.as_posix(): path for name, path in seen.items()})
+
+
+def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """All files in a folder, and in linked ones, which `rglob` leaves out; a link to a folder around it is skipped."""
+    inside = above | {folder.resolve()}
+    for path in folder.iterdir():
+        if path.is_dir() and path.resolve() not in inside:
+            yield from _files(path, inside)
+        elif path.is_file():
+            yield path
 
 
 def files_hash(files: Mapping[str, Path]) -> str:

@@ -19,6 +19,7 @@ from evaluation.folder_rows import (
     Rows,
     grades_of,
     json_rows,
+    numbered_cells,
     renamed,
     table_header,
     table_rows,
@@ -63,6 +64,8 @@ class BeirData:
 def data_sets(folder: Path) -> list[DataSet]:
     """Find the data sets in a folder and, unless it is a BEIR folder, in its subfolders.
 
+    A subfolder that holds none is searched one level deeper, as where an archive was unpacked into a folder.
+
     Raises:
         UserError: There is none, or one is incomplete.
     """
@@ -70,13 +73,21 @@ def data_sets(folder: Path) -> list[DataSet]:
         raise UserError(f"There is no folder {folder}: name one with --folder.")
     found = _in_folder(folder)
     if not _is_beir(folder):
-        found += [each for child in sorted(folder.iterdir()) if child.is_dir() for each in _in_folder(child)]
+        found += [each for child in _subfolders(folder) for each in _in_folder(child) or _one_deeper(child)]
     if not found:
         raise UserError(
             f"The folder {folder} holds no data set: give a BEIR folder (corpus.jsonl, queries.jsonl, qrels/), "
             f"tab-separated files with the columns {_kinds_of_tables()}, or a folder of such folders."
         )
     return found
+
+
+def _one_deeper(folder: Path) -> list[DataSet]:
+    return [each for child in _subfolders(folder) for each in _in_folder(child)]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return [child for child in sorted(folder.iterdir()) if child.is_dir() and not child.name.startswith(".")]
 
 
 def read_beir(data: DataSet) -> BeirData:
@@ -103,6 +114,25 @@ def read_tables(data: DataSet) -> dict[str, Rows]:
     return {
         split: rows for split, rows in splits.items() if {str(label) for label in rows.get("label", ())} != {HIDDEN}
     }
+
+
+def scored_splits(data: DataSet) -> list[str]:
+    """The splits whose labels are known; all of them where none are, as reading them then says what is wrong."""
+    if data.kind == BEIR:
+        return list(data.files)
+    return [split for split, path in data.files.items() if not _has_hidden_labels(path)] or list(data.files)
+
+
+def _has_hidden_labels(path: Path) -> bool:
+    """Whether a table has rows and every label is hidden, as in GLUE's test files."""
+    rows = numbered_cells(path)
+    header = renamed(next(rows, (1, []))[1])
+    if "label" not in header:
+        return False
+    place = header.index("label")
+    labels = (cells[place].strip() if place < len(cells) else "" for _, cells in rows)
+    first = next(labels, "")
+    return first == HIDDEN and all(label == HIDDEN for label in labels)
 
 
 def _in_folder(folder: Path) -> list[DataSet]:

@@ -21,7 +21,7 @@ from mteb.abstasks.task_metadata import TaskMetadata, TaskType
 
 from evaluation.errors import UserError
 from evaluation.files import file_name
-from evaluation.folder_data import BEIR, BeirData, DataSet, data_sets, read_beir, read_tables
+from evaluation.folder_data import BEIR, BeirData, DataSet, data_sets, read_beir, read_tables, scored_splits
 from evaluation.folder_rows import HIDDEN
 from evaluation.parts import PARTS, take
 from evaluation.task_source import TaskSource
@@ -104,7 +104,7 @@ def on_split(task: AbsTask, split: str) -> AbsTask:
 
 def _tasks(data: DataSet) -> list[OwnTask]:
     """What a data set serves for."""
-    splits = tuple(sorted(data.files, key=lambda split: (split not in TESTED, split == "train", split)))
+    splits = tuple(sorted(scored_splits(data), key=lambda split: (split not in TESTED, split == "train", split)))
     used = "" if splits[0] in TESTED else f"{data.name} is evaluated on its split {splits[0]}."
     if data.kind == BEIR:
         return [OwnTask(data.name, "Retrieval", data, splits, used)]
@@ -169,8 +169,8 @@ class OwnData(ABC):
         for split in cast(Any, self).eval_splits:
             if split not in splits:
                 raise UserError(
-                    f"{self.data.files[split]}: every label is {HIDDEN}, so nothing can be scored; name another split, "
-                    f"such as {self.data.name}:{next(iter(splits), 'validation')}, or remove the file."
+                    f"{self.data.files[split]}: every label is {HIDDEN}, so nothing can be scored; give the labels, or "
+                    "remove the file."
                 )
         self.dataset = {"default": splits}
         self.data_loaded = True

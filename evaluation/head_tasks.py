@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from evaluation.errors import UserError
-from evaluation.folder_data import DataSet, read_tables
+from evaluation.folder_data import DataSet, read_tables, scored_splits
 from evaluation.folder_rows import HIDDEN
 from evaluation.folder_tasks import TESTED, OwnData, as_dataset, numbered, on_split, own_metadata
 from evaluation.linear_head import head_of
@@ -40,7 +40,8 @@ class LabelledData:
     @property
     def tested(self) -> tuple[str, ...]:
         """The splits on which a head can be evaluated, the usual one first."""
-        return tuple(split for split in TESTED if split in self.data.files)
+        known = scored_splits(self.data)
+        return tuple(split for split in TESTED if split in known)
 
     def read(self) -> dict[str, dict[str, list[Any]]]:
         """Each split as columns `text` and `label`: pairs joined by a line break, labels numbered in sorted order.

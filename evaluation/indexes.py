@@ -52,6 +52,10 @@ class IndexKind:
     exact: bool = False
     coded: bool = False
 
+    def fewest(self, dimensions: int, setting: Setting) -> int:
+        """The fewest documents of so many dimensions that it can be trained on; a setting may pad them."""
+        return self.needs(dimensions + -dimensions % setting.get("M", 1))
+
 
 def _hnsw_ladder(documents: int, dimensions: int) -> list[Setting]:
     fine = [{"M": 16, "efSearch": width} for width in (16, 32, 64, 128, 256)]
@@ -149,13 +153,17 @@ def _codebooks(dimensions: int) -> int:
     return 16 * POINTS_PER_CENTROID
 
 
+def _rotation(dimensions: int) -> int:
+    return max(_codebooks(dimensions), dimensions)  # with fewer rows than dimensions, faiss writes out of bounds
+
+
 _ALL = (
     IndexKind("flat", "exact search in float32", _flat, exact=True),
     IndexKind("rotated", "exact search after a random rotation, a control", _rotated, exact=True),
     IndexKind("hnsw", "navigable graph", _hnsw, _hnsw_ladder),
     IndexKind("ivf", "inverted lists", _ivf, _ivf_ladder, _lists),
     IndexKind("pq", "product quantizer, 4 bits per subspace", _pq, _pq_ladder, _codebooks, coded=True),
-    IndexKind("opq", "the same after a learned rotation", _opq, needs=_codebooks, follows="pq", coded=True),
+    IndexKind("opq", "the same after a learned rotation", _opq, needs=_rotation, follows="pq", coded=True),
     IndexKind("sq8", "8 bits per dimension", partial(_scalar, 8), coded=True),
     IndexKind("sq4", "4 bits per dimension", partial(_scalar, 4), coded=True),
     IndexKind("one-bit", "the signs of query and document, by Hamming distance", _one_bit),

@@ -70,8 +70,11 @@ def measure(
         OSError: If nothing can be written to `folder`.
     """
     results = evaluate(model, variant, tasks, folder, show_progress=show_progress)
-    failures = [result for result in results if isinstance(result, TaskFailure)]
     scores = [result for result in results if isinstance(result, TaskScores)]
+    searched = [each.task for each in scores if indexes and qrels_file(folder, each.task).exists()]
+    unset = [name for name in searched if start is not None and not _has_settings(start, name)]
+    failures = [result for result in results if isinstance(result, TaskFailure)]
+    failures += [TaskFailure(name, _unset(name, variant)) for name in unset]
     measured: dict[str, Any] = {
         "isotropy": {},
         "tasks": [asdict(each) for each in scores],
@@ -88,12 +91,7 @@ def measure(
             for name, each in isotropy(texts, names=MEASURES).items()
         }
         measured["distributions"] = distributions(texts)
-    searched = [each.task for each in scores if indexes and qrels_file(folder, each.task).exists()]
-    if start is not None:  # where that model failed, there are no settings for this one
-        searched = [
-            name for name in searched if _indexes_file(start, name).exists() or embeddings_file(start, name).exists()
-        ]
-    for name in searched:
+    for name in (each for each in searched if each not in unset):
         embeddings = RetrievalEmbeddings.load(embeddings_file(folder, name))
         qrels = read_json(qrels_file(folder, name))
         chosen = chosen_indexes(start or folder, name, indexes, qrels, index_seeds)
@@ -127,6 +125,17 @@ def chosen_indexes(
 def statuses(start: Path, task: str) -> dict[str, str]:
     """How the start model fares on a retrieval task with each index: "in range", "no headroom", and so on."""
     return {index["name"]: index["status"] for index in read_json(_indexes_file(start, task), list)}
+
+
+def _has_settings(start: Path, task: str) -> bool:
+    return _indexes_file(start, task).exists() or embeddings_file(start, task).exists()
+
+
+def _unset(task: str, variant: str) -> str:
+    return (
+        f"The FAISS check of {variant} on {task} was left out, because the first model, which decides the settings, "
+        "has no embeddings of it; mend that failure and repeat the command."
+    )
 
 
 def _indexes_file(start: Path, task: str) -> Path:

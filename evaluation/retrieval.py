@@ -155,15 +155,20 @@ def faiss_check(
         seeds: Index seeds to average over.
 
     Returns:
-        One score per index that is not left out, in the same order.
+        One score per index that is not left out and that the corpus is large enough for at this variant's dimension,
+        in the same order.
 
     Raises:
         UserError: No query has a relevant document in the corpus.
     """
     with _one_thread():
         bench = _Bench(variant, qrels, seeds)
-        settings = [(index_kinds([one.name])[0], one.setting) for one in chosen]
-        return [bench.score(kind, setting) for kind, setting in settings if setting is not None]
+        documents, dimensions = variant.corpus.shape
+        return [
+            bench.score(KINDS[one.name], one.setting)
+            for one in chosen
+            if one.setting is not None and documents >= KINDS[one.name].fewest(dimensions, one.setting)
+        ]
 
 
 def search_curves(
@@ -244,8 +249,9 @@ class _Bench:
         self.own = np.array([places.get(query, NOWHERE) for query in self.query_ids])
         exact = faiss.IndexFlatIP(variant.corpus.shape[1])
         exact.add(variant.corpus)
-        self.neighbors = self.search(exact, None, DEEP)
-        self.exact_ndcg = float(np.mean(self.ndcg(self.neighbors)))
+        # Two searches, because faiss orders equal documents by how many it was asked for.
+        self.exact = {depth: self.search(exact, None, depth) for depth in (DEPTH, DEEP)}
+        self.exact_ndcg = float(np.mean(self.ndcg(self.exact[DEPTH])))
 
     def ndcg(self, neighbors: NDArray[np.int64]) -> NDArray[np.float64]:
         """Compute nDCG@10 per query from rows of neighbors, best first."""
@@ -292,12 +298,11 @@ class _Bench:
         own_last = np.argsort(places == self.own[:, None], axis=1, kind="stable")
         return np.take_along_axis(places, own_last, axis=1)[:, :-1]
 
-    def recall(self, neighbors: NDArray[np.int64]) -> float:
+    def recall(self, neighbors: NDArray[np.int64], depth: int) -> float:
         """Compute the share of the exact neighbors that was found, at the depth of the search."""
-        depth = neighbors.shape[1]
         # Places are unique within a row, so that equal neighbors in the sorted union are places that both rows hold.
-        both = np.sort(np.concatenate([neighbors, self.neighbors[:, :depth]], axis=1), axis=1)
-        return float(((both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)).sum() / (len(both) * depth))
+        both = np.sort(np.concatenate([neighbors, self.exact[depth]], axis=1), axis=1)
+        return float(((both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)).sum() / neighbors.size)
 
     def score(self, kind: IndexKind, setting: Setting) -> IndexScore:
         """Measure an index, averaged over the seeds."""
@@ -315,8 +320,8 @@ class _Bench:
             ndcg.append(self.ndcg(found))
             measured.append(
                 {
-                    "recall_at_10": self.recall(found),
-                    "recall_at_100": self.recall(self.search(index, seed, DEEP)),
+                    "recall_at_10": self.recall(found, DEPTH),
+                    "recall_at_100": self.recall(self.search(index, seed, DEEP), DEEP),
                     "hubness": self.hubness(found),
                     "list_imbalance": lists.invlists.imbalance_factor() if lists else None,
                     "quantization_error": self.quantization_error(index, seed) if kind.coded else None,
@@ -352,7 +357,7 @@ class _Bench:
                 _reset_counters()
                 found = self.search(index, seed, DEPTH)
                 distances = _distances(index, len(self.queries))
-                measured.append((float(self.ndcg(found).mean()), self.recall(found), distances))
+                measured.append((float(self.ndcg(found).mean()), self.recall(found, DEPTH), distances))
             points.append(CurvePoint(kind.name, {**setting, parameter: value}, *np.mean(measured, axis=0).tolist()))
         return points
 

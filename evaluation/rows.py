@@ -1,7 +1,7 @@
 """Measurements of several variants to the rows of a table, each with its paired comparisons."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from evaluation.crossed import crossed_interval
 from evaluation.permutation import sign_flip_test
-from evaluation.spearman import compare_resampled, resampled_spearman
+from evaluation.spearman import changed, compare_resampled, resampled_spearman
 from evaluation.statistics import (
     NEW_QUERIES,
     NEW_TEXTS,
     Comparison,
     query_interval,
     ratio_interval,
+    stratified_interval,
     student_interval,
     task_interval,
 )
@@ -36,7 +37,7 @@ Pair = tuple[str, str]  # (old variant, new variant)
 _PerQuery = Mapping[str, NDArray[np.float64]]  # variant -> score per query, averaged over runs
 
 SIMILARITY, LABELS = "similarity", "labels"
-LABEL_TYPES = {"Classification", "MultilabelClassification", "Clustering"}
+LABEL_TYPES = {"Classification", "MultilabelClassification", "Clustering", "Regression"}
 
 
 def label(pair: Pair) -> str:
@@ -53,7 +54,7 @@ def isotropy_rows(measured: Measured, pairs: Sequence[Pair]) -> list[Row]:
     first = next(iter(measured.values()))[0]
     for name, measure in first.items():
         values = {variant: [run[name]["value"] for run in runs] for variant, runs in measured.items()}
-        comparisons = {label(pair): _over_runs(values, pair) for pair in pairs}
+        comparisons = {label(pair): _over_runs(values, pair) for pair in _among(values, pairs)}
         improves = name not in LOWER_IS_MORE_ISOTROPIC
         shown = MEASURES.get(name) or name.replace("_", " ")
         references = {run[name]["isotropic"] for runs in measured.values() for run in runs}
@@ -66,33 +67,34 @@ def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list
     """Rows for mteb tasks in points, and a mean for each group of them.
 
     Args:
-        measured: Each measurement is a list of `TaskScores` as dicts. A task that some run lacks is left out.
+        measured: Each measurement is a list of `TaskScores` as dicts. A variant is left out of a task that one of its
+            runs lacks, and of the means over tasks.
         pairs: Which variants are compared.
         rng: Source of resamples.
     """
-    runs = [{task["task"]: task for task in run} for several in measured.values() for run in several]
     by_name = {v: [{task["task"]: task for task in run} for run in several] for v, several in measured.items()}
     groups: dict[str, list[Row]] = {SIMILARITY: [], LABELS: []}
     others: list[Row] = []
-    for name, task in runs[0].items():
-        if not all(name in run for run in runs):
+    for name in _names(by_name):
+        of_task = _having(by_name, name)
+        if not of_task:
             continue
-        values = {variant: [100 * run[name]["score"] for run in several] for variant, several in by_name.items()}
-        of_task = {variant: [run[name] for run in several] for variant, several in by_name.items()}
-        over_items = _over_pairs(of_task, pairs, rng) if task["pairs"] else _over_units(of_task, pairs)
-        comparisons = {label(pair): [*_over_runs(values, pair), *over_items.get(pair, [])] for pair in pairs}
+        task, compared = next(iter(of_task.values()))[0], _among(of_task, pairs)
+        values = {variant: [100 * run["score"] for run in several] for variant, several in of_task.items()}
+        over_items = _over_pairs(of_task, compared, rng) if task["pairs"] else _over_units(of_task, compared)
+        comparisons = {label(pair): [*_over_runs(values, pair), *over_items.get(pair, [])] for pair in compared}
         group = LABELS if task["type"] in LABEL_TYPES else SIMILARITY
         shown = f"{name} {METRICS.get(task['metric'], task['metric'])}"
         groups[group].append(Row(group, shown, True, None, values, comparisons))
         for metric in task["others"]:
             values = {variant: [100 * run["others"][metric] for run in several] for variant, several in of_task.items()}
-            comparisons = {label(pair): _over_runs(values, pair) for pair in pairs}
+            comparisons = {label(pair): _over_runs(values, pair) for pair in compared}
             others.append(Row(group, f"{name} {METRICS.get(metric, metric)}", True, None, values, comparisons))
     rows = []
     for group, title in ((SIMILARITY, "mean of STS and retrieval"), (LABELS, "mean of classification and clustering")):
         rows += groups[group]
         if len(groups[group]) > 1:
-            rows.append(_mean_row(group, title, groups[group], pairs, over_tasks=True))
+            rows += _mean_rows(group, title, groups[group], pairs, over_tasks=True)
         rows += [row for row in others if row.group == group]
     return rows
 
@@ -101,89 +103,120 @@ def retrieval_rows(measured: Measured, statuses: Mapping[str, Mapping[str, str]]
     """Rows for indexes in points: nDCG@10, its share of exact search, and means over corpora and approximate indexes.
 
     Args:
-        measured: Each measurement maps the name of a retrieval task to a list of `IndexScore` as dicts, exact search
-            first. A task that some run lacks is left out.
+        measured: Each measurement maps the name of a retrieval task to a list of `IndexScore` as dicts. A variant is
+            left out of an index that one of its runs lacks, and of the means over indexes.
         statuses: Per task and index, how the start model fares: "exact", "in range", "no headroom", "out of range".
         pairs: Which variants are compared.
     """
-    runs = [run for several in measured.values() for run in several]
-    corpora = [name for name in runs[0] if all(name in run for run in runs)]
-    rows: list[Row] = []
-    in_range: list[tuple[Row, _PerQuery]] = []
-    for corpus in corpora:
-        prefix = f"{corpus}: " if len(corpora) > 1 else ""
-        of_corpus = {variant: [run[corpus] for run in several] for variant, several in measured.items()}
-        found = _corpus_rows(of_corpus, statuses[corpus], pairs, prefix)
-        rows += [row for row, _ in found]
-        in_range += [(row, per_query) for row, per_query in found if per_query is not None]
-    if len(corpora) > 1:
-        rows += _means_over_corpora(rows, pairs)
-    if in_range:
-        mean = _mean_row("retrieval", "mean of the approximate indexes", [row for row, _ in in_range], pairs)
-        if len(corpora) == 1:  # the queries of several corpora do not pair up
-            for old, new in pairs:
-                differences = [per_query[new] - per_query[old] for _, per_query in in_range]
-                mean.comparisons[label((old, new))].append(_over_queries(100 * np.mean(differences, axis=0)))
-        rows.append(mean)
-    return rows
+    by_corpus = {
+        corpus: {
+            variant: [{score["name"]: score for score in run} for run in several]
+            for variant, several in _having(measured, corpus).items()
+        }
+        for corpus in _names(measured)
+    }
+    found: list[_IndexRow] = []
+    for corpus, of_corpus in by_corpus.items():
+        prefix = f"{corpus}: " if len(by_corpus) > 1 else ""
+        found += _corpus_rows(corpus, of_corpus, statuses[corpus], pairs, prefix)
+    rows = [each.row for each in found]
+    if len(by_corpus) > 1:
+        rows += _means_over_corpora(found, pairs)
+    in_range = [each for each in found if each.counts == "approximate"]
+    return rows + _mean_over_indexes("mean of the approximate indexes", in_range, pairs)
+
+
+@dataclass(frozen=True)
+class _IndexRow:
+    """A row of one index on one corpus.
+
+    Attributes:
+        corpus: The corpus.
+        row: The row.
+        counts: "approximate" or "exact" for nDCG@10 that means are taken of, "retention", or empty for what does not
+            count.
+        per_query: For each variant the nDCG@10 of each query, averaged over runs; none for a retention.
+    """
+
+    corpus: str
+    row: Row
+    counts: str
+    per_query: _PerQuery
 
 
 def _corpus_rows(
-    measured: Measured, statuses: Mapping[str, str], pairs: Sequence[Pair], prefix: str
-) -> "list[tuple[Row, _PerQuery | None]]":
-    """Rows of one corpus; those of approximate indexes in range come with their scores per run and query."""
-    names = [score["name"] for score in next(iter(measured.values()))[0]]
-    per_query = {
-        variant: {name: _per_query([run[place] for run in runs]) for place, name in enumerate(names)}
-        for variant, runs in measured.items()
-    }
-    rows: list[tuple[Row, _PerQuery | None]] = []
-    for place, name in enumerate(names):
-        remark = "" if statuses[name] in ("exact", "in range") else f" ({statuses[name]})"
-        scores = {v: [100 * run[place]["ndcg_at_10"] for run in runs] for v, runs in measured.items()}
+    corpus: str,
+    measured: Mapping[str, Sequence[Mapping[str, Any]]],
+    statuses: Mapping[str, str],
+    pairs: Sequence[Pair],
+    prefix: str,
+) -> list[_IndexRow]:
+    """Rows of one corpus, from each variant's scores by index, per run."""
+    exact = next(name for name, status in statuses.items() if status == "exact")
+    exactly = {variant: _per_query([run[exact] for run in runs]).mean(axis=0) for variant, runs in measured.items()}
+    rows: list[_IndexRow] = []
+    for name in _names(measured):
+        of_index = _having(measured, name)
+        compared = _among(of_index, pairs)
+        in_range = statuses[name] == "in range"
+        remark = "" if in_range or statuses[name] == "exact" else f" ({statuses[name]})"
+        per_run = {variant: _per_query(runs) for variant, runs in of_index.items()}
+        per_query = {variant: scores.mean(axis=0) for variant, scores in per_run.items()}
+        scores = {variant: [100 * run["ndcg_at_10"] for run in runs] for variant, runs in of_index.items()}
         comparisons = {
             label((old, new)): [
                 *_over_runs(scores, (old, new)),
-                *_over_queries_and_runs((per_query[new][name] - per_query[old][name]) * 100),
+                *_over_queries_and_runs((per_run[new] - per_run[old]) * 100),
             ]
-            for old, new in pairs
+            for old, new in compared
         }
         row = Row("retrieval", f"{prefix}{name} nDCG@10{remark}", True, None, scores, comparisons)
-        counts = statuses[name] == "in range"
-        rows.append(
-            (row, {variant: by_name[name].mean(axis=0) for variant, by_name in per_query.items()} if counts else None)
-        )
-        if statuses[name] == "exact" or any(
-            run[place]["retention"] is None for runs in measured.values() for run in runs
-        ):
+        counts = "approximate" if in_range else "exact" if statuses[name] == "exact" else ""
+        rows.append(_IndexRow(corpus, row, counts, per_query))
+        if statuses[name] == "exact" or any(run["retention"] is None for runs in of_index.values() for run in runs):
             continue  # no share of exact search, where that is the index itself or finds nothing
-        kept = {v: [100 * run[place]["retention"] for run in runs] for v, runs in measured.items()}
+        kept = {variant: [100 * run["retention"] for run in runs] for variant, runs in of_index.items()}
         comparisons = {
             label((old, new)): [
                 *_over_runs(kept, (old, new)),
-                _in_points(
-                    ratio_interval(
-                        *[(per_query[v][name].mean(axis=0), per_query[v][names[0]].mean(axis=0)) for v in (old, new)]
-                    )
-                ),
+                _in_points(ratio_interval(*[(per_query[variant], exactly[variant]) for variant in (old, new)])),
             ]
-            for old, new in pairs
+            for old, new in compared
         }
-        rows.append((Row("retrieval", f"{prefix}{name} retention{remark}", True, None, kept, comparisons), None))
+        row = Row("retrieval", f"{prefix}{name} retention{remark}", True, None, kept, comparisons)
+        rows.append(_IndexRow(corpus, row, "retention" * in_range, {}))
     return rows
 
 
-def _means_over_corpora(rows: Sequence[Row], pairs: Sequence[Pair]) -> list[Row]:
+def _means_over_corpora(found: Sequence[_IndexRow], pairs: Sequence[Pair]) -> list[Row]:
     """For each index and score, the mean over the corpora that have it in range."""
-    by_name: dict[str, list[Row]] = {}
-    for row in rows:
-        if not row.remark:
-            by_name.setdefault(row.name.partition(": ")[2], []).append(row)
+    by_name: dict[str, list[_IndexRow]] = {}
+    for each in found:
+        if each.counts:
+            by_name.setdefault(each.row.name.removeprefix(f"{each.corpus}: "), []).append(each)
     return [
-        _mean_row("retrieval", f"mean over corpora: {name}", several, pairs)
+        row
         for name, several in by_name.items()
         if len(several) > 1
+        for row in _mean_over_indexes(f"mean over corpora: {name}", several, pairs)
     ]
+
+
+def _mean_over_indexes(name: str, averaged: Sequence[_IndexRow], pairs: Sequence[Pair]) -> list[Row]:
+    """The mean of rows of indexes, with an interval over the queries of each corpus; none where no variant has all."""
+    means = _mean_rows("retrieval", name, [each.row for each in averaged], pairs)
+    for mean in means:
+        for old, new in _among(mean.values, pairs):
+            by_corpus: dict[str, list[NDArray[np.float64]]] = {}
+            for each in averaged:
+                if each.counts != "retention":
+                    difference = 100 * (each.per_query[new] - each.per_query[old])
+                    by_corpus.setdefault(each.corpus, []).append(difference)
+            if by_corpus:
+                strata = [np.sum(several, axis=0) / len(averaged) for several in by_corpus.values()]
+                over_queries = _over_queries(strata[0]) if len(strata) == 1 else stratified_interval(strata)
+                mean.comparisons[label((old, new))].append(over_queries)
+    return means
 
 
 def _over_runs(values: Mapping[str, Sequence[float]], pair: Pair) -> list[Comparison]:
@@ -199,14 +232,18 @@ def _over_pairs(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> di
         return {}
     [(key, subset)] = first.items()
     seed = int(rng.integers(2**62))
-    resampled = {
-        variant: resampled_spearman(
-            [run["pairs"][key]["similarity"] for run in measured[variant]], subset["gold"], np.random.default_rng(seed)
-        )
+    similarity = {
+        variant: [run["pairs"][key]["similarity"] for run in measured[variant]]
         for variant in {variant for pair in pairs for variant in pair}
     }
+    resampled = {
+        variant: resampled_spearman(runs, subset["gold"], np.random.default_rng(seed))
+        for variant, runs in similarity.items()
+    }
     return {
-        (old, new): [_in_points(compare_resampled(resampled[old], resampled[new], len(subset["gold"])))]
+        (old, new): [
+            _in_points(compare_resampled(resampled[old], resampled[new], changed(similarity[old], similarity[new])))
+        ]
         for old, new in pairs
     }
 
@@ -239,13 +276,39 @@ def _with_sign_flips(comparison: Comparison, differences: NDArray[np.float64]) -
     return replace(comparison, sign_flip_p=test.p)
 
 
-def _mean_row(group: str, name: str, rows: Sequence[Row], pairs: Sequence[Pair], over_tasks: bool = False) -> Row:
-    values = {v: np.mean([row.values[v] for row in rows], axis=0).tolist() for v in rows[0].values}
-    mean = Row(group, name, True, None, values, {label(pair): _over_runs(values, pair) for pair in pairs})
+def _mean_rows(
+    group: str, name: str, rows: Sequence[Row], pairs: Sequence[Pair], over_tasks: bool = False
+) -> list[Row]:
+    """The mean row, of the variants that are in every row; none where there is no such variant."""
+    whole = [variant for variant in dict.fromkeys(v for row in rows for v in row.values) if _in_all(variant, rows)]
+    if not whole:
+        return []
+    values = {variant: np.mean([row.values[variant] for row in rows], axis=0).tolist() for variant in whole}
+    compared = _among(values, pairs)
+    mean = Row(group, name, True, None, values, {label(pair): _over_runs(values, pair) for pair in compared})
     if over_tasks:
-        for old, new in pairs:
+        for old, new in compared:
             mean.comparisons[label((old, new))].append(task_interval([row.mean(new) - row.mean(old) for row in rows]))
-    return mean
+    return [mean]
+
+
+def _in_all(variant: str, rows: Sequence[Row]) -> bool:
+    return all(variant in row.values for row in rows)
+
+
+def _names(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """What any run of any variant has, in the order first met."""
+    return list(dict.fromkeys(name for several in measured.values() for run in several for name in run))
+
+
+def _having(measured: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> dict[str, list[Any]]:
+    """The variants all of whose runs have something, with what they have."""
+    return {v: [run[name] for run in runs] for v, runs in measured.items() if all(name in run for run in runs)}
+
+
+def _among(variants: Container[str], pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs of which both variants are there."""
+    return [(old, new) for old, new in pairs if old in variants and new in variants]
 
 
 def _per_query(runs: Iterable[Mapping[str, Any]]) -> NDArray[np.float64]:

@@ -197,12 +197,16 @@ def _evaluated(
             encode_kwargs={"batch_size": batch_size, "show_progress_bar": False},
             show_progress_bar=False,
         ).task_results[0]
-    _save_embeddings(task, recording, source.name, folder)
+    unscored = f"{source.name} has no score for {encoder.mteb_model_meta.name}"
+    try:
+        _save_embeddings(task, recording, source.name, folder)
+    except UserError as error:
+        raise UserError(f"{unscored}: {error}") from error
     score = float(result.get_score())
     if not math.isfinite(score):
         raise UserError(
-            f"{source.name} has no score for {encoder.mteb_model_meta.name}: {task.metadata.main_score} is {score}, "
-            "as when a model gives every text the same embedding; leave out the task or the model."
+            f"{unscored}: {task.metadata.main_score} is {score}, as when a model gives every text the same embedding; "
+            "leave out the task or the model."
         )
     path = predictions / task.prediction_file_name
     predicted = (

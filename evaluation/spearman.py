@@ -8,10 +8,11 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from evaluation.statistics import LEVEL, NEW_PAIRS, POWER, Comparison
+from evaluation.statistics import LEVEL, NEW_PAIRS, POWER, ROUNDING, Comparison
 
 RESAMPLES = 2000
 FEWEST_PAIRS = 20  # with 10 a simulated interval covered 82 %
+LEAST_CHANGED = 0.9  # share of the pairs; where the similarities of half of 100 pairs change, it covered 90 %
 _CHUNK = 2_000_000  # resampled values held in memory at once
 
 
@@ -31,7 +32,7 @@ def spearman_bootstrap(
 
     Returns:
         The comparison, in units of Spearman's rho; its p-value is the normal one for the bootstrap's standard error.
-        With fewer than 20 pairs there is no interval.
+        With fewer than 20 pairs, or where fewer than nine in ten change, there is no interval.
 
     Raises:
         ValueError: The shapes do not fit, or a correlation is undefined because all values of a variable are alike.
@@ -45,7 +46,7 @@ def spearman_bootstrap(
     """
     seed = int(rng.integers(2**62))
     old, new = (resampled_spearman(each, gold, np.random.default_rng(seed), resamples) for each in (before, after))
-    return compare_resampled(old, new, np.size(gold))
+    return compare_resampled(old, new, changed(before, after))
 
 
 def resampled_spearman(
@@ -81,15 +82,24 @@ def resampled_spearman(
     return np.concatenate([whole, *[correlation(counts) for counts in _resampled_counts(n, resamples, rng)]])
 
 
-def compare_resampled(before: NDArray[np.float64], after: NDArray[np.float64], n: int) -> Comparison:
+def changed(before: ArrayLike, after: ArrayLike) -> NDArray[np.bool_]:
+    """Whether two variants give each pair another similarity, in any run: booleans of shape `(n,)`."""
+    largest = np.atleast_2d(np.abs(np.subtract(np.asarray(after, dtype=float), before))).max(axis=0)
+    return np.asarray(largest > ROUNDING)
+
+
+def compare_resampled(
+    before: NDArray[np.float64], after: NDArray[np.float64], changed: NDArray[np.bool_]
+) -> Comparison:
     """Compare two variants from their correlations in the same resamples.
 
     Args:
         before: From `resampled_spearman`, for the old variant.
         after: The same for the new variant.
-        n: The number of pairs. With fewer than 20 there is no interval.
+        changed: From `changed`. With fewer than 20 pairs, or where fewer than nine in ten change, there is no interval.
     """
     estimate, *rest = after - before
+    n = changed.size
 
     def without(reason: str) -> Comparison:
         return Comparison(float(estimate), None, None, f"no interval: {reason}", NEW_PAIRS, n, None, None)
@@ -101,6 +111,8 @@ def compare_resampled(before: NDArray[np.float64], after: NDArray[np.float64], n
     error = float(values.std())
     if error < 1e-12:
         return without("both rank the pairs alike")
+    if changed.mean() < LEAST_CHANGED:
+        return without(f"the similarity of {changed.sum()} of {n} pairs changes, and it takes {LEAST_CHANGED:.0%}")
     low, high = (float(end) for end in np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     detectable = error * float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
     p = 2 * float(stats.norm.sf(abs(estimate) / error))

@@ -125,6 +125,43 @@ def query_interval(differences: ArrayLike, estimand: str = NEW_QUERIES) -> Compa
     return _student(values, unit, estimand, differing=int((np.abs(values) > ROUNDING).sum()))
 
 
+def stratified_interval(strata: Sequence[ArrayLike], estimand: str = NEW_QUERIES) -> Comparison:
+    """Compute Welch's t interval for a sum of means of per-query differences, with the runs held fixed.
+
+    For a mean over several corpora, each with queries of its own.
+
+    Args:
+        strata: For each corpus one difference (new minus old) per query, of shape `(n,)`, already weighted by the
+            corpus's share in the mean. Each needs 20 queries that differ, as in `query_interval`.
+        estimand: What the differences are a sample of.
+
+    Returns:
+        The comparison; its n is the number of all queries.
+
+    References:
+        Welch 1947, "The generalization of 'Student's' problem when several different population variances are
+        involved".
+
+    Example:
+        >>> comparison = stratified_interval([[0.0, 0.5, 0.25, 0.25] * 25, [0.1, -0.1] * 50])
+        >>> comparison.estimate, round(comparison.low, 3), round(comparison.high, 3)
+        (0.25, 0.21, 0.29)
+    """
+    samples = [_differences(each) for each in strata]
+    total, n = float(sum(each.mean() for each in samples)), sum(each.size for each in samples)
+    for each in samples:
+        alone = query_interval(each, estimand)
+        if alone.low is None:
+            return Comparison(total, None, None, f"{alone.method} on one corpus", estimand, n, None)
+    errors = np.array([each.var(ddof=1) / each.size for each in samples])
+    error = math.sqrt(errors.sum())
+    freedom = float(errors.sum() ** 2 / sum(e**2 / (each.size - 1) for e, each in zip(errors, samples, strict=True)))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    p = 2 * float(stats.t.sf(abs(total) / error, freedom))
+    method = f"Welch's t over {n} queries of {len(samples)} corpora"
+    return Comparison(total, total - half, total + half, method, estimand, n, detectable_in_errors(freedom) * error, p)
+
+
 def ratio_interval(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]) -> Comparison:
     """Compute an interval for a difference of ratios of means, such as an index's retention of exact nDCG@10.
 

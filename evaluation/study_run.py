@@ -199,7 +199,8 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
                     f"asks about {dropped}: give other pairs, or other tasks."
                 )
             teacher = load_model(regime.teacher) if regime.teacher else None
-            dimensions = model.get_embedding_dimension() or 0
+            with model.truncate_embeddings(None):  # a loss sees the whole embedding
+                dimensions = model.get_embedding_dimension() or 0
             ready = for_objective(pairs, regime.objective, teacher, dimensions)
             if len(ready) < regime.batch_size:
                 raise UserError(

@@ -143,9 +143,10 @@ class Section:
     def findings(self) -> list[Finding]:
         """One finding a group and compared pair, on the measure named beforehand.
 
-        Where that measure has no interval, because there is one run only, each measure of the group that has one speaks
-        for itself; where none has, the group is undecided. Where a group has several findings, of several pairs or
-        measures, their p-values are adjusted after Holm, and a difference that does not survive it counts as none.
+        Where that measure has no interval, because there is one run only, each measure of the group that has one and
+        counts speaks for itself; where none has, the group is undecided. Where a group has several findings, of several
+        pairs or measures, their p-values are adjusted after Holm, and a difference that does not survive it counts as
+        none.
         """
         pairs = dict.fromkeys(pair for row in self.rows for pair in row.comparisons)
         found = [
@@ -194,7 +195,7 @@ def _speaking(rows: list[Row], pair: str) -> list[Row]:
     deciding = next((row for name in DECIDING[rows[0].group] for row in rows if row.name == name), rows[0])
     if _has_interval(deciding, pair):
         return [deciding]
-    return [row for row in rows if _has_interval(row, pair)] or [deciding]
+    return [row for row in rows if _has_interval(row, pair) and not row.remark] or [deciding]
 
 
 def _has_interval(row: Row, pair: str) -> bool:

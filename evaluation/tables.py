@@ -87,7 +87,7 @@ def measure_table(section: Section) -> Table:
     def cells(row: Row) -> list[str]:
         digits = decimals(row)
         values = ["" if row.isotropic is None else number(row.isotropic, digits)] if isotropic else []
-        values += [number(row.mean(variant), digits) for variant in section.variants]
+        values += [number(row.mean(v), digits) if v in row.values else "" for v in section.variants]
         digits += row.group != "isotropy"  # differences of points are small beside the points
         return [_name(row), *values, *[_difference_cell(row, *column, digits) for column in columns]]
 

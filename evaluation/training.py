@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 from datasets import Dataset
 from rich.progress import Progress
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
@@ -168,6 +169,8 @@ def train(
 def _fit(
     model: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, seed: int, show_progress: bool
 ) -> tuple[SentenceTransformer, list[dict[str, float]]]:
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise UserError("The model has no parameter that can be trained; take one whose weights are not frozen.")
     model.model_card_data.widget = [{"text": "No card is written."}]  # else the trainer looks for some
     loss = OBJECTIVES[recipe.objective].loss(model, pairs)
     if term is not None:
@@ -203,7 +206,9 @@ def _fit(
             trainer.remove_callback(PrinterCallback)
             trainer.remove_callback(ProgressCallback)
             trainer.train()
-        except ValueError as error:  # of the loss or the trainer: a sentence that names the column, and often the step
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError) as error:  # a ValueError of the loss names the column, and often the step
             raise UserError(f"Training stopped: {error}") from error
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise UserError(f"Training gave NaN or infinite weights at learning rate {recipe.learning_rate}; lower it.")

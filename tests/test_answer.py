@@ -88,11 +88,16 @@ def test_dose_response_counts_yes_no_and_the_opposite() -> None:
     )
 
 
-def test_single_measures_that_speak_for_themselves_are_named() -> None:
+def test_single_measures_that_speak_for_themselves_are_named_unless_they_do_not_count() -> None:
     base = section({"new": [0.1]}, name="flat nDCG@10")
     rows = [
         replace(base.rows[0], group="retrieval", name=name, comparisons={"new − old": [student_interval(runs)]})
-        for name, runs in (("flat nDCG@10", [0.1]), ("pq nDCG@10", [0.3, 0.32, 0.31]), ("ivf nDCG@10", [-1.0, 1, 0]))
+        for name, runs in (
+            ("flat nDCG@10", [0.1]),
+            ("pq nDCG@10", [0.3, 0.32, 0.31]),
+            ("ivf nDCG@10", [-1.0, 1, 0]),
+            ("hnsw retention (out of range)", [9.0, 8.0, 9.0]),
+        )
     ]
     [line] = answer(summary(replace(base, rows=rows)))
     assert line.startswith("FAISS retrieval: better in 1 of 2 comparisons, no difference found in 1. Best pq nDCG@10 ")

@@ -2,7 +2,9 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
+import mteb
 import numpy as np
 import pyarrow
 import pytest
@@ -10,6 +12,7 @@ import torch
 from own_data import write_beir, write_labels, write_pairs
 from pyarrow import parquet
 from scipy.stats import spearmanr
+from sentence_transformers import SentenceTransformer
 from small_corpus import WORDS, static_model
 
 from evaluation.__main__ import main
@@ -134,7 +137,7 @@ def test_isotropy_that_could_not_be_measured_is_not_said_to_be(
     command = ["run", "--model", models[0], "--mirror", str(mirror), "--folder", str(tmp_path / "own")]
     command += ["--tasks", "STS13", "likeness", "--out", str(tmp_path / "run")]
     assert main(command) == 0
-    note = "Isotropy is measured on the texts of STS13 and not shown: these failed for before."
+    note = "Isotropy is measured on the texts of STS13 without before, for which these failed."
     assert note in read_json(tmp_path / "run" / "summary.json")["notes"]
     assert "IsoScore" not in capsys.readouterr().out
 
@@ -179,7 +182,97 @@ def test_a_first_model_without_scores_leaves_the_others_theirs(
     data = ["--tasks", "books", "--folder", str(own), "--indexes", "flat", "--out", str(tmp_path / "run")]
     assert main(["run", "--model", str(tmp_path / "broken"), models[0], *data]) == 0
     summary = read_json(tmp_path / "run" / "summary.json")
-    assert summary["missing"] == ["40 of 40 embeddings of the queries hold NaN or infinity: check the model."]
+    first, unset = summary["missing"]
+    assert first.startswith("books has no score for st-isotropy/") and "40 of 40 embeddings of the queries" in first
+    assert unset.startswith("The FAISS check of ") and "because the first model" in unset
+    [row] = [row for row in summary["sections"][0]["rows"] if row["name"] == "books nDCG@10"]
+    assert len(row["values"]) == 1 and not row["comparisons"]
+
+
+def test_a_model_without_scores_leaves_the_comparison_of_the_others(
+    models: list[str], own: Path, tmp_path: Path
+) -> None:
+    broken = static_model()
+    with torch.no_grad():
+        broken[0].embedding.weight[:] = torch.nan
+    broken.save_pretrained(str(tmp_path / "broken"), create_model_card=False)
+    data = ["--tasks", "books", "likeness", "--folder", str(own), "--indexes", "flat", "--out", str(tmp_path / "run")]
+    assert main(["run", "--model", *models, str(tmp_path / "broken"), *data]) == 0
+    summary = read_json(tmp_path / "run" / "summary.json")
+    assert len(summary["missing"]) == 2
+    rows = {row["name"]: row for row in summary["sections"][0]["rows"]}
+    for name in ("books nDCG@10", "likeness Spearman", "mean of STS and retrieval", "IsoScore", "flat nDCG@10"):
+        assert len(rows[name]["values"]) == 2
+        assert len(rows[name]["comparisons"]) == 1
+
+
+def test_a_faiss_check_that_had_to_wait_for_the_first_model_is_made_up_for(
+    models: list[str], own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate, calls = mteb.evaluate, []
+
+    def fails_once(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        if len(calls) == 1:
+            raise RuntimeError("a passing fault")
+        return evaluate(*args, **kwargs)
+
+    monkeypatch.setattr(mteb, "evaluate", fails_once)
+    out = tmp_path / "run"
+    command = ["run", "--model", *models, "--tasks", "books", "--folder", str(own), "--indexes", "flat"]
+    assert main([*command, "--out", str(out)]) == 0
+    assert len(read_json(out / "summary.json")["missing"]) == 2
+    assert main([*command, "--out", str(out)]) == 0
+    summary = read_json(out / "summary.json")
+    assert summary["missing"] == []
+    [row] = [row for row in summary["sections"][0]["rows"] if row["name"] == "flat nDCG@10"]
+    assert len(row["values"]) == 2 and len(calls) == 3
+
+
+def test_an_index_that_a_wider_model_cannot_be_trained_on_is_left_out_for_it(own: Path, tmp_path: Path) -> None:
+    for name, width in (("narrow", 16), ("wide", 256)):
+        static_model(dimensions=width).save_pretrained(str(tmp_path / name), create_model_card=False)
+    command = ["run", "--model", str(tmp_path / "narrow"), str(tmp_path / "wide"), "--tasks", "books"]
+    command += ["--folder", str(own), "--indexes", "pca-2", "sq8", "--out", str(tmp_path / "run")]
+    assert main(command) == 0
+    summary = read_json(tmp_path / "run" / "summary.json")
+    assert "books has too few documents for pca-2 at the dimension of wide." in summary["notes"]
+    rows = {row["name"].partition(" (")[0]: row for row in summary["sections"][0]["rows"]}
+    assert list(rows["pca-2 nDCG@10"]["values"]) == ["narrow"]
+    assert list(rows["sq8 nDCG@10"]["values"]) == ["narrow", "wide"]
+
+
+def test_a_model_scored_by_euclidean_distance_has_scores(models: list[str], own: Path, tmp_path: Path) -> None:
+    model = SentenceTransformer(models[0])
+    model.similarity_fn_name = "euclidean"
+    model.save_pretrained(str(tmp_path / "euclidean"), create_model_card=False)
+    command = ["run", "--model", models[0], str(tmp_path / "euclidean"), "--tasks", "likeness", "--folder", str(own)]
+    assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    summary = read_json(tmp_path / "run" / "summary.json")
+    [row] = [row for row in summary["sections"][0]["rows"] if row["name"] == "likeness Spearman"]
+    assert len(row["values"]) == 2 and not summary["missing"]
+
+
+def test_options_may_be_repeated(models: list[str], own: Path, tmp_path: Path) -> None:
+    command = ["run", "--model", models[0], "--model", models[1], "--tasks", "likeness", "--tasks", "books"]
+    command += ["--folder", str(own), "--indexes", "flat", "--out", str(tmp_path / "run")]
+    assert main(command) == 0
+    configuration = read_json(tmp_path / "run" / "configuration.json")
+    assert len(configuration["models"]) == 2 and list(configuration["tasks"]) == ["likeness", "books"]
+
+
+def test_several_corpora_give_the_deciding_measure_an_interval_over_their_queries(
+    models: list[str], own: Path, tmp_path: Path
+) -> None:
+    write_beir(own / "films", documents=90)
+    command = ["run", "--model", *models, "--tasks", "books", "films", "--folder", str(own), "--indexes", "one-bit"]
+    assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    rows = {row["name"]: row for row in read_json(tmp_path / "run" / "summary.json")["sections"][0]["rows"]}
+    [(_, over_queries)] = rows["mean over corpora: flat nDCG@10"]["comparisons"].values()
+    alone = [rows[f"{corpus}: flat nDCG@10"] for corpus in ("books", "films")]
+    estimates = [next(iter(row["comparisons"].values()))[0]["estimate"] for row in alone]
+    assert over_queries["estimate"] == pytest.approx(np.mean(estimates))
+    assert over_queries["estimand"] == "new queries, these runs fixed"
 
 
 def test_what_only_studies_take_is_refused(models: list[str], own: Path, capsys: pytest.CaptureFixture) -> None:
@@ -242,8 +335,8 @@ def test_a_task_without_scores_is_named_and_the_others_are_reported(
     summary = read_json(out / "summary.json")
     [missing] = summary["missing"]
     assert missing.startswith("likeness has no score for st-isotropy/") and "cosine_spearman is nan, as when" in missing
-    names = [row["name"] for row in summary["sections"][0]["rows"]]
-    assert "books nDCG@10" in names and "likeness Spearman" not in names
+    values = {row["name"]: row["values"] for row in summary["sections"][0]["rows"]}
+    assert len(values["books nDCG@10"]) == 2 and len(values["likeness Spearman"]) == 1
     assert "Missing: likeness has no score" in capsys.readouterr().out
 
 

@@ -1,11 +1,13 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from evaluation.errors import UserError
-from evaluation.files import cache_root, file_name, new_folder, read_json, write_json
+from evaluation.files import cache_root, delete_leftovers, file_name, folder_hash, new_folder, read_json, write_json
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
@@ -15,6 +17,30 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
         write_json(path, {"a": float("nan")})
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_running_process_still_writes_is_no_leftover(tmp_path):
+    with new_folder(tmp_path / "folder") as temporary:
+        (temporary / "a").write_text("a")
+        delete_leftovers(tmp_path)
+    assert (tmp_path / "folder" / "a").exists()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / f".folder.{dead.pid}-{'0' * 32}.tmp").mkdir()
+    (tmp_path / ".older.tmp").touch()
+    delete_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_the_hash_of_a_folder_holds_what_is_in_linked_folders(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "disk" / "data").write_text("before")
+    (tmp_path / "set" / "link").symlink_to(tmp_path / "disk")
+    (tmp_path / "set" / "loop").symlink_to(tmp_path / "set")
+    before = folder_hash(tmp_path / "set")
+    (tmp_path / "disk" / "data").write_text("after it")
+    assert folder_hash(tmp_path / "set") != before
 
 
 def test_a_new_folder_appears_only_when_its_block_ends_well(tmp_path):

@@ -106,12 +106,18 @@ def test_hidden_labels_of_a_test_split_leave_the_other_splits_usable(tmp_path: P
     for name, seed in (("train", 1), ("validation", 2)):
         write_pairs(tmp_path / "alike" / f"{name}.tsv", "label", seed=seed)
     write_lines(tmp_path / "alike" / "test.tsv", [LABELED, "a\tb\t-1", "c\td\t-1"])
-    with pytest.raises(UserError, match=r"test\.tsv: every label is -1, .* name another split, such as alike:train"):
-        resolve_tasks(["alike"], folders=[tmp_path])
-    [source] = resolve_tasks(["alike:validation"], folders=[tmp_path])
+    [source] = resolve_tasks(["alike"], folders=[tmp_path])
     task = source.make()
     task.load_data()
+    assert list(task.eval_splits) == ["validation"]
     assert set(task.dataset["default"]) == {"train", "validation"}
+
+
+def test_a_data_set_that_lies_one_folder_too_deep_is_found(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books" / "books")
+    write_beir(tmp_path / "books" / ".hidden")
+    write_pairs(tmp_path / "likeness.tsv")
+    assert [source.name for source in resolve_tasks([], folders=[tmp_path])] == ["likeness", "books"]
 
 
 def test_a_train_split_is_the_last_to_be_evaluated_and_that_is_said(tmp_path: Path) -> None:
@@ -135,7 +141,7 @@ PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tl
         ([PAIRS, "a\tb\t1", "c\td\t1"], ": all 2 scores are 1.0, so there is nothing to rank; give pairs of different"),
         ([LABELED, "a\tb\t2"], ", line 2: the label '2' is neither 1 (the pair means the same) nor 0; call the column"),
         ([LABELED, "a\tb\t1", "c\td\t-1"], ": 1 of 2 labels are -1, which says nothing; take them out."),
-        ([LABELED, "a\tb\t-1"], ": every label is -1, so nothing can be scored; name another split, such as"),
+        ([LABELED, "a\tb\t-1"], ": every label is -1, so nothing can be scored; give the labels, or remove"),
         ([LABELED, "a\tb\t1"], ": all 1 labels are 1; give at least two different ones."),
         ([LABELS, "a\t "], ", line 2: the label is empty; give every text one."),
         ([LABELS, "a\tx", "b\tx"], ": all 2 labels are 'x'; give at least two different ones."),

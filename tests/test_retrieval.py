@@ -129,17 +129,38 @@ def test_ties_of_the_one_bit_index_do_not_follow_the_order_of_the_corpus():
 
 
 def test_missing_neighbors_count_as_not_found():
-    # One list is probed of two, and it holds 8 documents: faiss fills up with -1, which read as a place would be the
-    # last document, here a relevant one that lies in the other list.
+    # One list is probed of two, and it holds 8 of 78 documents: faiss fills up with -1, which read as a place would be
+    # the last document, here a relevant one that lies in the other list.
     rng = np.random.default_rng(0)
-    right, left = (np.array([sign, 0.0]) + 0.01 * rng.standard_normal((8, 2)) for sign in (1.0, -1.0))
+    right, left = (np.array([x, 0.0]) + 0.01 * rng.standard_normal((n, 2)) for x, n in ((1.0, 8), (-1.0, 70)))
     start = embeddings(np.array([[1.0, 0.0]]), np.vstack([right, left]))
     choice = ChosenIndex("ivf", {"nlist": 2, "nprobe": 1}, "in range", 0.8)
-    [ivf] = faiss_check(start, {"q0": {"d15": 1}}, [choice])
+    [ivf] = faiss_check(start, {"q0": {"d15": 1}}, [choice], seeds=[0])  # k-means finds these two lists
     assert ivf.per_query == {"q0": 0.0}
     assert ivf.recall_at_10 == pytest.approx(8 / 10)
-    assert ivf.recall_at_100 == pytest.approx(8 / 16)
+    assert ivf.recall_at_100 == pytest.approx(8 / 78)
     assert ivf.distances_per_query == 8 + 2
+
+
+def test_the_row_of_exact_search_is_what_retention_is_a_share_of_among_equal_documents():
+    rng = np.random.default_rng(0)
+    corpus = rng.standard_normal((300, 16))
+    corpus[200:260] = corpus[200]  # one answer for many questions
+    answers = rng.integers(300, size=80)
+    start = embeddings(corpus[answers] + 0.5 * rng.standard_normal((80, 16)), corpus)
+    qrels = {f"q{query}": {f"d{answer}": 1} for query, answer in enumerate(answers)}
+    flat, sq8 = faiss_check(start, qrels, choose_indexes(start, qrels, ("flat", "sq8")))
+    assert flat.retention == 1.0 and flat.recall_at_10 == 1.0
+    assert sq8.retention == pytest.approx(sq8.ndcg_at_10 / flat.ndcg_at_10)
+
+
+def test_opq_is_left_out_where_the_corpus_has_fewer_documents_than_dimensions():
+    rng = np.random.default_rng(0)
+    start = embeddings(rng.standard_normal((20, 768)), rng.standard_normal((700, 768)))
+    qrels = {f"q{i}": {f"d{i}": 1} for i in range(20)}
+    pq, opq = choose_indexes(start, qrels, ("pq", "opq"))
+    assert pq.setting is not None
+    assert opq.status == "left out" and "it needs 768 documents and the corpus has 700" in opq.note
 
 
 def test_every_kind_of_index_works_and_the_controls_behave():

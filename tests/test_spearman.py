@@ -1,8 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.spearman import compare_resampled, resampled_spearman, spearman_bootstrap
+from evaluation.spearman import changed, compare_resampled, resampled_spearman, spearman_bootstrap
 from evaluation.statistics import NEW_PAIRS
 
 
@@ -74,9 +76,19 @@ def test_what_has_no_correlation_is_refused():
 def test_variants_share_the_resamples_of_a_seed():
     before, after, gold = pairs(None)
     old, new = (resampled_spearman(each, gold, rng(), 50) for each in (before, after))
-    assert compare_resampled(old, new, len(gold)).estimate == spearman_bootstrap(before, after, gold, rng()).estimate
+    assert (
+        compare_resampled(old, new, changed(before, after)).estimate
+        == spearman_bootstrap(before, after, gold, rng()).estimate
+    )
     np.testing.assert_array_equal(old, resampled_spearman(before, gold, rng(), 50))
     assert old[0] == pytest.approx(stats.spearmanr(before, gold).statistic, abs=1e-12)
+
+
+def test_similarities_that_mostly_stay_give_no_interval():
+    before, after, gold = pairs(None)
+    comparison = spearman_bootstrap(before, np.where(np.arange(150) < 120, after, before), gold, rng())
+    reason = r"no interval: the similarity of 1\d\d of 150 pairs changes, and it takes 90%"
+    assert comparison.low is None and re.fullmatch(reason, comparison.method)
 
 
 def test_fewer_than_twenty_pairs_give_no_interval():

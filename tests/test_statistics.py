@@ -12,6 +12,7 @@ from evaluation.statistics import (
     holm,
     query_interval,
     ratio_interval,
+    stratified_interval,
     student_interval,
     verdict,
 )
@@ -70,6 +71,22 @@ def test_query_interval_is_students_over_queries():
     assert (comparison.low, comparison.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
     assert comparison.p == pytest.approx(expected.pvalue)
     assert (comparison.n, comparison.estimand) == (300, NEW_QUERIES)
+
+
+def test_an_interval_over_several_corpora_is_welchs():
+    first, second = rng(1).normal(1, 1, size=40), rng(2).normal(0, 5, size=200)
+    comparison = stratified_interval([first, -second])  # a sum of two means is a difference with one turned around
+    expected = stats.ttest_ind(first, second, equal_var=False)
+    assert comparison.estimate == pytest.approx(first.mean() - second.mean())
+    assert (comparison.low, comparison.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    assert comparison.p == pytest.approx(expected.pvalue)
+    assert (comparison.n, comparison.estimand) == (240, NEW_QUERIES)
+
+
+def test_a_corpus_with_few_queries_that_differ_leaves_several_without_an_interval():
+    comparison = stratified_interval([rng(1).normal(size=40), np.repeat([0.0, 0.3], [90, 10])])
+    assert comparison.low is None
+    assert comparison.method == "no interval: 10 of 100 differ, and it takes 20 on one corpus"
 
 
 @pytest.mark.parametrize("differing", [1, 19, 20, 40])

@@ -102,7 +102,10 @@ def test_a_run_that_was_killed_at_its_first_file_is_still_a_run_directory(tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["configuration.json", "environment.json"]
 
 
-def test_leftovers_of_a_killed_process_are_deleted_and_nothing_else(tmp_path):
+def test_leftovers_of_a_killed_process_are_deleted_and_nothing_else(tmp_path, monkeypatch):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    monkeypatch.setattr("os.getpid", lambda: dead.pid)
     with new_file(tmp_path / "a" / "file.json") as file, new_folder(tmp_path / "folder") as folder:
         file.write_text("half")
         (folder / "b").write_text("half")

@@ -244,7 +244,7 @@ def test_a_task_that_raises_is_missing_the_rest_is_reported_and_a_rerun_tries_it
     sign.write_text("no")
     summary = run(study, sources, tmp_path / "run")
     assert len(summary.missing) == 3 and all("the disk of the task is on fire" in each for each in summary.missing)
-    assert summary.missing[0].startswith("start: The data of found (local/found) cannot be loaded (the disk of the")
+    assert summary.missing[0].startswith(f"start ({folder / 'model'}): The data of found (local/found) cannot be")
     assert {row.name for row in summary.sections[0].rows} == {"rated Spearman"}
     print_report(summary, wide_console())
     scored = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("test-*/rated.json")}
@@ -264,7 +264,9 @@ def test_a_start_model_on_which_every_task_fails_is_one_sentence_before_any_trai
     folder, sources = data
     sign = breakable
     sign.write_text("no")
-    with pytest.raises(UserError, match=r"^start: The data of found .* cannot be loaded \(the disk of the task is on"):
+    with pytest.raises(
+        UserError, match=r"^start \(.*model\): The data of found .* cannot be loaded \(the disk of the task is on"
+    ):
         run(untuned(folder, seeds=1, test=("found",)), sources, tmp_path / "run")
     assert [name[:6] for name in cell_names(tmp_path / "run", "test")] == ["start-"]
 
@@ -286,6 +288,19 @@ def test_a_teacher_is_distilled(data, tmp_path):
     )
     summary = run(untuned(folder, regimes=(regime,), seeds=1), sources, tmp_path / "run")
     assert summary.missing == [] and summary.sections[0].variants == ["start", "none", "koleo"]
+
+
+def test_a_student_that_truncates_is_distilled_at_its_whole_width(data, tmp_path):
+    folder, sources = data
+    student = static_model()
+    student.truncate_dim = 8
+    student.save_pretrained(str(tmp_path / "student"), create_model_card=False)
+    static_model(dimensions=20, seed=3).save_pretrained(str(tmp_path / "teacher"), create_model_card=False)
+    regime = replace(
+        REGIME, objective="distillation", teacher=str(tmp_path / "teacher"), learning_rates=(5e-3,), name="distilled"
+    )
+    study = untuned(folder, regimes=(regime,), seeds=1, models=(str(tmp_path / "student"),))
+    assert run(study, sources, tmp_path / "run").missing == []
 
 
 def test_pairs_that_a_task_asks_about_are_left_out_and_counted(data, tmp_path):

@@ -132,6 +132,17 @@ def test_a_model_that_the_trainer_refuses_is_told_in_a_sentence(tmp_path, pairs)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_failure_of_torch_is_told_in_a_sentence_and_so_is_a_frozen_model(tmp_path, pairs):
+    narrow = Dataset.from_dict({"sentence": pairs["sentence1"], "label": [[0.0] * 8] * len(pairs)})
+    with pytest.raises(UserError, match=r"^Training stopped: The size of tensor a \(16\) must match"):
+        trained(tmp_path / "cell", narrow, recipe=replace(SHORT, objective="distillation"))
+    frozen = static_model()
+    frozen.requires_grad_(False)
+    with pytest.raises(UserError, match="no parameter that can be trained; take one whose weights are not frozen"):
+        trained(tmp_path / "cell", pairs, start=frozen)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_objective_that_the_documentation_adds_trains(tmp_path, pairs, monkeypatch):
     page = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
     [block] = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "OBJECTIVES[" in each]

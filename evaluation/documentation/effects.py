@@ -289,7 +289,7 @@ def _row_cell(row: Row | None, pair: str) -> str:
 def _tasks_cell(section: Section, ending: str, new: str, old: str) -> str:
     """The difference in the mean over the tasks of similarity whose metric is named so."""
     rows = [row for row in section.rows if row.group == "similarity" and row.name.endswith(ending)]
-    if not rows:
+    if not all({new, old} <= row.values.keys() for row in rows) or not rows:
         return ""
     differences = np.mean([np.subtract(row.values[new], row.values[old]) for row in rows], axis=0)
     return _cell(student_interval(differences), rows[0])
