@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 from evaluation.errors import UserError
 from evaluation.files import file_name, read_json, write_json
 from evaluation.indexes import index_kinds
-from evaluation.measuring import measure, statuses
+from evaluation.measuring import left_out, measure, statuses
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.retrieval import ALL_INDEXES, EXACT, QUICK_INDEXES
@@ -89,7 +89,11 @@ def compare(
     summary = Summary(
         title=" and ".join(measured) + " on " + ", ".join(source.name for source in sources),
         sections=[_section(measured, cells[names[0]])],
-        notes=[*(no_faiss_check(shown[name]) for name in others), *_notes(sources, isotropy_of, measured)],
+        notes=[
+            *(no_faiss_check(shown[name]) for name in others),
+            *left_out(cells[names[0]]),
+            *_notes(sources, isotropy_of, measured),
+        ],
         timing=timing.read(),
         missing=list(failures),
     )

@@ -127,6 +127,16 @@ def statuses(start: Path, task: str) -> dict[str, str]:
     return {index["name"]: index["status"] for index in read_json(_indexes_file(start, task), list)}
 
 
+def left_out(start: Path) -> list[str]:
+    """A sentence for each index that was left out for the start model, with the task's file name before it."""
+    return [
+        f"{path.stem}: {index['note']}"
+        for path in sorted((start / "indexes").glob("*.json"))
+        for index in read_json(path, list)
+        if index["status"] == "left out"
+    ]
+
+
 def _has_settings(start: Path, task: str) -> bool:
     return _indexes_file(start, task).exists() or embeddings_file(start, task).exists()
 

@@ -14,6 +14,7 @@ from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_p
 from evaluation.errors import UserError
 from evaluation.estimate import duration, training_seconds
 from evaluation.files import delete_folder, file_name, new_folder, write_json
+from evaluation.measuring import left_out
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model, load_start_model
 from evaluation.names import check_name
 from evaluation.noise import no_dataset_bars
@@ -164,6 +165,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
             *(task.note for task in tasks.values() if task.note),
             *dict.fromkeys(each.note for each in prepared if each.note),
             *(no_faiss_check(name) for name in others),
+            *dict.fromkeys(note for each in prepared for note in left_out(running.start(each, TEST).measured)),
             "Scores are in points of 100.",
         ],
         timing={**timing.read(), "indexes": {section.title: seconds for section, _, seconds in sections}},

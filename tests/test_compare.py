@@ -137,7 +137,7 @@ def test_isotropy_that_could_not_be_measured_is_not_said_to_be(
     command = ["run", "--model", models[0], "--mirror", str(mirror), "--folder", str(tmp_path / "own")]
     command += ["--tasks", "STS13", "likeness", "--out", str(tmp_path / "run")]
     assert main(command) == 0
-    note = "Isotropy is measured on the texts of STS13 without before, for which these failed."
+    note = "Isotropy is measured on the texts of STS13, without before, for which these failed."
     assert note in read_json(tmp_path / "run" / "summary.json")["notes"]
     assert "IsoScore" not in capsys.readouterr().out
 
@@ -233,9 +233,10 @@ def test_an_index_that_a_wider_model_cannot_be_trained_on_is_left_out_for_it(own
     for name, width in (("narrow", 16), ("wide", 256)):
         static_model(dimensions=width).save_pretrained(str(tmp_path / name), create_model_card=False)
     command = ["run", "--model", str(tmp_path / "narrow"), str(tmp_path / "wide"), "--tasks", "books"]
-    command += ["--folder", str(own), "--indexes", "pca-2", "sq8", "--out", str(tmp_path / "run")]
+    command += ["--folder", str(own), "--indexes", "pca-2", "sq8", "pq", "--out", str(tmp_path / "run")]
     assert main(command) == 0
     summary = read_json(tmp_path / "run" / "summary.json")
+    assert "books: pq is left out: it needs 624 documents and the corpus has 80." in summary["notes"]
     assert "books has too few documents for pca-2 at the dimension of wide." in summary["notes"]
     rows = {row["name"].partition(" (")[0]: row for row in summary["sections"][0]["rows"]}
     assert list(rows["pca-2 nDCG@10"]["values"]) == ["narrow"]
