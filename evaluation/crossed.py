@@ -4,15 +4,13 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from evaluation.statistics import (
     FEWEST_DIFFERING,
-    LEVEL,
     NEW_RUNS_AND_QUERIES,
     ROUNDING,
     Comparison,
-    detectable_in_errors,
+    t_comparison,
 )
 
 FEWEST_RUNS = 5  # with 3 runs the interval covered 92 %
@@ -63,14 +61,5 @@ def crossed_interval(differences: ArrayLike) -> Comparison:
     squares = np.array([queries * table.mean(axis=1).var(ddof=1), runs * table.mean(axis=0).var(ddof=1)])
     freedom = float(squares.sum() ** 2 / (squares**2 / (runs - 1, queries - 1)).sum())
     error = math.sqrt(squares.sum() / table.size)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
-    return Comparison(
-        mean,
-        mean - half,
-        mean + half,
-        f"Satterthwaite's t over {runs} paired runs and {queries} queries",
-        NEW_RUNS_AND_QUERIES,
-        runs,
-        detectable_in_errors(freedom) * error,
-        2 * float(stats.t.sf(abs(mean) / error, freedom)),
-    )
+    method = f"Satterthwaite's t over {runs} paired runs and {queries} queries"
+    return t_comparison(mean, error, freedom, method, NEW_RUNS_AND_QUERIES, runs)

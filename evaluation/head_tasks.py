@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 import numpy as np
@@ -37,7 +37,7 @@ class LabelledData:
 
     data: DataSet
 
-    @property
+    @cached_property
     def tested(self) -> tuple[str, ...]:
         """The splits on which a head can be evaluated, the usual one first."""
         known = scored_splits(self.data)

@@ -154,12 +154,9 @@ def stratified_interval(strata: Sequence[ArrayLike], estimand: str = NEW_QUERIES
         if alone.low is None:
             return Comparison(total, None, None, f"{alone.method} on one corpus", estimand, n, None)
     errors = np.array([each.var(ddof=1) / each.size for each in samples])
-    error = math.sqrt(errors.sum())
     freedom = float(errors.sum() ** 2 / sum(e**2 / (each.size - 1) for e, each in zip(errors, samples, strict=True)))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
-    p = 2 * float(stats.t.sf(abs(total) / error, freedom))
     method = f"Welch's t over {n} queries of {len(samples)} corpora"
-    return Comparison(total, total - half, total + half, method, estimand, n, detectable_in_errors(freedom) * error, p)
+    return t_comparison(total, math.sqrt(errors.sum()), freedom, method, estimand, n)
 
 
 def ratio_interval(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]) -> Comparison:
@@ -198,28 +195,30 @@ def _linearized(numerator: NDArray[np.float64], denominator: NDArray[np.float64]
     return ratio + (numerator - ratio * denominator) / denominator.mean()
 
 
-def detectable_difference(spread: float, n: int) -> float:
-    """Compute the smallest true mean difference that a paired t test over n differences finds with 80 % power.
+def t_comparison(estimate: float, error: float, freedom: float, method: str, estimand: str, n: int) -> Comparison:
+    """Make the comparison that a t statistic gives.
 
     Args:
-        spread: Standard deviation of the differences.
-        n: Number of differences, at least 2.
-
-    Returns:
-        The difference, in the units of the spread, at the two-sided 5 % level (noncentral t distribution).
-
-    References:
-        Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", chapter 2.
-
-    Example:
-        >>> round(detectable_difference(1.0, 34), 2)
-        0.5
+        estimate: The difference.
+        error: Its standard error.
+        freedom: Degrees of freedom of the standard error.
+        method: How they were computed.
+        estimand: What the interval speaks about.
+        n: The number of paired runs or queries.
     """
-    return detectable_in_errors(n - 1) * spread / math.sqrt(n)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    p = 2 * float(stats.t.sf(abs(estimate) / error, freedom))
+    detectable = detectable_in_errors(freedom) * error
+    return Comparison(estimate, estimate - half, estimate + half, method, estimand, n, detectable, p)
 
 
 def detectable_in_errors(freedom: float) -> float:
     """Compute how many standard errors an effect must have to be found with 80 % power at so many degrees of freedom.
+
+    At the two-sided 5 % level, from the noncentral t distribution.
+
+    References:
+        Cohen 1988, "Statistical Power Analysis for the Behavioral Sciences", chapter 2.
 
     Example:
         >>> round(detectable_in_errors(2), 2), round(detectable_in_errors(1000), 2)
@@ -297,9 +296,5 @@ def _student(values: NDArray[np.float64], unit: str, estimand: str, differing: i
         return without(f"all {n} differences are equal")
     if differing is not None and differing < FEWEST_DIFFERING:
         return without(f"{differing} of {n} differ, and it takes {FEWEST_DIFFERING}")
-    spread = float(values.std(ddof=1))
-    error = spread / math.sqrt(n)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, n - 1))
-    method = f"Student t over {n} {unit}"
-    return Comparison(mean, mean - half, mean + half, method, estimand, n, detectable_difference(spread, n), p)
+    error = float(values.std(ddof=1)) / math.sqrt(n)
+    return t_comparison(mean, error, n - 1, f"Student t over {n} {unit}", estimand, n)

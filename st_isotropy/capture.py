@@ -89,7 +89,8 @@ def without_guidance(passes: list[ForwardPass]) -> list[ForwardPass]:
     """Leave out passes without gradient over texts that were encoded with one.
 
     A loss asks its own model for advice in this way, as `GISTEmbedLoss` does that has it as guide. A column of other
-    texts that is encoded without gradient stays. In evaluation nothing has a gradient, so advice counts there, too.
+    texts that is encoded without gradient stays. In evaluation nothing has a gradient; there `first_sweep` ends before
+    advice that follows.
     """
     trained = [each.rows for each in passes if each.rows.embeddings.requires_grad]
     if not trained or len(trained) == len(passes):

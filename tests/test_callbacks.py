@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from checkpoints import choosing_arguments
 from datasets import Dataset
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import (
@@ -193,19 +194,7 @@ def test_datasets_with_one_loss_have_one_geometry_under_both_names(model):
 
 
 def test_a_checkpoint_can_be_chosen_by_the_objective_alone(model, pairs, tmp_path):
-    arguments = SentenceTransformerTrainingArguments(
-        str(tmp_path),
-        max_steps=4,
-        per_device_train_batch_size=8,
-        eval_strategy="steps",
-        eval_steps=2,
-        save_steps=2,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_base_loss",
-        report_to=[],
-        use_cpu=True,
-        disable_tqdm=True,
-    )
+    arguments = choosing_arguments(tmp_path, "eval_base_loss")
     loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=30.0)
     trainer = SentenceTransformerTrainer(model, arguments, pairs, pairs, loss=loss, callbacks=[GeometryCallback(loss)])
     trainer.train()

@@ -4,8 +4,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from checkpoints import choosing_arguments
 from datasets import Dataset
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
 from sentence_transformers.base.evaluation import SequentialEvaluator
 from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
 from sentence_transformers.sentence_transformer.modules import Router
@@ -107,21 +108,7 @@ def test_a_router_sends_queries_and_documents_their_own_way(model, static_model,
 
 def test_the_best_checkpoint_can_be_chosen_by_isotropy(model, texts, tmp_path):
     data = Dataset.from_dict({"a": texts[:16], "b": texts[16:32], "label": [float(i % 2) for i in range(16)]})
-    arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(tmp_path),
-        max_steps=4,
-        per_device_train_batch_size=8,
-        eval_strategy="steps",
-        eval_steps=2,
-        save_steps=2,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_dev_average_cosine",
-        greater_is_better=False,
-        learning_rate=1e-3,
-        report_to=[],
-        use_cpu=True,
-        disable_tqdm=True,
-    )
+    arguments = choosing_arguments(tmp_path, "eval_dev_average_cosine", greater_is_better=False, learning_rate=1e-3)
     evaluator = IsotropyEvaluator(texts, "dev", primary_metric="average_cosine", greater_is_better=False)
     trainer = SentenceTransformerTrainer(model, arguments, data, loss=CosineSimilarityLoss(model), evaluator=evaluator)
     trainer.train()

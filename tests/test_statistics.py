@@ -8,7 +8,7 @@ from evaluation.statistics import (
     NEW_QUERIES,
     NEW_RUNS,
     Comparison,
-    detectable_difference,
+    detectable_in_errors,
     holm,
     query_interval,
     ratio_interval,
@@ -16,6 +16,10 @@ from evaluation.statistics import (
     student_interval,
     verdict,
 )
+
+
+def detectable_difference(spread: float, n: int) -> float:
+    return detectable_in_errors(n - 1) * spread / math.sqrt(n)
 
 
 def rng(seed: int = 0) -> np.random.Generator:

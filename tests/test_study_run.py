@@ -244,7 +244,9 @@ def test_a_task_that_raises_is_missing_the_rest_is_reported_and_a_rerun_tries_it
     sign.write_text("no")
     summary = run(study, sources, tmp_path / "run")
     assert len(summary.missing) == 3 and all("the disk of the task is on fire" in each for each in summary.missing)
-    assert summary.missing[0].startswith(f"start ({folder / 'model'}): The data of found (local/found) cannot be")
+    assert summary.missing[0].startswith(
+        f"start ({folder / 'model'}): The data of found (local/found) cannot be loaded (the disk of the"
+    )
     assert {row.name for row in summary.sections[0].rows} == {"rated Spearman"}
     print_report(summary, wide_console())
     scored = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("test-*/rated.json")}
