@@ -64,8 +64,9 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
 def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer | None, dimensions: int) -> Dataset:
     """Turn pairs into the columns that an objective trains on.
 
-    Positive pairs become scored ones by as many mismatches. Texts get a teacher's embeddings, rotated to principal axes
-    and cut to the student's dimension, without centering, so that cosines change as little as they can.
+    Positive pairs become scored ones by as many mismatches. Texts get a teacher's embeddings: for a narrower student
+    rotated to principal axes and cut, without centering, so that cosines change as little as they can, and for a wider
+    one with zeros behind them, which changes no cosine.
 
     Args:
         pairs: From `load_pairs`.
@@ -74,7 +75,8 @@ def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer |
         dimensions: The student's.
 
     Raises:
-        UserError: The pairs have scores and the objective needs positives, or the teacher has too few dimensions.
+        UserError: The pairs have scores and the objective needs positives, or there are fewer texts than the axes that
+            a narrower student takes.
     """
     wanted = OBJECTIVES[objective].columns
     if (wanted == "labelled") != ("label" in pairs.column_names):
@@ -281,10 +283,15 @@ def _scaled(path: Path, lines: Sequence[int], cells: Sequence[str]) -> list[floa
 def _with_teacher(pairs: Dataset, teacher: SentenceTransformer, dimensions: int) -> Dataset:
     texts = list(dict.fromkeys(text for name in pairs.column_names[:2] for text in pairs[name]))
     embeddings = teacher.encode(texts, convert_to_numpy=True, show_progress_bar=False)
-    if embeddings.shape[1] < dimensions or len(texts) < dimensions:
+    width = embeddings.shape[1]
+    if width <= dimensions:
+        targets = np.pad(embeddings, ((0, 0), (0, dimensions - width)))
+    elif len(texts) < dimensions:
         raise UserError(
-            f"A student of {dimensions} dimensions learns from a teacher of {embeddings.shape[1]} dimensions on "
-            f"{len(texts)} texts; it takes at least {dimensions} of both."
+            f"A student of {dimensions} dimensions learns the teacher's {width} along as many principal axes, which takes "
+            f"at least {dimensions} texts; there are {len(texts)}."
         )
-    axes = cast(NDArray[np.float32], PCA(dimensions, svd_solver="full").fit(embeddings).components_)
-    return Dataset.from_dict({"sentence": texts, "label": (embeddings @ axes.T).astype(np.float32).tolist()})
+    else:
+        axes = cast(NDArray[np.float32], PCA(dimensions, svd_solver="full").fit(embeddings).components_)
+        targets = (embeddings @ axes.T).astype(np.float32)
+    return Dataset.from_dict({"sentence": texts, "label": targets.tolist()})
