@@ -288,8 +288,8 @@ def _with_teacher(pairs: Dataset, teacher: SentenceTransformer, dimensions: int)
         targets = np.pad(embeddings, ((0, 0), (0, dimensions - width)))
     elif len(texts) < dimensions:
         raise UserError(
-            f"A student of {dimensions} dimensions learns the teacher's {width} along as many principal axes, which takes "
-            f"at least {dimensions} texts; there are {len(texts)}."
+            f"A student of {dimensions} dimensions learns the teacher's {width} along as many principal axes, "
+            f"which takes at least {dimensions} texts; there are {len(texts)}."
         )
     else:
         axes = cast(NDArray[np.float32], PCA(dimensions, svd_solver="full").fit(embeddings).components_)

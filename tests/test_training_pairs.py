@@ -142,8 +142,8 @@ def test_a_teacher_gives_every_distinct_text_an_embedding_of_the_students_dimens
     assert np.asarray(taught["label"][:]).shape == (59, 16)
     with pytest.raises(
         UserError,
-        match=r"A student of 16 dimensions learns the teacher's 20 along as many principal axes, which takes at least 16 "
-        r"texts; there are 8\.",
+        match=r"A student of 16 dimensions learns the teacher's 20 along as many principal axes, "
+        r"which takes at least 16 texts; there are 8\.",
     ):
         for_objective(pairs.select(range(4)), "distillation", teacher, 16)
 
