@@ -133,7 +133,7 @@ def _study(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from evaluation.compare import compare
-    from evaluation.retrieval import QUICK_INDEXES
+    from evaluation.indexes import QUICK_INDEXES
 
     if options.pairs or options.jobs != 1 or options.backend != "joblib" or options.address:
         raise UserError("--pairs, --jobs, --backend and --address are for studies: leave them out with --model.")

@@ -9,11 +9,10 @@ from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
 from evaluation.files import file_name, read_json, write_json
-from evaluation.indexes import index_kinds
+from evaluation.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES, index_kinds
 from evaluation.measuring import left_out, measure, statuses
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model
 from evaluation.report import print_report, wide_console, write_report
-from evaluation.retrieval import ALL_INDEXES, EXACT, QUICK_INDEXES
 from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.run_directory import check_folder, open_run
 from evaluation.summary import Section, Summary

@@ -174,6 +174,10 @@ _ALL = (
     IndexKind("pca-4", "a quarter as many principal components", partial(_projected, 4), needs=partial(_kept, 4)),
 )
 KINDS = {kind.name: kind for kind in _ALL}
+EXACT = "flat"
+QUICK_INDEXES = (EXACT, "hnsw", "ivf", "pq", "one-bit")
+ALL_INDEXES = tuple(KINDS)
+SEEDS = (0, 1, 2)
 
 
 def index_kinds(names: Iterable[str]) -> list[IndexKind]:

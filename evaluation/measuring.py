@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from evaluation.embeddings import RetrievalEmbeddings, load_texts
+from evaluation.faiss_check import faiss_check, search_curves
 from evaluation.files import file_name, read_json, write_json
-from evaluation.retrieval import ChosenIndex, Qrels, choose_indexes, faiss_check, search_curves
+from evaluation.index_choice import ChosenIndex, choose_indexes
 from evaluation.scores import TaskFailure, TaskScores, embeddings_file, evaluate, qrels_file
 from evaluation.task_source import TaskSource
+from evaluation.variant_search import Qrels
 from st_isotropy.barcodes import barcode
 from st_isotropy.metrics import isotropy
 

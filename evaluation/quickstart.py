@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 
 from evaluation.errors import UserError
+from evaluation.indexes import QUICK_INDEXES
 from evaluation.models import load_model
 from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
-from evaluation.retrieval import QUICK_INDEXES
 from evaluation.runner import Backend
 from evaluation.sources import Sources
 from evaluation.study import Grid, Regime, Study

@@ -9,11 +9,11 @@ from typing import Any, get_origin
 
 from evaluation.errors import UserError
 from evaluation.head_tasks import ENDING as HEAD
+from evaluation.indexes import ALL_INDEXES, EXACT
 from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
 from evaluation.posthoc_controls import POSTHOC
 from evaluation.regularizers import REGULARIZERS
-from evaluation.retrieval import ALL_INDEXES, EXACT
 from evaluation.training import Weight, check_weight
 
 NONE = "none"  # the objective alone, which every study has

@@ -124,7 +124,7 @@ class Section:
         tuning: Every setting that was tried on the validation tasks.
         transfer: Whether isotropy transfers, per regularizer and measure.
         curves: Per variant and retrieval task, points of search effort against recall and nDCG@10, averaged over runs.
-        indexes: Per variant and retrieval task, what each index gives (`evaluation.retrieval.IndexScore` without the
+        indexes: Per variant and retrieval task, what each index gives (`evaluation.faiss_check.IndexScore` without the
             scores per query and the seconds), averaged over runs.
         distributions: Per variant, of its first run: `cosines` (`edges`, `counts`) and `bars` (quantiles of lengths).
         training: Per variant, of its first run: the logged terms of the loss, each a list of `[step, value]`.

@@ -126,11 +126,11 @@ def test_the_studies_of_a_page_are_studies(page: str, tmp_path: Path) -> None:
 def test_every_key_of_a_study_and_every_name_is_documented() -> None:
     from dataclasses import fields
 
+    from evaluation.indexes import ALL_INDEXES
     from evaluation.objectives import OBJECTIVES
     from evaluation.posthoc_controls import POSTHOC
     from evaluation.presets import PRESETS
     from evaluation.regularizers import REGULARIZERS
-    from evaluation.retrieval import ALL_INDEXES
     from evaluation.study import Grid, Regime, Study
 
     studies, tasks = (PAGES[f"docs/{name}.md"].read_text("utf-8") for name in ("studies", "evaluation"))

@@ -11,9 +11,10 @@ from small_corpus import small_corpus, static_model
 
 from evaluation.docstring_tasks import DocstringRetrieval
 from evaluation.embeddings import RetrievalEmbeddings
+from evaluation.faiss_check import faiss_check
 from evaluation.files import read_json
+from evaluation.index_choice import ChosenIndex
 from evaluation.measuring import COSINE_BINS, MEASURES, MOST_BARS, measure
-from evaluation.retrieval import ChosenIndex, faiss_check
 from evaluation.scores import embeddings_file, qrels_file
 from evaluation.task_source import TaskSource
 from evaluation.tasks import docstring_tasks

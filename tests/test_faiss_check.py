@@ -8,14 +8,9 @@ import pytest
 
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.errors import UserError
-from evaluation.retrieval import (
-    ALL_INDEXES,
-    QUICK_INDEXES,
-    ChosenIndex,
-    choose_indexes,
-    faiss_check,
-    search_curves,
-)
+from evaluation.faiss_check import faiss_check, search_curves
+from evaluation.index_choice import ChosenIndex, choose_indexes
+from evaluation.indexes import ALL_INDEXES, QUICK_INDEXES
 
 FLAT = [ChosenIndex("flat", {}, "exact", 1.0)]
 
@@ -281,47 +276,3 @@ def test_qrels_of_another_corpus_are_refused():
     start, _ = planted(20, 4)
     with pytest.raises(UserError, match=r"^None of the 20 queries has a relevant document in the corpus: check that"):
         choose_indexes(start, {"q0": {"other": 1}, "q1": {"d3": 0}})
-
-
-def test_embeddings_survive_a_round_trip(tmp_path):
-    start, _ = planted(30, 6)
-    start = dataclasses.replace(start, corpus_ids=("naïve <b>/../", *start.corpus_ids[1:]))
-    start.save(tmp_path / "deep" / "corpus.npz")
-    loaded = RetrievalEmbeddings.load(tmp_path / "deep" / "corpus.npz")
-    np.testing.assert_allclose(loaded.corpus, start.corpus, rtol=1e-6)
-    np.testing.assert_allclose(loaded.queries, start.queries, rtol=1e-6)
-    assert (loaded.query_ids, loaded.corpus_ids) == (start.query_ids, start.corpus_ids)
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["corpus.npz"]
-
-
-def test_saved_embeddings_are_never_unpickled(tmp_path):
-    np.savez(tmp_path / "bad.npz", queries=np.array([{}]), corpus=np.eye(2), query_ids=["q"], corpus_ids=["a", "b"])
-    with pytest.raises(ValueError, match="allow_pickle=False"):
-        RetrievalEmbeddings.load(tmp_path / "bad.npz")
-
-
-def test_a_zero_row_stays_zero():
-    start = embeddings(np.array([[0.0, 0.0], [3.0, 4.0]]), np.eye(2))
-    np.testing.assert_allclose(start.queries, [[0, 0], [0.6, 0.8]], rtol=1e-6)
-    assert start.queries.dtype == np.float32
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"corpus": np.full((2, 2), np.nan)}, "2 of 2 embeddings of the corpus hold NaN or infinity: check the model."),
-        ({"corpus": np.ones((3, 2))}, "The corpus array has shape (3, 2) for 2 ids: give one row per id."),
-        ({"corpus": np.ones((1, 2)), "corpus_ids": ("d",)}, "The corpus has 1 document: retrieval needs at least 2."),
-        ({"queries": np.ones((0, 2)), "query_ids": ()}, "There are no queries: retrieval needs at least 1."),
-        ({"corpus_ids": ("d", "d")}, "1 of 2 ids of the corpus repeat: make them unique."),
-        (
-            {"queries": np.ones((1, 3))},
-            "Queries have 3 dimensions and documents 2: encode both with one model.",
-        ),
-    ],
-)
-def test_bad_embeddings_are_refused_in_one_sentence(change, message):
-    good = {"queries": np.ones((1, 2)), "corpus": np.eye(2), "query_ids": ("q",), "corpus_ids": ("a", "b")}
-    with pytest.raises(UserError) as error:
-        RetrievalEmbeddings(**(good | change))
-    assert str(error.value) == message
