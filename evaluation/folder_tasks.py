@@ -58,8 +58,9 @@ class OwnTask:
                 f"{self.name} in {self.data.folder} has no split {split}: "
                 f"it has {', '.join(self.splits)}, and the parts tune and report."
             )
-        name = f"{self.name}:{split}" if split else self.name
-        return TaskSource(name, self.type, partial(make_own_task, self, split), split, self.note)
+        part = "" if split == self.splits[0] else split  # one name for one task
+        name = f"{self.name}:{part}" if part else self.name
+        return TaskSource(name, self.type, partial(make_own_task, self, part), part, self.note)
 
 
 def folder_tasks(folders: Sequence[Path]) -> dict[str, OwnTask]:

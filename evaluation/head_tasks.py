@@ -78,8 +78,9 @@ class LabelledData:
                 f"{self.data.name}{ENDING} has no split {split}: it has {', '.join(self.tested)}, and the parts tune "
                 "and report."
             )
-        name = f"{self.data.name}{ENDING}{':' if split else ''}{split}"
-        return TaskSource(name, "Classification", partial(make_head_task, self, split), split)
+        part = "" if split == self.tested[0] else split  # one name for one task
+        name = f"{self.data.name}{ENDING}{':' if part else ''}{part}"
+        return TaskSource(name, "Classification", partial(make_head_task, self, part), part)
 
 
 def labelled_data(name: str, among: Iterable[DataSet]) -> LabelledData | None:

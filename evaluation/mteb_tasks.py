@@ -100,9 +100,8 @@ def _source(task: AbsTask, split: str, mirror: Path | None) -> TaskSource:
     """How to make this very task again, in any process."""
     name, metadata = task.metadata.name, task.metadata
     subsets = () if list(task.hf_subsets) == list(metadata.hf_subsets) else tuple(task.hf_subsets)
-    splits = () if list(task.eval_splits) == list(metadata.eval_splits) else tuple(task.eval_splits)
-    if split and split not in PARTS:
-        splits = (split,)
+    asked = [split] if split and split not in PARTS else list(task.eval_splits)
+    splits = () if asked == list(metadata.eval_splits) else tuple(asked)  # one name for one task
     shown = (
         f"[{','.join(subsets)}]" if subsets else "",
         f":{','.join(splits)}" if splits else "",

@@ -128,6 +128,18 @@ def test_splits_are_named_behind_a_colon(folder: Path) -> None:
         resolve_tasks(["topics:train"], folders=[folder])
 
 
+def test_a_task_and_its_usual_split_by_name_are_one(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "rated" / "test.tsv")
+    for split in ("train", "test"):
+        write_labels(tmp_path / "topics" / f"{split}.tsv")
+    usual = ["rated", "topics", "topics-head", "STSBenchmark"]
+    named = [f"{name}:test" for name in usual]
+    assert [source.name for source in resolve_tasks([*usual, *named, "topics-head:tune"], folders=[tmp_path])] == [
+        *usual,
+        "topics-head:tune",
+    ]
+
+
 def test_a_class_that_the_test_split_lacks_is_no_failure(tmp_path: Path) -> None:
     write_labels(tmp_path / "topics" / "train.tsv")
     lines = write_labels(tmp_path / "all.tsv", seed=1).read_text().splitlines()
