@@ -61,8 +61,9 @@ def authors_setting(
     | batch | 64 points, accumulated over 8 steps | the batch |
     | few points | fails below 5 in a class | clouds below 3 points are skipped |
 
-    Pooling is the model's: build it with `Pooling(..., pooling_mode="cls")` for theirs. Points are not collected over
-    gradient accumulation, so use a batch of 64.
+    Pooling is the model's: build it with `Pooling(..., pooling_mode="cls")` for theirs, and take off a `Normalize`
+    module at its end (`del model[-1]`), behind which no embedding is raw. Points are not collected over gradient
+    accumulation, so use a batch of 64.
 
     Args:
         model: The model being trained; the one the base loss was built with.

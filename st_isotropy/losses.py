@@ -213,8 +213,8 @@ class PersistentEntropyLoss(RegularizedLoss):
         weight: Weight of the deficit $1 - H / \ln m$. In the committed studies of objectives on cosines the default
             cost little where the term did not help; where it did, the best weight was 3 to 100. A mean squared error
             over coordinates is far smaller and needs a smaller weight.
-        spread_weight: Weight of a second term, the mean MST length on the sphere (`MSTLength`); entropy alone cannot
-            open a narrow cone.
+        spread_weight: Weight of a second term, how far the mean MST length on the sphere is from its largest value
+            (`MSTLength`); entropy alone cannot open a narrow cone.
         homology_dimensions: Dimensions of the bars, one term each; above 0 the extra `homology` is needed.
         selection: Bars that count; see `PersistentEntropy`.
         engine: Homology engine for dimensions above 0; see `PersistentEntropy`.

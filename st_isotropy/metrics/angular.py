@@ -9,7 +9,9 @@ from st_isotropy.metrics.cloud import BLOCK_ROWS, Points, as_cloud, sum_rows
 
 
 def average_cosine(embeddings: Points, center: bool = False) -> float:
-    r"""Compute the mean cosine of distinct rows in O(nd), as $(\|\sum u_i\|^2 - \sum \|u_i\|^2) / (n(n-1))$.
+    r"""Compute the mean cosine of distinct rows in O(nd).
+
+    It is $(\lVert \sum u_i \rVert^2 - \sum \lVert u_i \rVert^2) / (n(n-1))$ for rows $u_i$ of length one.
 
     Args:
         embeddings: Rows of shape `(n, d)`.
@@ -64,7 +66,7 @@ def second_moment(embeddings: Points) -> float:
 
 
 def uniformity(embeddings: Points, temperature: float = 2.0) -> float:
-    r"""Compute $\ln E[\exp(-t \|u - v\|^2)]$ over distinct rows of a seeded sample, L2-normalized.
+    r"""Compute $\ln E[\exp(-t \lVert u - v \rVert^2)]$ over distinct rows of a seeded sample, L2-normalized.
 
     It sees a cone, but hardly a loss of dimensions.
 
@@ -92,7 +94,7 @@ def uniformity(embeddings: Points, temperature: float = 2.0) -> float:
 
 
 def alignment(embeddings: Points, partners: Points) -> float:
-    r"""Compute $E\|u_i - v_i\|^2$ over pairs of L2-normalized rows.
+    r"""Compute $E\lVert u_i - v_i \rVert^2$ over pairs of L2-normalized rows.
 
     Args:
         embeddings: Rows of shape `(n, d)`.

@@ -57,9 +57,9 @@ class MSTLength(Regularizer):
 
 @dataclass(frozen=True)
 class KoLeo(Regularizer):
-    r"""The Kozachenko–Leonenko penalty $-\frac{1}{n} \sum_i \ln \min_{j \ne i} \|u_i - u_j\|$: neighbors repel.
+    r"""The Kozachenko–Leonenko penalty, by which neighbors repel.
 
-    Coinciding rows count as `floor` apart and receive no gradient.
+    It is $-\frac{1}{n} \sum_i \ln \min_{j \ne i} \lVert u_i - u_j \rVert$. Coinciding rows count as `floor` apart and receive no gradient.
 
     Attributes:
         floor: Smallest distance that enters the logarithm.
@@ -94,7 +94,7 @@ class KoLeo(Regularizer):
 
 @dataclass(frozen=True)
 class Uniformity(Regularizer):
-    r"""The Gaussian potential $\ln E[\exp(-t \|u_i - u_j\|^2)]$ over distinct rows.
+    r"""The Gaussian potential $\ln E[\exp(-t \lVert u_i - u_j \rVert^2)]$ over distinct rows.
 
     Attributes:
         temperature: The factor `t`.
@@ -166,7 +166,9 @@ class GlobalOrthogonal(Regularizer):
 
 @dataclass(frozen=True)
 class MeanCosine(Regularizer):
-    r"""The mean cosine of distinct rows, $(\|\sum_i u_i\|^2 - \sum_i \|u_i\|^2) / n(n-1)$; it moves only the mean.
+    r"""The mean cosine of distinct rows; it moves only the mean.
+
+    It is $(\lVert \sum_i u_i \rVert^2 - \sum_i \lVert u_i \rVert^2) / n(n-1)$.
 
     References:
         Gao et al. 2019, "Representation degeneration problem in training natural language generation models"
