@@ -59,7 +59,8 @@ class MSTLength(Regularizer):
 class KoLeo(Regularizer):
     r"""The Kozachenko–Leonenko penalty, by which neighbors repel.
 
-    It is $-\frac{1}{n} \sum_i \ln \min_{j \ne i} \lVert u_i - u_j \rVert$. Coinciding rows count as `floor` apart and receive no gradient.
+    It is $-\frac{1}{n} \sum_i \ln \min_{j \ne i} \lVert u_i - u_j \rVert$. Coinciding rows count as `floor`
+    apart and receive no gradient.
 
     Attributes:
         floor: Smallest distance that enters the logarithm.
