@@ -4,8 +4,10 @@ Tasks share rows under different names, too: three quarters of the pairs of STSB
 to STS15. What a test task asks about is left out of the validation tasks of its kind.
 """
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,6 +16,7 @@ from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
 from evaluation.loading import load
+from evaluation.mteb_tasks import single_tasks
 from evaluation.task_rows import (
     PAIR_TASKS,
     QUERY_TASKS,
@@ -40,19 +43,17 @@ def apart(validation: Sequence[TaskSource], test: Sequence[TaskSource]) -> list[
 
 
 def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
-    task = source.make()
-    kind = next((kind for kind in (PAIR_TASKS, QUERY_TASKS, TEXT_TASKS) if isinstance(task, kind)), None)
+    tasks = single_tasks(source.make())
+    kind = next((kind for kind in (PAIR_TASKS, QUERY_TASKS, TEXT_TASKS) if isinstance(tasks[0], kind)), None)
     if kind is None:
         if source.name in {other.name for other in test}:
             raise UserError(f"The settings would be chosen and reported on {source.name}: give another task for one.")
         return source
-    own = _rows(task)
+    own = _rows(tasks)
     shared: set[Texts] = set()
     sharing = []
     for other in test:
-        reported = other.make()
-        if not isinstance(reported, kind):
-            continue
+        reported = [task for task in single_tasks(other.make()) if isinstance(task, kind)]
         if common := own.keys() & _rows(reported).keys():
             shared |= common
             sharing.append(other.name)
@@ -68,21 +69,32 @@ def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
         f"{dropped:,} of the {total:,} rows of {source.name}, on which settings are chosen, are left out because "
         f"{', '.join(sharing)} {'asks' if len(sharing) == 1 else 'ask'} about them."
     )
-    left_out = partial(_without, source.make, tuple(sorted(shared)))
-    return replace(source, make=left_out, note=f"{source.note} {note}".strip())
+    dropped_texts = tuple(sorted(shared))
+    return replace(
+        source,
+        make=partial(_without, source.make, dropped_texts),
+        note=f"{source.note} {note}".strip(),
+        left_out=hashlib.sha256(json.dumps(dropped_texts).encode()).hexdigest()[:16],
+    )
 
 
-def _rows(task: AbsTask) -> Counter[Texts]:
+def _rows(tasks: Sequence[AbsTask]) -> Counter[Texts]:
     """How many rows ask about the same texts."""
-    load(task)
-    return Counter(comparable(*texts) for rows in evaluated(task) for texts in asked(task, rows))
+    for task in tasks:
+        load(task)
+    return Counter(comparable(*texts) for task in tasks for rows in evaluated(task) for texts in asked(task, rows))
 
 
-def _without(make: Any, left_out: Sequence[Texts]) -> AbsTask:
+def _without(make: Callable[[], AbsTask], left_out: Sequence[Texts]) -> AbsTask:
     """A fresh task that drops rows when its data are loaded."""
-    task = make()
+    whole = make()
+    for task in single_tasks(whole):
+        _drop(task, frozenset(left_out))
+    return whole
+
+
+def _drop(task: AbsTask, unwanted: Container[Texts]) -> None:
     load_whole = task.load_data
-    unwanted = frozenset(left_out)
 
     def load_rest(*args: Any, **kwargs: Any) -> None:
         if task.data_loaded:
@@ -95,4 +107,3 @@ def _without(make: Any, left_out: Sequence[Texts]) -> AbsTask:
                 splits[split] = select(task, rows, kept)
 
     task.load_data = load_rest
-    return task

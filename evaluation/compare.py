@@ -12,6 +12,7 @@ from evaluation.files import file_name, read_json, write_json
 from evaluation.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES, index_kinds
 from evaluation.measuring import left_out, measure, statuses
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model
+from evaluation.mteb_tasks import revision
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.run_directory import check_folder, open_run
@@ -64,7 +65,7 @@ def compare(
     configuration = {
         "models": {name: fingerprint(model) for name, model in models.items()},
         "compared with": names[0],
-        "tasks": {source.name: source.make().metadata.revision for source in sources},
+        "tasks": {source.name: revision(source.make()) for source in sources},
         "isotropy of": isotropy_of,
         "mirror": None if mirror is None else str(mirror.resolve()),
         "indexes": list(searched),
@@ -87,7 +88,7 @@ def compare(
         raise UserError(next(iter(failures)))
     summary = Summary(
         title=" and ".join(measured) + " on " + ", ".join(source.name for source in sources),
-        sections=[_section(measured, cells[names[0]])],
+        sections=[_section(measured, isotropy_of, cells[names[0]])],
         notes=[
             *(no_faiss_check(shown[name]) for name in others),
             *left_out(cells[names[0]]),
@@ -148,7 +149,7 @@ def _measured(
     return result
 
 
-def _section(measured: Mapping[str, dict[str, Any]], start: Path) -> Section:
+def _section(measured: Mapping[str, dict[str, Any]], isotropy_of: str, start: Path) -> Section:
     """Every model beside the first, in all that both of them have."""
     names = list(measured)
     pairs = [(names[0], other) for other in names[1:]]
@@ -164,6 +165,7 @@ def _section(measured: Mapping[str, dict[str, Any]], start: Path) -> Section:
         title=" and ".join(names),
         variants=names,
         rows=rows,
+        isotropy_of=isotropy_of,
         curves={model: each["curves"] for model, each in measured.items()},
         indexes={model: each["retrieval"] for model, each in measured.items()},
         distributions={model: each["distributions"] for model, each in measured.items() if each["distributions"]},

@@ -161,6 +161,12 @@ def single_tasks(task: AbsTask) -> list[AbsTask]:
     return list(task.metadata.tasks) if isinstance(task, AbsTaskAggregate) else [task]
 
 
+def revision(task: AbsTask) -> str:
+    """What tells a task's data from others, those of all tasks that an aggregate is made of."""
+    datasets = [each.metadata.dataset for each in single_tasks(task)]
+    return ", ".join(f"{dataset['path']} {dataset['revision']}" for dataset in datasets)
+
+
 def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
     """Refuse tasks whose data are nowhere, before anything runs.
 

@@ -13,6 +13,7 @@ from evaluation.permutation import sign_flip_test
 from evaluation.spearman import changed, compare_resampled, resampled_spearman
 from evaluation.statistics import (
     NEW_QUERIES,
+    NEW_RUNS,
     NEW_TEXTS,
     Comparison,
     query_interval,
@@ -253,7 +254,7 @@ def _over_units(measured: Measured, pairs: Sequence[Pair]) -> dict[Pair, list[Co
     first = next(iter(measured.values()))[0]
     if not first["units"]:
         return {}
-    estimand = NEW_QUERIES if first["type"] == "Retrieval" else NEW_TEXTS
+    estimand = NEW_QUERIES if first["metric"] == "ndcg_at_10" else NEW_TEXTS  # reranking has queries, too
     units = {
         variant: np.array([[run["units"][unit] for unit in first["units"]] for run in runs])
         for variant, runs in measured.items()
@@ -279,17 +280,26 @@ def _with_sign_flips(comparison: Comparison, differences: NDArray[np.float64]) -
 def _mean_rows(
     group: str, name: str, rows: Sequence[Row], pairs: Sequence[Pair], over_tasks: bool = False
 ) -> list[Row]:
-    """The mean row, of the variants that are in every row; none where there is no such variant."""
+    """The mean row, of the variants that are in every row; a pair that lacks some has a difference without interval."""
     whole = [variant for variant in dict.fromkeys(v for row in rows for v in row.values) if _in_all(variant, rows)]
-    if not whole:
-        return []
     values = {variant: np.mean([row.values[variant] for row in rows], axis=0).tolist() for variant in whole}
     compared = _among(values, pairs)
     mean = Row(group, name, True, None, values, {label(pair): _over_runs(values, pair) for pair in compared})
     if over_tasks:
         for old, new in compared:
             mean.comparisons[label((old, new))].append(task_interval([row.mean(new) - row.mean(old) for row in rows]))
-    return [mean]
+    for pair in pairs:
+        shared = [row for row in rows if _among(row.values, [pair])]
+        if 0 < len(shared) < len(rows):
+            mean.comparisons[label(pair)] = [_over_some(shared, len(rows), pair)]
+    return [mean] if mean.comparisons or values else []
+
+
+def _over_some(rows: Sequence[Row], averaged: int, pair: Pair) -> Comparison:
+    """The mean difference over the rows that both variants of a pair have, which is no verdict on all of them."""
+    old, new = (np.mean([row.values[variant] for row in rows], axis=0) for variant in pair)
+    reason = f"no interval: {averaged - len(rows)} of the {averaged} scores that it is the mean of are missing"
+    return Comparison(float(np.mean(new - old)), None, None, reason, NEW_RUNS, len(new), None)
 
 
 def _in_all(variant: str, rows: Sequence[Row]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evaluation.answer import GROUP_TITLES
 from evaluation.statistics import NEW_RUNS, Comparison
-from evaluation.summary import DECIDING, GROUPS, Section, Summary
+from evaluation.summary import DECIDING, GROUPS, Row, Section, Summary
 from evaluation.tables import Table
 from evaluation.wording import difference
 
@@ -53,7 +53,8 @@ class RunComparison:
     Attributes:
         runs: Their names.
         shared: Every difference that two or more have.
-        alone: A sentence for each run that has sections or differences of its own.
+        alone: A sentence for each run that has sections or differences of its own, and one for each section in which
+            runs give one name to what they measured on different tasks.
     """
 
     runs: list[str]
@@ -85,7 +86,8 @@ def compare_runs(runs: Mapping[str, Summary]) -> RunComparison:
     """Put the differences of several runs side by side.
 
     Sections are matched by title, rows and pairs by name. Where every run has one section, those are matched whatever
-    their titles, so that two settings of one command can be compared.
+    their titles, so that two settings of one command can be compared. Means over other tasks, and measures on another
+    corpus, are not matched.
 
     Args:
         runs: Summaries by the name of their run, two or more.
@@ -99,6 +101,7 @@ def compare_runs(runs: Mapping[str, Summary]) -> RunComparison:
         sections = {run: {title: summary.sections[0]} for run, summary in runs.items()}
     shared: list[SharedDifference] = []
     alone: dict[str, list[str]] = {run: [] for run in runs}
+    unlike: dict[str, list[str]] = {}
     for title in dict.fromkeys(title for titles in sections.values() for title in titles):
         found = {run: _differences(titles[title]) for run, titles in sections.items() if title in titles}
         if len(found) == 1:
@@ -107,12 +110,18 @@ def compare_runs(runs: Mapping[str, Summary]) -> RunComparison:
         keys = sorted(dict.fromkeys(key for each in found.values() for key in each), key=lambda k: GROUPS.index(k[0]))
         for key in keys:
             having = {run: each[key] for run, each in found.items() if key in each}
-            if len(having) > 1:
-                shared.append(_shared(title, key, having))
+            if len({each.on for each in having.values() if each.on}) > 1:
+                unlike.setdefault(title, []).append(key[1])
+            elif len(having) > 1:
+                shared.append(_shared(title, key, {run: each.comparisons for run, each in having.items()}))
         for run, own in found.items():
             others = [key for other, each in found.items() if other != run for key in each]
             alone[run] += [f"{what} in “{title}”" for what in _alone(own, others)]
     said = [f"Only in {run}: {', '.join(each)}." for run, each in alone.items() if each]
+    said += [
+        f"Measured on different tasks, so not compared, in “{title}”: {', '.join(dict.fromkeys(names))}."
+        for title, names in unlike.items()
+    ]
     return RunComparison(list(runs), shared, said)
 
 
@@ -123,12 +132,31 @@ def _alone(own: Iterable[_Key], others: Sequence[_Key]) -> list[str]:
     return list(dict.fromkeys(measure if pair in pairs else pair for _, measure, pair in missing))
 
 
-def _differences(section: Section) -> dict[_Key, list[Comparison]]:
+@dataclass(frozen=True)
+class _Differences:
+    """The differences of one measure and pair, and what they were measured on where the name does not say it."""
+
+    comparisons: list[Comparison]
+    on: str
+
+
+def _differences(section: Section) -> dict[_Key, _Differences]:
     return {
-        (row.group, row.name, pair): comparisons
+        (row.group, row.name, pair): _Differences(comparisons, _measured_on(section, row))
         for row in section.rows
         for pair, comparisons in row.comparisons.items()
     }
+
+
+def _measured_on(section: Section, row: Row) -> str:
+    """The tasks of a mean, the corpus of an index or of isotropy; empty where it is unknown or the name has it."""
+    if row.group == "isotropy":
+        return section.isotropy_of
+    averaged = [each.name for each in section.rows if each.group == row.group] if row.name.startswith("mean ") else []
+    if row.group != "retrieval":
+        return ", ".join(averaged)
+    corpora = dict.fromkeys(corpus for each in section.indexes.values() for corpus in each)
+    return "" if row.name.startswith(tuple(f"{corpus}: " for corpus in corpora)) else ", ".join([*corpora, *averaged])
 
 
 def _shared(title: str, key: _Key, having: Mapping[str, list[Comparison]]) -> SharedDifference:

@@ -115,7 +115,8 @@ class Study:
         posthoc_of: Which trained variants they are appended to; the objective alone by default.
         seeds: Paired training runs of the chosen settings.
         tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test.
-        isotropy_of: The task whose texts the isotropy is measured on; the first retrieval task, else the first task.
+        isotropy_of: The test task whose texts the isotropy is measured on; if empty, the first retrieval task, else the
+            first task.
         indexes: Indexes of the FAISS check, beside exact search; none for no check.
         index_seeds: Index seeds to average over.
 

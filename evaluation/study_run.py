@@ -16,6 +16,7 @@ from evaluation.estimate import duration, training_seconds
 from evaluation.files import delete_folder, file_name, new_folder, write_json
 from evaluation.measuring import left_out
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model, load_start_model
+from evaluation.mteb_tasks import revision
 from evaluation.names import check_name
 from evaluation.noise import no_dataset_bars
 from evaluation.report import print_report, wide_console, write_report
@@ -136,9 +137,11 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     if VALIDATION in of_phase:
         of_phase[VALIDATION] = apart(of_phase[VALIDATION], of_phase[TEST])
     tasks = {task.name: task for each in of_phase.values() for task in each}
+    isotropy_of = ""
     if study.isotropy_of:
-        check_name("task of the study, for isotropy_of,", study.isotropy_of, sorted(tasks))
-    measurings = {phase: _measuring(phase, study, each) for phase, each in of_phase.items()}
+        isotropy_of = resolve_tasks([study.isotropy_of], sources.mirror, sources.folders)[0].name
+        check_name("test task of the study, for isotropy_of,", isotropy_of, [task.name for task in of_phase[TEST]])
+    measurings = {phase: _measuring(phase, study, each, isotropy_of) for phase, each in of_phase.items()}
     open_run(folder, {"command": "study"})
     with console.status("Preparing models and training pairs"):
         prepared = prepare(study, sources, list(tasks.values()), folder)
@@ -166,6 +169,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
             *dict.fromkeys(each.note for each in prepared if each.note),
             *(no_faiss_check(name) for name in others),
             *dict.fromkeys(note for each in prepared for note in left_out(running.start(each, TEST).measured)),
+            _isotropy_note(measurings),
             "Scores are in points of 100.",
         ],
         timing={**timing.read(), "indexes": {section.title: seconds for section, _, seconds in sections}},
@@ -229,22 +233,24 @@ def plan(study: Study, prepared: Sequence[Prepared]) -> str:
     )
 
 
-def _measuring(phase: str, study: Study, tasks: Sequence[TaskSource]) -> Measuring:
+def _measuring(phase: str, study: Study, tasks: Sequence[TaskSource], isotropy_of: str) -> Measuring:
     known = [task.name for task in tasks]
-    isotropy_of = study.isotropy_of if study.isotropy_of in known else ""  # else it is a task of the other phase
     retrieval = [task.name for task in tasks if task.type == "Retrieval"]
-    identities = []
-    for task in tasks:
-        dataset = task.make().metadata.dataset
-        identities.append(f"{dataset['path']} {dataset['revision']} {task.note}".strip())
+    identities = [" ".join(filter(None, (revision(task.make()), task.note, task.left_out))) for task in tasks]
     return Measuring(
         phase=phase,
         tasks=tuple(tasks),
         identities=tuple(identities),
-        isotropy_of=isotropy_of or (retrieval or known)[0],
+        isotropy_of=isotropy_of if isotropy_of in known else (retrieval or known)[0],
         indexes=study.indexes if phase == TEST else (),
         index_seeds=study.index_seeds,
     )
+
+
+def _isotropy_note(measurings: dict[str, Measuring]) -> str:
+    chosen_on = {each.isotropy_of for phase, each in measurings.items() if phase == VALIDATION}
+    while_chosen = "".join(f", and where settings are chosen on those of {task}" for task in chosen_on)
+    return f"Isotropy is measured on the texts of {measurings[TEST].isotropy_of}{while_chosen}."
 
 
 def measure_starts(running: Running, prepared: Sequence[Prepared]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -261,7 +267,7 @@ def measure_starts(running: Running, prepared: Sequence[Prepared]) -> dict[tuple
     cells = [running.start(each, phase) for (_, phase), each in keys.items()]
     measured = dict(zip(keys, running.run(cells, "start models"), strict=True))
     for (_, phase), each in measured.items():
-        if each["failures"] and (phase == VALIDATION or not each["tasks"]):
+        if each["failures"] and (phase == VALIDATION or not each.get("tasks")):
             raise UserError(each["failures"][0])
     return measured
 
@@ -337,7 +343,8 @@ def _section(running: Running, prepared: Prepared) -> tuple[Section, list[str], 
     for each in [each for each in study.transformed if each.variant in ready]:
         several = [running.cell(prepared, TEST, ready[each.variant], seed, each.transform) for seed in seeds]
         measured[each.name] = running.run(several, f"{prepared.title}: {each.name}")
-    section, failures = study_section(prepared.title, measured, tried, ready, start.measured)
+    isotropy_of = running.measurings[TEST].isotropy_of
+    section, failures = study_section(prepared.title, isotropy_of, measured, tried, ready, start.measured)
     return section, failures, index_seconds(measured)
 
 

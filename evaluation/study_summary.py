@@ -45,6 +45,7 @@ class Tried:
 
 def study_section(
     title: str,
+    isotropy_of: str,
     measured: Mapping[str, list[dict[str, Any]]],
     tried: Sequence[Tried],
     chosen: Mapping[str, Setting],
@@ -54,6 +55,7 @@ def study_section(
 
     Args:
         title: The start model and the regime.
+        isotropy_of: The task whose texts the isotropy was measured on.
         measured: Per variant, what was measured on the test tasks, per seed.
         tried: What was measured on the validation tasks; empty where there was nothing to choose.
         chosen: Per trained variant, the setting that the test tasks were run with.
@@ -81,6 +83,7 @@ def study_section(
         title=title,
         variants=list(whole),
         rows=rows,
+        isotropy_of=isotropy_of,
         tuning=[_candidate(each, chosen) for each in tried if each.scores is not None],
         transfer=transfer_answers(tried, chosen),
         curves={variant: _mean_points(runs) for variant, runs in part("curves").items()},

@@ -121,6 +121,7 @@ class Section:
         title: The model and the regime.
         variants: Names of the variants, in the order of the table.
         rows: All measures.
+        isotropy_of: The task whose texts the isotropy was measured on; empty where the summary is older than that.
         tuning: Every setting that was tried on the validation tasks.
         transfer: Whether isotropy transfers, per regularizer and measure.
         curves: Per variant and retrieval task, points of search effort against recall and nDCG@10, averaged over runs.
@@ -133,6 +134,7 @@ class Section:
     title: str
     variants: list[str]
     rows: list[Row]
+    isotropy_of: str = ""
     tuning: list[Candidate] = field(default_factory=list)
     transfer: list[TransferAnswer] = field(default_factory=list)
     curves: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
@@ -143,8 +145,9 @@ class Section:
     def findings(self) -> list[Finding]:
         """One finding a group and compared pair, on the measure named beforehand.
 
-        Where that measure has no interval, because there is one run only, each measure of the group that has one and
-        counts speaks for itself; where none has, the group is undecided. Where a group has several findings, of several
+        Where that measure has no interval for any pair, because there is one run only, each measure of the group that
+        has one and counts speaks for itself; where none has, the group is undecided, as it is for a pair that lacks a
+        part of the measure. Where a group has several findings, of several
         pairs or measures, their p-values are adjusted after Holm, and a difference that does not survive it counts as
         none.
         """
@@ -153,7 +156,7 @@ class Section:
             _finding(row, pair)
             for pair in pairs
             for group in GROUPS
-            for row in _speaking([row for row in self.rows if row.group == group and pair in row.comparisons], pair)
+            for row in _speaking([row for row in self.rows if row.group == group and row.comparisons], pair)
         ]
         for group in GROUPS:
             places = [at for at, each in enumerate(found) if each.group == group and each.adjusted_p is not None]
@@ -190,12 +193,15 @@ class Summary:
 
 
 def _speaking(rows: list[Row], pair: str) -> list[Row]:
-    if not rows:
+    """The rows of a group that a pair's verdicts rest on."""
+    of_pair = [row for row in rows if pair in row.comparisons]
+    if not of_pair:
         return []
     deciding = next((row for name in DECIDING[rows[0].group] for row in rows if row.name == name), rows[0])
-    if _has_interval(deciding, pair):
-        return [deciding]
-    return [row for row in rows if _has_interval(row, pair) and not row.remark] or [deciding]
+    own = [deciding] if pair in deciding.comparisons else []
+    if any(_has_interval(deciding, each) for each in deciding.comparisons):
+        return own
+    return [row for row in of_pair if _has_interval(row, pair) and not row.remark] or own or of_pair[:1]
 
 
 def _has_interval(row: Row, pair: str) -> bool:
@@ -226,5 +232,6 @@ def _adjusted(finding: Finding, p: float, family: int) -> Finding:
             f"no difference found among {family} comparisons, {outcome} if it were the only one: "
             + (sentence.partition(": ")[2])
         )
+        sentence += f"; a true difference under {finding.comparison.detectable:.2g} would often go unseen"
         outcome = "no difference found"
     return replace(finding, outcome=outcome, sentence=sentence, adjusted_p=p)

@@ -1,6 +1,7 @@
 """The rows of a task's split, whatever the type of the task: what each asks about, and some of them alone."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, cast
 
 from datasets import Dataset
@@ -38,16 +39,20 @@ def evaluated(task: AbsTask) -> Iterator[Any]:
 
 
 def asked(task: AbsTask, rows: Any) -> list[Texts]:
-    """What each row of a loaded split asks about: both sentences of a pair, a query that has an answer, or a text."""
+    """What a loaded split asks about, row by row: both sentences of a pair, a query that has an answer, or a text."""
     if isinstance(task, QUERY_TASKS):
         texts = rows["queries"]["text"]
         return [(_text(texts[place]),) for place in _judged(rows)]
+    if isinstance(task, AbsTaskClusteringLegacy):
+        return [(_text(text),) for texts in rows[task.input_column_name] for text in texts]
     flat = _flat(task, rows)
     return list(zip(*(map(_text, flat[name]) for name in _columns(task)), strict=True))
 
 
 def select(task: AbsTask, rows: Any, places: Sequence[int]) -> Any:
     """The rows at some places of `asked`; of a retrieval task, every document stays."""
+    if isinstance(task, AbsTaskClusteringLegacy):
+        return _within_sets(task, rows, frozenset(places))
     if not isinstance(task, QUERY_TASKS):
         return _flat(task, rows).select(places)
     judged = _judged(rows)
@@ -69,6 +74,19 @@ def _judged(rows: dict[str, Any]) -> list[int]:
     return [place for place, query in enumerate(rows["queries"]["id"]) if rows["relevant_docs"].get(query)]
 
 
+def _within_sets(task: AbsTaskClusteringLegacy, rows: Dataset, places: Container[int]) -> Dataset:
+    """Some texts of each set that is clustered by itself, numbered over all sets; a set of which none is left goes."""
+    names = (task.input_column_name, task.label_column_name)
+    place = itertools.count()
+    kept = [[at for at, _ in enumerate(texts) if next(place) in places] for texts in rows[names[0]]]
+    return Dataset.from_dict(
+        {
+            name: [[values[at] for at in some] for values, some in zip(rows[name], kept, strict=True) if some]
+            for name in names
+        }
+    )
+
+
 def _flat(task: AbsTask, rows: Dataset) -> Dataset:
     """Undo an old layout of pair classification: one row of lists."""
     return Dataset.from_dict(rows[0]) if isinstance(task, AbsTaskPairClassification) and len(rows) == 1 else rows
@@ -85,5 +103,5 @@ def _columns(task: AbsTask) -> Sequence[str]:
 
 
 def _text(value: Any) -> str:
-    """A text, or one text of the several that a row holds: the sentences of a clustering, a conversation."""
+    """A text, or one text of the several that a row holds, such as a conversation."""
     return value if isinstance(value, str) else str(value)

@@ -21,6 +21,7 @@ class TaskSource:
         make: Makes a fresh instance; can be pickled, for worker processes.
         part: What of the task is taken, such as "validation"; empty for all of it, as mteb defines it.
         note: What a reader must know about the task, in one sentence; mostly empty.
+        left_out: A hash of the rows that are left out of it, because another task reports on them; mostly empty.
     """
 
     name: str
@@ -28,6 +29,7 @@ class TaskSource:
     make: Callable[[], AbsTask]
     part: str = ""
     note: str = ""
+    left_out: str = ""
 
     @property
     def file(self) -> str:

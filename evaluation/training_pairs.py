@@ -21,6 +21,7 @@ from evaluation.folder_data import data_sets
 from evaluation.folder_rows import numbered_cells
 from evaluation.head_tasks import HeadClassification, LabelledData, labelled_data
 from evaluation.loading import load
+from evaluation.mteb_tasks import single_tasks
 from evaluation.objectives import OBJECTIVES
 from evaluation.sources import Sources
 from evaluation.task_rows import PAIR_TASKS, Texts, asked, comparable, evaluated
@@ -135,7 +136,7 @@ def asked_about(tasks: Iterable[TaskSource]) -> set[Texts]:
     Raises:
         UserError: The data of a task on sentence pairs, or of a test of a head, cannot be loaded.
     """
-    return {texts for task in tasks for texts in _asked(task.make())}
+    return {texts for source in tasks for task in single_tasks(source.make()) for texts in _asked(task)}
 
 
 def without_asked(pairs: Dataset, asked: Container[Texts]) -> tuple[Dataset, int]:

@@ -8,8 +8,8 @@ from evaluation.statistics import Comparison
 def no_faiss_check(model: str) -> str:
     """Say why a model has no FAISS check."""
     return (
-        f"There is no FAISS check, as {model} scores by another similarity than cosine and its embeddings are no unit "
-        "vectors: the indexes here search by cosine."
+        f"There is no FAISS check: the indexes here search by cosine, and {model} scores by another similarity, by "
+        "which other documents can be the nearest."
     )
 
 

@@ -1,15 +1,23 @@
 """Validation apart from test: by what the rows ask about, whatever the tasks are called."""
 
 import pickle
+from functools import partial
 from pathlib import Path
 
 import pytest
-from own_data import write_beir, write_labels, write_lines, write_pairs
+from datasets import Dataset, DatasetDict
+from mteb.abstasks import AbsTaskClustering, AbsTaskClusteringLegacy
+from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata
+from mteb.abstasks.aggregated_task import AbsTaskAggregate
+from own_data import sentences, write_beir, write_labels, write_lines, write_pairs
 from shared_data import MIRROR, needs_mirror
 
 from evaluation.apart import apart
+from evaluation.docstring_tasks import DocstringClustering
 from evaluation.errors import UserError
-from evaluation.tasks import resolve_tasks
+from evaluation.mteb_tasks import revision
+from evaluation.tasks import TaskSource, resolve_tasks
+from evaluation.training_pairs import asked_about
 
 
 @pytest.fixture
@@ -29,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
         ("rated", "rated"),
         ("rated:tune", "rated"),
         ("manuals:tune", "manuals"),
-        ("manuals:dev", "books"),
+        ("manuals", "books"),
         ("tickets-clustering", "tickets"),
         ("tickets", "tickets-head"),
         ("same:tune", "same"),
@@ -71,6 +79,72 @@ def test_shared_rows_are_left_out_in_any_order_and_case(folder: Path) -> None:
     task.load_data()
     task.load_data()
     assert [row["sentence1"] for row in task.dataset["default"]["test"]] == [line.split("\t")[0] for line in lines[30:]]
+
+
+class Texts(AbsTaskClustering):
+    metadata = DocstringClustering.metadata.model_copy(update={"name": "Texts"})
+
+    def load_data(self, **options) -> None:
+        texts = sentences(60)
+        self.dataset = {"default": DatasetDict(test=Dataset.from_dict({"sentences": texts, "labels": ["a", "b"] * 30}))}
+        self.data_loaded = True
+
+
+class SetsOfTexts(AbsTaskClusteringLegacy):
+    metadata = DocstringClustering.metadata.model_copy(update={"name": "SetsOfTexts"})
+
+    def load_data(self, **options) -> None:
+        sets = [sentences(60)[:20], sentences(40, seed=1)]
+        rows = {"sentences": sets, "labels": [["a", "b"] * 10, ["a", "b"] * 20]}
+        self.dataset, self.data_loaded = DatasetDict(test=Dataset.from_dict(rows)), True
+
+
+def test_texts_are_left_out_of_the_sets_of_an_older_clustering() -> None:
+    sets, flat = (TaskSource(kind.__name__, "Clustering", kind) for kind in (SetsOfTexts, Texts))
+    [rest] = apart([sets], [flat])
+    assert rest.note.startswith("20 of the 60 rows of SetsOfTexts")
+    task = rest.make()
+    task.load_data()
+    assert list(task.dataset["test"]["sentences"]) == [sentences(40, seed=1)]
+    assert list(task.dataset["test"]["labels"]) == [["a", "b"] * 20]
+
+
+class Shelves(AbsTaskAggregate):
+    metadata = AggregateTaskMetadata(
+        name="Shelves",
+        description="Two tasks as one.",
+        tasks=[],
+        type="Retrieval",
+        main_score="ndcg_at_10",
+        eval_splits=["test"],
+        eval_langs=["eng-Latn"],
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        parts = [source.make() for source in resolve_tasks(["books:report", "manuals"], folders=[folder])]
+        self.metadata = self.metadata.model_copy(update={"tasks": parts})
+
+
+def test_what_an_aggregate_asks_about_is_reported_on_too(folder: Path) -> None:
+    source = TaskSource("Shelves", "Retrieval", partial(Shelves, folder))
+    [validation] = resolve_tasks(["books:report"], folders=[folder])
+    with pytest.raises(UserError, match=r"on books:report, and (\d+) of its \1 rows are reported on in Shelves: "):
+        apart([validation], [source])
+    with pytest.raises(UserError, match=r"chosen on Shelves, and (\d+) of its \1 rows are reported on in books, "):
+        apart([source], resolve_tasks(["books", "manuals"], folders=[folder]))
+    assert asked_about([source]) == asked_about(resolve_tasks(["books:report", "manuals"], folders=[folder])) != set()
+    assert revision(source.make()).count(", ") == 1
+
+
+def test_rows_left_out_tell_a_task_from_another_with_as_many(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "rated.tsv").read_text(encoding="utf-8").splitlines()
+    [rated] = resolve_tasks(["rated"], folders=[tmp_path])
+    hashes = set()
+    for shared in (pairs[1:6], pairs[6:11], pairs[6:11]):
+        write_lines(tmp_path / "mine.tsv", [pairs[0], *shared, "one text\tanother text\t3.0"])
+        hashes |= {apart([rated], resolve_tasks(["mine"], folders=[tmp_path]))[0].left_out}
+    assert len(hashes) == 2
 
 
 def test_queries_are_left_out_and_documents_stay(folder: Path) -> None:

@@ -323,7 +323,7 @@ def test_a_model_that_scores_by_dot_products_has_no_faiss_check(
     names = [row["name"] for row in read_json(tmp_path / "run" / "summary.json")["sections"][0]["rows"]]
     assert "books nDCG@10" in names and not [name for name in names if name.startswith("flat")]
     said = " ".join(capsys.readouterr().out.split())
-    assert "There is no FAISS check, as dot scores by another similarity than cosine" in said
+    assert "There is no FAISS check: the indexes here search by cosine, and dot scores by another similarity" in said
 
 
 def test_a_task_without_scores_is_named_and_the_others_are_reported(

@@ -29,6 +29,7 @@ from evaluation.documentation.figures import METHOD, palettes, standalone, study
 from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
 from evaluation.documentation.results import StudyResult, sections_of_studies, studies
 from evaluation.documentation.study_pages import study_page
+from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.statistics import student_interval
 from evaluation.summary import Candidate, Row, Section, Summary
@@ -90,10 +91,15 @@ def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) 
     assert "not run yet" in study_page(studies()[0])
 
 
-def test_a_result_of_another_format_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_json(tmp_path / "negative-free" / "summary.json", {"title": "of old"})
+def test_a_result_of_another_format_is_no_study_that_was_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     assert sections_of_studies() == []
+    write_json(tmp_path / "negative-free" / "summary.json", {"title": "of old"})
+    results._read.cache_clear()
+    with pytest.raises(UserError, match=r"summary\.json is not a summary of this version"):
+        sections_of_studies()
 
 
 def test_the_page_of_a_study_has_every_variant_of_every_section(one_study: Summary) -> None:
@@ -192,6 +198,19 @@ def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
     table = beside_entropy_table([(study, section), (study, alone)], "entropy_and_spread")
     assert table.headers == ["start model and regime", "Isotropy", "STS12", "Classification and clustering"]
     assert table.groups == {"": [["static, cosine (recipe)", "", "▲ +0.40 [+0.15, +0.65]", ""]]}
+
+
+def test_a_variant_without_a_measure_leaves_its_cell_empty() -> None:
+    every = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8]}
+    every |= {"whitening": [2.0, 2.1, 2.2], f"{METHOD} + whitening": [2.0, 2.1, 2.2]}
+    lacking = {variant: ds for variant, ds in every.items() if variant not in ("entropy_and_spread", "whitening")}
+    section = section_with([row("similarity", "mean of STS and retrieval", lacking)], ("none", *every))
+    sections = [(StudyResult("recipe", "Does it?", None), section)]
+    assert beside_entropy_table(sections, "entropy_and_spread").groups[""][0][1:] == [""] * 3
+    [added] = added_table(sections).groups.values()
+    assert set(added[0][1:]) == {""}
+    [measures] = measures_table(sections).groups.values()
+    assert [cells[0] for cells in measures if not any(cells[1:])] == ["entropy_and_spread", "whitening"]
 
 
 def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:

@@ -103,26 +103,38 @@ class OneRowOfLists(AbsTaskPairClassification):
 
 class SetsOfSentences(AbsTaskClusteringLegacy):
     metadata = DocstringClustering.metadata.model_copy(update={"name": "SetsOfSentences"})
-    sets = 12
+    sets, size = 12, 10
 
     def load_data(self, **options):
-        sets = [sentences(10, seed=i) for i in range(self.sets)]
-        row = {"sentences": sets, "labels": [["a", "b"] * 5] * self.sets}
+        sets = [sentences(self.size, seed=i) for i in range(self.sets)]
+        row = {"sentences": sets, "labels": [list("ab" * self.size)[: self.size]] * self.sets}
         self.dataset, self.data_loaded = DatasetDict(test=Dataset.from_dict(row)), True
 
 
 class OneSet(SetsOfSentences):
     metadata = DocstringClustering.metadata.model_copy(update={"name": "OneSet"})
-    sets = 1
+    sets, size = 1, 1
 
 
-@pytest.mark.parametrize(("kind", "count"), [(OneRowOfLists, 40), (SetsOfSentences, 12)])
-def test_old_layouts_are_divided_too(kind, count: int) -> None:
-    parts = [take(kind(), part) for part in ("tune", "report")]
-    for task in parts:
-        task.load_data()
-    sizes = [len(task.dataset[task.eval_splits[0]]) for task in parts]
-    assert sum(sizes) == count and min(sizes) > 0
+def rows_of_part(task, part: str) -> Dataset:
+    take(task, part).load_data()
+    return task.dataset[part]
+
+
+def test_an_old_layout_of_pairs_is_divided_too() -> None:
+    sizes = [len(rows_of_part(OneRowOfLists(), part)) for part in ("tune", "report")]
+    assert sum(sizes) == 40 and min(sizes) > 0
+
+
+def test_sets_of_sentences_are_divided_by_the_sentence() -> None:
+    whole = SetsOfSentences()
+    whole.load_data()
+    labelled = [
+        {pair for row in rows for pair in zip(row["sentences"], row["labels"], strict=True)}
+        for rows in (whole.dataset["test"], *[rows_of_part(SetsOfSentences(), part) for part in ("tune", "report")])
+    ]
+    texts = [{text for text, _ in part} for part in labelled]
+    assert labelled[1] | labelled[2] == labelled[0] and not texts[1] & texts[2] and min(map(len, texts)) > 20
 
 
 def test_what_cannot_be_divided_is_said() -> None:

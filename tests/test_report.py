@@ -104,6 +104,36 @@ def test_scores_are_in_points_and_their_mean_is_a_row() -> None:
     assert rows[-1].comparisons[PAIR][0].estimate == pytest.approx(3.0)
 
 
+def test_a_variant_that_lacks_a_task_gets_no_verdict_from_another_measure() -> None:
+    generator = np.random.default_rng(0)
+    names = ("plain", "whole", "broken")
+    measured = {
+        name: [
+            [
+                task(0.5 + rise + 0.001 * generator.normal(), name=each)
+                for each in "ABCD"[: 3 if name == "broken" else 4]
+            ]
+            for _ in range(5)
+        ]
+        for name, rise in zip(names, (0.0, -0.01, -0.01), strict=True)
+    }
+    pairs = [("plain", "whole"), ("plain", "broken")]
+    rows = task_rows(measured, pairs, generator)
+    whole, broken = section(rows).findings()
+    assert {whole.measure, broken.measure} == {"mean of STS and retrieval"}
+    assert (whole.outcome, broken.outcome) == ("worse", "undecided")
+    assert broken.comparison.estimate == pytest.approx(-1, abs=0.2)
+    assert "no interval: 1 of the 4 scores that it is the mean of are missing" in broken.sentence
+    markdown_report(summary(rows))
+
+
+def test_queries_of_reranking_are_queries() -> None:
+    units = {str(i): 0.1 * i for i in range(9)}
+    run = {**task(0.4, units), "type": "Reranking"}
+    [row] = task_rows({"plain": [[run]], "regularized": [[run]]}, PAIRS, np.random.default_rng(0))
+    assert [each.estimand for each in row.comparisons[PAIR]] == [NEW_RUNS, NEW_QUERIES]
+
+
 def test_retention_is_the_share_of_exact_search_and_only_indexes_in_range_are_averaged() -> None:
     exact, half = [0.8, 0.4, 0.6], [0.4, 0.2, 0.3]
     run = [index("flat", exact, exact), index("pq", half, exact), index("hnsw", exact, exact)]
@@ -237,6 +267,7 @@ def test_measures_that_speak_for_themselves_are_one_family() -> None:
     assert [each.outcome for each in found] == ["no difference found"] * 3
     assert found[2].adjusted_p == pytest.approx(3 * (alone.adjusted_p or 0))
     assert "among 3 comparisons, better if it were the only one" in found[2].sentence
+    assert found[2].sentence.count("would often go unseen") == 1
 
 
 def test_with_several_corpora_the_verdict_rests_on_their_mean() -> None:

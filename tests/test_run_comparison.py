@@ -68,6 +68,34 @@ def test_runs_of_one_section_each_are_matched_whatever_its_title() -> None:
     assert shared.section == "a section / another section"
 
 
+def test_means_over_other_tasks_and_measures_on_another_corpus_are_not_compared() -> None:
+    def of(corpus: str, *tasks: str) -> Summary:
+        comparison = Comparison(0.5, 0.4, 0.6, "", "new training runs", 3, None)
+        rows = [
+            Row(group, name, True, None, {"old": [0.0], "new": [0.5]}, {"new − old": [comparison]})
+            for group, name in (
+                ("isotropy", "IsoScore"),
+                *[("similarity", task) for task in tasks],
+                ("similarity", "mean of STS and retrieval"),
+                ("retrieval", "pq retention"),
+            )
+        ]
+        indexes = {"old": {corpus: []}, "new": {corpus: []}}
+        one = Section("a section", ["old", "new"], rows, isotropy_of=corpus, indexes=indexes)
+        return Summary("A title", [one], [], COST)
+
+    comparison = compare_runs({"a": of("cisi", "STS12", "STS13"), "b": of("medquad", "STS12", "STS14")})
+    assert [each.measure for each in comparison.shared] == ["STS12"]
+    assert comparison.alone == [
+        "Only in a: STS13 in “a section”.",
+        "Only in b: STS14 in “a section”.",
+        "Measured on different tasks, so not compared, in “a section”: "
+        "IsoScore, mean of STS and retrieval, pq retention.",
+    ]
+    same = compare_runs({"a": of("cisi", "STS12"), "b": of("cisi", "STS12")})
+    assert len(same.shared) == 4 and same.alone == []
+
+
 def test_nothing_shared_is_said() -> None:
     comparison = compare_runs({"a": run(x=(1, 2)), "b": run(y=(1, 2))})
     assert comparison.shared == [] and "share no difference" in comparison.answer

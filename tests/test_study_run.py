@@ -321,7 +321,7 @@ def test_pairs_that_a_task_asks_about_are_left_out_and_counted(data, tmp_path):
 
 def test_isotropy_of_a_task_that_is_not_in_the_study_is_refused(data, tmp_path):
     folder, sources = data
-    with pytest.raises(UserError, match=r"no task of the study, for isotropy_of, 'rated'; near names are rated:"):
+    with pytest.raises(UserError, match=r"no test task of the study, for isotropy_of, 'rated'; near names are rated:"):
         run(untuned(folder, test=("found", "rated:report"), isotropy_of="rated"), sources, tmp_path / "run")
 
 
@@ -329,7 +329,8 @@ def test_isotropy_of_a_task_that_is_not_in_the_study_is_refused(data, tmp_path):
 def test_settings_are_not_chosen_on_what_is_reported(reported, data, tmp_path):
     folder, sources = data
     study = small_study(folder, validation=("rated:tune",), test=("found", reported), isotropy_of="")
-    message = rf"would be chosen on rated:tune, and (\d+) of its \1 rows are reported on in {reported}: give validation"
+    shown = reported.removesuffix(":test")
+    message = rf"would be chosen on rated:tune, and (\d+) of its \1 rows are reported on in {shown}: give validation"
     with pytest.raises(UserError, match=message):
         run(study, sources, tmp_path / "run")
 
@@ -385,7 +386,7 @@ def test_a_start_model_that_scores_by_dot_products_has_no_faiss_check(data, tmp_
     study = untuned(folder, models=(str(tmp_path / "dot"),), test=("found",), indexes=("flat",), seeds=1)
     summary = run(study, sources, tmp_path / "run")
     assert "retrieval" not in {row.group for row in summary.sections[0].rows} and summary.missing == []
-    assert summary.notes[1].startswith(f"There is no FAISS check, as {tmp_path / 'dot'} scores by another similarity")
+    assert summary.notes[1].startswith("There is no FAISS check: the indexes here search by cosine, and ")
 
 
 def test_fewer_pairs_than_a_batch_are_refused(data, tmp_path):

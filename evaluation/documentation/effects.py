@@ -174,7 +174,7 @@ def measures_table(sections: Named) -> Table:
         rows = [by_name.get(name) for name in (*EXPLAINING, measures.get("similarity", ""))]
         rows += [retention_row(section, index) for index in RETENTION_OF]
         groups[f"{section.title} ({study.name})"] = [
-            [variant, *["" if row is None else number(row.mean(variant), decimals(row)) for row in rows]]
+            [variant, *["" if row is None else _mean_cell(row, variant) for row in rows]]
             for variant in EXPLAINED
             if variant in section.variants
         ]
@@ -296,7 +296,13 @@ def _tasks_cell(section: Section, ending: str, new: str, old: str) -> str:
 
 
 def _difference_cell(row: Row, new: str, old: str) -> str:
+    if not {new, old} <= row.values.keys():
+        return ""
     return _cell(student_interval(np.subtract(row.values[new], row.values[old])), row)
+
+
+def _mean_cell(row: Row, variant: str) -> str:
+    return number(row.mean(variant), decimals(row)) if variant in row.values else ""
 
 
 def _cell(comparison: Comparison, row: Row) -> str:

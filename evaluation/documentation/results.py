@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from evaluation.errors import UserError
 from evaluation.report import read_summary
 from evaluation.summary import Section, Summary
 
@@ -48,7 +47,11 @@ def studies() -> list[StudyResult]:
 
 
 def committed(name: str) -> Summary | None:
-    """The summary in a folder of the results; None where there is none that this version can read."""
+    """The summary in a folder of the results; None where there is none.
+
+    Raises:
+        UserError: There is one that this version cannot read.
+    """
     return _read(RESULTS / name)
 
 
@@ -60,7 +63,4 @@ def sections_of_studies(prefix: str = "") -> list[tuple[StudyResult, Section]]:
 
 @lru_cache
 def _read(folder: Path) -> Summary | None:
-    try:
-        return read_summary(folder)
-    except UserError:
-        return None
+    return read_summary(folder) if (folder / "summary.json").is_file() else None
