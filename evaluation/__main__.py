@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cure = "put it back" if isinstance(error, FileNotFoundError) else "make room or rights"
         return _refuse(f"{where}{error.strerror}; {cure}, then repeat the command to go on.")
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in ("evaluation", "st_isotropy"):
+        name = (error.name or "evaluation").partition(".")[0]
+        if name in ("evaluation", "st_isotropy") or name in sys.stdlib_module_names:
             raise
         return _refuse(f"{error.name} is not installed: pip install -c constraints.txt -e '.[eval,demo]'.")
     except KeyboardInterrupt:

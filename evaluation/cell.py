@@ -25,6 +25,7 @@ from evaluation.errors import UserError
 from evaluation.files import delete_folder, file_name, read_json, write_json
 from evaluation.measuring import MEASURES, measure
 from evaluation.models import fingerprint, load_start_model
+from evaluation.mteb_tasks import identity
 from evaluation.noise import quiet
 from evaluation.posthoc_controls import POSTHOC
 from evaluation.tasks import TaskSource
@@ -43,7 +44,7 @@ class Measuring:
     Attributes:
         phase: "validation" or "test".
         tasks: The tasks.
-        identities: What determines each task's data: its path and revision.
+        identities: What determines each task's data, by `evaluation.mteb_tasks.identity`.
         isotropy_of: Name of the task whose texts the isotropy is measured on.
         indexes: Indexes of the FAISS check.
         index_seeds: Index seeds to average over.
@@ -164,7 +165,9 @@ def run_cell(cell: Cell) -> float:
     began = time.perf_counter()
     with one_thread(), quiet():
         try:
+            _check_data(cell.measuring)
             model = _model(cell)
+            log = _training_log(cell)  # now: an equal training of another cell deletes the model when it is measured
         except UserError as error:
             write_json(cell.path, {"failures": [f"{cell.label}: {error}"], "training": {}})
             return peak_memory()
@@ -182,10 +185,20 @@ def run_cell(cell: Cell) -> float:
         named = cell.label if cell.training else f"{cell.label} ({cell.model})"
         measured["failures"] = [f"{named}: {failure['reason']}" for failure in measured["failures"]]
         seconds = time.perf_counter() - began
-        write_json(cell.path, {**measured, "training": _training_log(cell), "seconds": seconds})
+        write_json(cell.path, {**measured, "training": log, "seconds": seconds})
     if not measured["failures"]:  # else the next run goes on here
         _discard(cell)
     return peak_memory()
+
+
+def _check_data(measuring: Measuring) -> None:
+    """Refuse data other than those that name the cell; a worker may have others than the machine of the study."""
+    for task, expected in zip(measuring.tasks, measuring.identities, strict=True):
+        if (found := identity(task)) != expected:
+            raise UserError(
+                f"The data of {task.name} are {found} here and {expected} where the study was started: give every "
+                "machine the same, or start again in a new run directory."
+            )
 
 
 def _model(cell: Cell) -> SentenceTransformer:

@@ -14,7 +14,7 @@ from evaluation.errors import UserError
 from evaluation.files import files_hash
 from evaluation.folder_rows import (
     COLUMNS,
-    HIDDEN,
+    HIDDEN_AS,
     Grades,
     Rows,
     grades_of,
@@ -104,35 +104,32 @@ def read_beir(data: DataSet) -> BeirData:
 
 
 def read_tables(data: DataSet) -> dict[str, Rows]:
-    """Read the splits of a table; scores become numbers. A split with hidden labels, as in GLUE, is left out.
+    """Read the splits of a table; scores become numbers. A split with hidden labels or scores, as in GLUE, is left out.
 
     Raises:
         UserError: A line has the wrong number of cells, or a score or label is none.
     """
     _check_unchanged(data)
-    splits = {split: table_rows(path, data.kind) for split, path in data.files.items()}
-    return {
-        split: rows for split, rows in splits.items() if {str(label) for label in rows.get("label", ())} != {HIDDEN}
-    }
+    known = [split for split, path in data.files.items() if not _is_hidden(path)]
+    return {split: table_rows(data.files[split], data.kind) for split in known}
 
 
 def scored_splits(data: DataSet) -> list[str]:
-    """The splits whose labels are known; all of them where none are, as reading them then says what is wrong."""
+    """The splits whose labels or scores are known; all of them where none are, so that reading them says it."""
     if data.kind == BEIR:
         return list(data.files)
-    return [split for split, path in data.files.items() if not _has_hidden_labels(path)] or list(data.files)
+    return [split for split, path in data.files.items() if not _is_hidden(path)] or list(data.files)
 
 
-def _has_hidden_labels(path: Path) -> bool:
-    """Whether a table has rows and every label is hidden, as in GLUE's test files."""
+def _is_hidden(path: Path) -> bool:
+    """Whether a table has rows and every label or score is hidden, as in GLUE's test files."""
     rows = numbered_cells(path)
     header = renamed(next(rows, (1, []))[1])
-    if "label" not in header:
+    place = next((header.index(name) for name in ("label", "score") if name in header), None)
+    if place is None:
         return False
-    place = header.index("label")
-    labels = (cells[place].strip() if place < len(cells) else "" for _, cells in rows)
-    first = next(labels, "")
-    return first == HIDDEN and all(label == HIDDEN for label in labels)
+    known = (cells[place].strip() not in HIDDEN_AS if place < len(cells) else True for _, cells in rows)
+    return not next(known, True) and not any(known)
 
 
 def _in_folder(folder: Path) -> list[DataSet]:
@@ -142,13 +139,13 @@ def _in_folder(folder: Path) -> list[DataSet]:
         files = [_beir_file(folder, "corpus"), _beir_file(folder, "queries"), *qrels.values()]
         if not qrels:
             raise UserError(f"{folder} has no qrels/<split>.tsv with the relevant documents, such as qrels/test.tsv.")
-        return [DataSet(folder.resolve().name, BEIR, folder, qrels, _revision(files))]
+        return [DataSet(_name(folder), BEIR, folder, qrels, _revision(files))]
     tables = _tables(folder)
     splits: dict[str, Path] = {}
     for stem, path in tables.items():
         if stem in SPLITS and splits.setdefault(SPLITS[stem], path) != path:
             raise UserError(f"{splits[SPLITS[stem]]} and {path} are both the {SPLITS[stem]} split: remove one.")
-    name = folder.resolve().name
+    name = _name(folder)
     if splits and name in tables and name not in SPLITS:
         raise UserError(
             f"{tables[name]} and the splits beside it would both be the data set {name}: rename the file or the folder."
@@ -159,6 +156,11 @@ def _in_folder(folder: Path) -> list[DataSet]:
         DataSet(name, _kind(list(files.values())), folder, files, _revision(files.values()))
         for name, files in groups.items()
     ]
+
+
+def _name(folder: Path) -> str:
+    """The folder's own name, that of a link and not of what it leads to."""
+    return folder.name if folder.name not in ("", "..") else folder.resolve().name
 
 
 def _is_beir(folder: Path) -> bool:

@@ -13,6 +13,7 @@ Grades = dict[str, dict[str, int]]  # query id -> document id -> grade
 Rows = dict[str, list[Any]]  # column -> values
 
 HIDDEN = "-1"  # the label of every row of GLUE's test splits
+HIDDEN_AS = (HIDDEN, "-1.0")  # and the score
 
 # The columns of each kind of table; a sentence counts as a text.
 COLUMNS = {

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+from sentence_transformers.util import batch_to_device
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -38,7 +39,8 @@ class LinearHeadLoss(nn.Module):
         if isinstance(model[-1], Normalize):
             del model[-1]
         with torch.no_grad():  # not what the model says, which a truncation changes
-            embedding = model(model.preprocess(["width"]))["sentence_embedding"]
+            features = batch_to_device(model.preprocess(["width"]), model.device)
+            embedding = model(features)["sentence_embedding"]
         dimensions = embedding.shape[1]
         head = Dense(
             dimensions,

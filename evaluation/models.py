@@ -32,6 +32,7 @@ STATIC_DIMENSIONS = 256
 STATIC_PRECISION = "float16"  # coarser than the rounding that differs between numbers of threads
 SMOLLM2_LAYERS = 8
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_ORIGIN = ("transformers_version", "architectures", "dtype", "torch_dtype")
 
 
 def load_model(name: str) -> SentenceTransformer:
@@ -82,12 +83,24 @@ def fingerprint(model: SentenceTransformer) -> str:
         model.truncate_dim,
         model.similarity_fn_name,
     )
-    digest = hashlib.sha256(f"{model} {settings} {_tokenizer(model)}".encode())
+    digest = hashlib.sha256(f"{model} {settings} {_configurations(model)} {_tokenizer(model)}".encode())
     for key, tensor in sorted(model.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
         digest.update(f"{key} {array.dtype} {tuple(array.shape)}".encode())
         digest.update(array.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
+
+
+def _configurations(model: SentenceTransformer) -> str:
+    """What transformers and adapters compute with their weights, as JSON; without what says where they come from."""
+    found = []
+    for module in model.modules():
+        if isinstance(module, Transformer):
+            config = module.auto_model.config.to_diff_dict()
+            own = {k: v for k, v in config.items() if k not in _ORIGIN and not k.startswith("_")}
+            adapters = getattr(module.auto_model, "peft_config", {})
+            found.append([own, {name: adapter.to_dict() for name, adapter in adapters.items()}])
+    return json.dumps(found, sort_keys=True, default=str)
 
 
 def _tokenizer(model: SentenceTransformer) -> str:

@@ -167,6 +167,11 @@ def revision(task: AbsTask) -> str:
     return ", ".join(f"{dataset['path']} {dataset['revision']}" for dataset in datasets)
 
 
+def identity(source: TaskSource) -> str:
+    """What determines a source's rows: its data, and what is left out of them."""
+    return " ".join(filter(None, (revision(source.make()), source.note, source.left_out)))
+
+
 def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
     """Refuse tasks whose data are nowhere, before anything runs.
 

@@ -1,16 +1,18 @@
 """One directory for one run: its configuration, its environment and its finished cells."""
 
+import fcntl
 import platform
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from evaluation.errors import UserError
 from evaluation.files import delete_leftovers, is_temporary, read_json, write_json
 
 CONFIGURATION, ENVIRONMENT = "configuration.json", "environment.json"
+_HELD: dict[Path, IO[str]] = {}  # closing a file would give its lock back
 PACKAGES = ("torch", "sentence-transformers", "transformers", "mteb", "faiss-cpu", "numpy", "scipy", "scikit-learn")
 
 
@@ -31,7 +33,7 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
 
     Raises:
         UserError: The folder holds something else, or a run made with another configuration or other versions of
-            Python and the packages. Nothing is touched then.
+            Python and the packages; nothing is touched then. Or another process is at work in it.
     """
     check_folder(folder)
     try:
@@ -40,6 +42,7 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
                 write_json(folder / name, content)
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}): name another one with --out.") from error
+    _hold(folder)
     recorded, described = folder / CONFIGURATION, folder / ENVIRONMENT
     before = _flat({**read_json(recorded), **_versions(read_json(described))})
     now = _flat({**configuration, **_versions(environment())})
@@ -54,6 +57,24 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
             "repeat that one to resume it, or name another directory with --out."
         )
     delete_leftovers(folder)
+
+
+def _hold(folder: Path) -> None:
+    """Let no other process run in a folder as long as this one lives."""
+    if folder.resolve() in _HELD:
+        return
+    handle = (folder / "lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise UserError(
+            f"Another run is at work in {folder}: wait for it, or name another directory with --out."
+        ) from None
+    except OSError:  # some network file systems have no locks
+        handle.close()
+        return
+    _HELD[folder.resolve()] = handle
 
 
 def _versions(environment: dict[str, Any]) -> dict[str, Any]:

@@ -154,12 +154,12 @@ def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | N
 def _tried(
     encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, revision: str, batch_size: int
 ) -> TaskScores | TaskFailure:
-    """Evaluate one task, so that its failure is no other task's."""
+    """Evaluate one task, so that its failure is no other task's; in smaller batches where a device is too small."""
     try:
-        scores = _evaluated(encoder, source, folder, batch_size)
+        scores = _fitting(encoder, source, folder, batch_size)
     except UserError as error:
         return TaskFailure(source.name, str(error))
-    except (MemoryError, torch.OutOfMemoryError):
+    except MemoryError:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
@@ -173,6 +173,18 @@ def _tried(
         )
     write_json(folder / f"{source.file}.json", {"revision": revision, "scores": asdict(scores)})
     return scores
+
+
+def _fitting(
+    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int
+) -> TaskScores:
+    """Halve the batch until it fits into the memory of the device."""
+    while batch_size > 1:
+        try:
+            return _evaluated(encoder, source, folder, batch_size)
+        except torch.OutOfMemoryError:
+            batch_size //= 2
+    return _evaluated(encoder, source, folder, batch_size)
 
 
 def _evaluated(

@@ -16,7 +16,7 @@ from evaluation.estimate import duration, training_seconds
 from evaluation.files import delete_folder, file_name, new_folder, write_json
 from evaluation.measuring import left_out
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model, load_start_model
-from evaluation.mteb_tasks import revision
+from evaluation.mteb_tasks import identity
 from evaluation.names import check_name
 from evaluation.noise import no_dataset_bars
 from evaluation.report import print_report, wide_console, write_report
@@ -236,11 +236,10 @@ def plan(study: Study, prepared: Sequence[Prepared]) -> str:
 def _measuring(phase: str, study: Study, tasks: Sequence[TaskSource], isotropy_of: str) -> Measuring:
     known = [task.name for task in tasks]
     retrieval = [task.name for task in tasks if task.type == "Retrieval"]
-    identities = [" ".join(filter(None, (revision(task.make()), task.note, task.left_out))) for task in tasks]
     return Measuring(
         phase=phase,
         tasks=tuple(tasks),
-        identities=tuple(identities),
+        identities=tuple(map(identity, tasks)),
         isotropy_of=isotropy_of if isotropy_of in known else (retrieval or known)[0],
         indexes=study.indexes if phase == TEST else (),
         index_seeds=study.index_seeds,

@@ -196,6 +196,8 @@ def _fit(
             logging_steps=max(1, recipe.steps // 30),
             use_cpu=model.device.type == "cpu",
         )
+        # The trainer would split over all GPUs, and multiply the batch by their number.
+        arguments._n_gpu = min(1, arguments.n_gpu)
         bar = TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
         # It passes on the step, for weights that change with it, and logs the weights in force.
         geometry = [GeometryCallback(loss)] if isinstance(loss, RegularizedLoss) else []
@@ -206,8 +208,11 @@ def _fit(
             trainer.remove_callback(PrinterCallback)
             trainer.remove_callback(ProgressCallback)
             trainer.train()
-        except torch.OutOfMemoryError:
-            raise
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"Batches of {recipe.batch_size} do not fit into the memory of {model.device}: give the regime a "
+                "smaller batch_size."
+            ) from error
         except (ValueError, RuntimeError) as error:  # a ValueError of the loss names the column, and often the step
             raise UserError(f"Training stopped: {error}") from error
     if not all(parameter.isfinite().all() for parameter in model.parameters()):

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding, Transformer
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import BertPreTokenizer
+from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from evaluation.data import Corpus, DocPair, split
@@ -62,3 +64,16 @@ def _tokenizer(words: Iterable[str] = WORDS) -> Tokenizer:
     tokenizer.normalizer = Lowercase()
     tokenizer.pre_tokenizer = BertPreTokenizer()
     return tokenizer
+
+
+class SmallDevice(nn.Module):
+    """Has memory for a few texts only."""
+
+    def __init__(self, texts: int) -> None:
+        super().__init__()
+        self.texts = texts
+
+    def forward(self, features):
+        if len(features["sentence_embedding"]) > self.texts:
+            raise torch.OutOfMemoryError("out of memory")
+        return features

@@ -113,6 +113,30 @@ def test_hidden_labels_of_a_test_split_leave_the_other_splits_usable(tmp_path: P
     assert set(task.dataset["default"]) == {"train", "validation"}
 
 
+def test_hidden_scores_are_hidden_and_a_split_that_is_not_evaluated_may_be_constant(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "rated" / "validation.tsv")
+    write_lines(tmp_path / "rated" / "test.tsv", [PAIRS, "a\tb\t-1.0", "c\td\t-1.0"])
+    write_lines(tmp_path / "rated" / "train.tsv", [PAIRS, "a\tb\t5", "c\td\t5"])
+    [source] = resolve_tasks(["rated"], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert list(task.eval_splits) == ["validation"] and set(task.dataset["default"]) == {"train", "validation"}
+
+
+def test_texts_whose_labels_are_all_hidden_are_told(tmp_path: Path) -> None:
+    write_lines(tmp_path / "sst2" / "test.tsv", [LABELS, "a\t-1", "b\t-1"])
+    with pytest.raises(UserError, match=r"test\.tsv: every label or score is -1, so nothing can be scored; give"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_a_linked_folder_has_the_name_of_the_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("first", "second"):
+        write_beir(tmp_path / "store" / name / "data")
+        (tmp_path / "mine" / name).symlink_to(tmp_path / "store" / name / "data")
+    assert [source.name for source in resolve_tasks([], folders=[tmp_path / "mine"])] == ["first", "second"]
+
+
 def test_a_data_set_that_lies_one_folder_too_deep_is_found(tmp_path: Path) -> None:
     write_beir(tmp_path / "books" / "books")
     write_beir(tmp_path / "books" / ".hidden")
@@ -141,7 +165,7 @@ PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tl
         ([PAIRS, "a\tb\t1", "c\td\t1"], ": all 2 scores are 1.0, so there is nothing to rank; give pairs of different"),
         ([LABELED, "a\tb\t2"], ", line 2: the label '2' is neither 1 (the pair means the same) nor 0; call the column"),
         ([LABELED, "a\tb\t1", "c\td\t-1"], ": 1 of 2 labels are -1, which says nothing; take them out."),
-        ([LABELED, "a\tb\t-1"], ": every label is -1, so nothing can be scored; give the labels, or remove"),
+        ([LABELED, "a\tb\t-1"], ": every label or score is -1, so nothing can be scored; give them, or remove"),
         ([LABELED, "a\tb\t1"], ": all 1 labels are 1; give at least two different ones."),
         ([LABELS, "a\t "], ", line 2: the label is empty; give every text one."),
         ([LABELS, "a\tx", "b\tx"], ": all 2 labels are 'x'; give at least two different ones."),

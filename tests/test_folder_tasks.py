@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from shared_data import SHARED
 from small_corpus import static_model
 
+from evaluation import folder_tasks
 from evaluation.errors import UserError
 from evaluation.scores import TaskScores, evaluate
 from evaluation.tasks import TaskSource, resolve_tasks
@@ -70,6 +71,29 @@ def test_a_query_that_is_a_document_does_not_find_itself(tmp_path: Path) -> None
     arguments, numbers = evaluate(static_model(), "own", resolve_tasks([], folders=[tmp_path]), tmp_path / "scores")
     assert arguments.score == pytest.approx(1.0)
     assert numbers.score < 0.9  # the same text, under another id, is found first
+
+
+def test_a_query_with_the_text_of_its_document_says_nothing_about_the_others(tmp_path: Path) -> None:
+    texts = sentences(20, words=12)
+    questions = ["contact us", *[" ".join(text.split()[:6]) for text in texts[1:]]]
+    for name, rows in (("corpus", ["contact us", *texts[1:]]), ("queries", questions)):
+        lines = [json.dumps({"_id": str(i), "text": text}) for i, text in enumerate(rows)]
+        write_lines(tmp_path / "answers" / f"{name}.jsonl", lines)
+    grades = ["0\t1\t1", *[f"{i}\t{i}\t1" for i in range(1, 20)]]
+    write_lines(tmp_path / "answers" / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", *grades])
+    [answers] = evaluate(static_model(), "own", resolve_tasks([], folders=[tmp_path]), tmp_path / "scores")
+    assert answers.score > 0.7
+
+
+def test_a_corpus_is_kept_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrow refuses more than 2 GiB of text in one."""
+    monkeypatch.setattr(folder_tasks, "BLOCK_ROWS", 7)
+    write_beir(tmp_path / "books", documents=20)
+    [source] = resolve_tasks(["books"], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    corpus = task.dataset["default"]["test"]["corpus"]
+    assert len(corpus) == 20 and corpus.data.column("text").num_chunks == 3
 
 
 def test_scores_are_those_of_the_data(folder: Path, results) -> None:

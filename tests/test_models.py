@@ -46,6 +46,13 @@ def test_the_fingerprint_sees_settings_that_are_saved_with_the_model(setting, va
     assert fingerprint(model) != before
 
 
+def test_the_fingerprint_sees_what_a_transformer_computes_with_its_weights(tmp_path):
+    model = transformer_model(tmp_path)
+    before = fingerprint(model)
+    model[0].auto_model.config.hidden_act = "relu"
+    assert fingerprint(model) != before
+
+
 def test_encoding_leaves_the_fingerprint_as_it_was(tmp_path):
     """Truncation and padding are kept in the tokenizer, and set anew by every call."""
     model = transformer_model(tmp_path)

@@ -1,5 +1,7 @@
 """A run directory is continued by the same configuration only, and never half written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from evaluation.errors import UserError
 from evaluation.files import read_json, write_json
 from evaluation.run_directory import open_run
+
+ROOT = Path(__file__).parents[1]
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -59,6 +63,19 @@ def test_a_file_in_the_place_of_a_run_directory_is_refused(tmp_path: Path) -> No
     (tmp_path / "run").write_text("a file")
     with pytest.raises(UserError, match="is not a run directory"):
         open_run(tmp_path / "run", {})
+
+
+def test_a_second_process_is_refused_while_the_first_one_lives(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", {"command": "study"})
+    code = (
+        "import sys; from pathlib import Path; from evaluation.run_directory import open_run\n"
+        "open_run(Path(sys.argv[1]), {'command': 'study'})"
+    )
+    other = [sys.executable, "-c", code, str(tmp_path / "run")]
+    refused = subprocess.run(other, capture_output=True, text=True, cwd=ROOT)
+    assert refused.returncode == 1 and "Another run is at work in" in refused.stderr
+    assert subprocess.run([*other[:-1], str(tmp_path / "free")], cwd=ROOT).returncode == 0
+    assert subprocess.run([*other[:-1], str(tmp_path / "free")], cwd=ROOT).returncode == 0  # the first one has ended
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata
 from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from own_data import sentences, write_lines
-from small_corpus import small_corpus, static_model
+from small_corpus import SmallDevice, small_corpus, static_model
 
 from evaluation.docstring_tasks import DocstringRetrieval
 from evaluation.embeddings import load_texts
@@ -53,6 +53,18 @@ def test_a_task_that_raises_is_one_failure_and_the_others_go_on(tmp_path: Path) 
 def test_what_no_other_task_would_survive_is_raised(error: BaseException, tmp_path: Path) -> None:
     with pytest.raises(type(error)):
         evaluate(static_model(), "small", [raising(error)], tmp_path)
+
+
+@pytest.mark.parametrize("texts", [5, 0])
+def test_a_batch_is_halved_until_it_fits_into_memory(texts: int, tmp_path: Path) -> None:
+    model = static_model()
+    [expected] = evaluate(model, "small", docstring_tasks(small_corpus)[:1], tmp_path / "large")
+    model.append(SmallDevice(texts))
+    [found] = evaluate(model, "small", docstring_tasks(small_corpus)[:1], tmp_path / "small")
+    if texts:
+        assert isinstance(found, TaskScores) and found.score == pytest.approx(expected.score, abs=1e-6)
+    else:
+        assert isinstance(found, TaskFailure) and "(OutOfMemoryError: out of memory)" in found.reason
 
 
 def test_data_that_cannot_be_loaded_are_a_failure(tmp_path: Path) -> None:

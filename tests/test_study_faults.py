@@ -99,7 +99,7 @@ def test_a_run_that_was_killed_at_its_first_file_is_still_a_run_directory(tmp_pa
     (tmp_path / ".configuration.json.0123.tmp").write_text("{")
     open_run(tmp_path, {"command": "study"})
     open_run(tmp_path, {"command": "study"})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["configuration.json", "environment.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["configuration.json", "environment.json", "lock"]
 
 
 def test_leftovers_of_a_killed_process_are_deleted_and_nothing_else(tmp_path, monkeypatch):

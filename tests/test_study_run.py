@@ -18,6 +18,7 @@ from evaluation import cell, study_run
 from evaluation.errors import UserError
 from evaluation.files import read_json
 from evaluation.models import fingerprint, load_model
+from evaluation.mteb_tasks import identity
 from evaluation.report import print_report, read_summary, wide_console, write_report
 from evaluation.study import Grid
 from evaluation.task_source import TaskSource
@@ -317,6 +318,18 @@ def test_pairs_that_a_task_asks_about_are_left_out_and_counted(data, tmp_path):
     sources = replace(sources, pairs=(tmp_path / "pairs",))
     summary = run(untuned(folder, regimes=(regime,), seeds=1), sources, tmp_path / "run")
     assert summary.notes[0] == "leaky trains on 40 rows; 3 pairs that a task asks about were left out."
+
+
+def test_a_worker_with_other_data_measures_nothing(data, tmp_path):
+    _, sources = data
+    [task] = resolve_tasks(["rated"], folders=sources.folders)
+    model = static_model()
+    model.save_pretrained(str(tmp_path / "model"))
+    measuring = cell.Measuring("test", (task,), ("local/rated of old",), "rated", (), 1)
+    start = cell.Cell("start", str(tmp_path / "model"), fingerprint(model), None, "", measuring, tmp_path)
+    cell.run_cell(start)
+    [failure] = start.read()["failures"]
+    assert failure.startswith(f"start: The data of rated are {identity(task)} here and local/rated of old where the")
 
 
 def test_isotropy_of_a_task_that_is_not_in_the_study_is_refused(data, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from small_corpus import small_corpus, static_model, transformer_model
+from small_corpus import SmallDevice, small_corpus, static_model, transformer_model
 
 from evaluation.data import positive_pairs
 from evaluation.errors import UserError
@@ -107,6 +107,14 @@ def test_a_training_that_fails_stops_its_progress_display(tmp_path, pairs):
         trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), recipe=replace(SHORT, learning_rate=1e38))
     new = set(threading.enumerate()) - before
     assert [thread for thread in new if type(thread).__module__ == "rich.live"] == []
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_told_in_a_sentence(tmp_path, pairs):
+    model = static_model()
+    model.append(SmallDevice(2))
+    with pytest.raises(UserError, match=r"^Batches of 16 do not fit into the memory of cpu: give the regime a smaller"):
+        train(model, pairs, Recipe(steps=2, batch_size=16), None, 0, tmp_path / "cell", show_progress=False)
+    assert not (tmp_path / "cell").exists()
 
 
 def test_plain_training_that_diverges_is_no_finished_cell(tmp_path, pairs):
