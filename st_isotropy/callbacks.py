@@ -32,7 +32,8 @@ class GeometryCallback(TrainerCallback):
         loss: The loss given to the trainer, or its dict of losses; regularized losses inside modifiers are found.
 
     Raises:
-        ValueError: If there is no regularized loss.
+        ValueError: If there is no regularized loss; when training begins in several processes, if the losses of several
+            data sets have different regularizers.
 
     Examples:
         >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
@@ -43,6 +44,7 @@ class GeometryCallback(TrainerCallback):
 
     def __init__(self, loss: nn.Module | Mapping[str, nn.Module]) -> None:
         roots = _by_prefix(loss) if isinstance(loss, Mapping) else {"": loss}
+        self.roots = list(roots.values())
         self.penalties = {
             prefix: next(each.penalties for each in root.modules() if isinstance(each, RegularizedLoss))
             for prefix, root in roots.items()
@@ -70,6 +72,21 @@ class GeometryCallback(TrainerCallback):
         callback = cls(trainer.loss)
         trainer.callback_handler.callbacks.insert(0, callback)
         return callback
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Refuse losses of several data sets that would log different terms.
+
+        Processes can be at different data sets in one step, and the trainer would wait for ever at its first log entry.
+        """
+        terms = {tuple(sorted(_terms(root))) for root in self.roots}
+        if args.world_size > 1 and len(terms) > 1:
+            named = " and ".join(", ".join(each) or "none" for each in sorted(terms))
+            raise ValueError(
+                f"with several processes the losses of all data sets must have the same regularizers, but they have "
+                f"{named}; wrap each in a RegularizedLoss, with weight 0 where a term shall not count."
+            )
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -125,6 +142,15 @@ class GeometryCallback(TrainerCallback):
                 state.log_history[-1].update(geometry)
 
 
+def _terms(root: nn.Module) -> set[str]:
+    return {
+        regularizer.name
+        for each in root.modules()
+        if isinstance(each, RegularizedLoss)
+        for regularizer, _ in each.penalties.regularizers
+    }
+
+
 def _by_prefix(losses: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
     """Each different loss under the names of its data sets."""
     names: dict[nn.Module, list[str]] = {}
@@ -135,7 +161,8 @@ def _by_prefix(losses: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
 
 def describe(snapshot: Snapshot) -> dict[str, float]:
     """Measure a snapshot; the means over its clouds, without those if there are none."""
-    clouds = [as_cloud(points.cpu(), "cosine") for points in snapshot.clouds]  # in float64, which not every device has
+    # On the CPU, as not every device has float64, and on every point, as the penalty is.
+    clouds = [as_cloud(points.cpu(), "cosine", sample_size=len(points)) for points in snapshot.clouds]
     measures = {
         "persistent_entropy": [persistent_entropy(cloud, normalize=False) for cloud in clouds],
         "normalized_persistent_entropy": [persistent_entropy(cloud) for cloud in clouds],

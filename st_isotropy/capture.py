@@ -67,6 +67,24 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
             del encoder.forward
 
 
+def batch_passes(passes: list[ForwardPass], features: list[dict[str, Any]]) -> list[ForwardPass]:
+    """Keep the passes that computed the columns of a batch, in the order of the columns.
+
+    Most losses call the encoder on the very dicts they are given, whatever else they encode and in whatever order.
+    Others merge like columns into one; then it is the first passes over as many inputs.
+
+    Args:
+        passes: All passes.
+        features: The columns of the batch.
+    """
+    own: dict[int, ForwardPass] = {}
+    for each in passes:
+        own.setdefault(id(each.features), each)
+    if all(id(column) in own for column in features):
+        return [own[id(column)] for column in features]
+    return first_sweep(passes, sum(map(count_rows, features)))
+
+
 def first_sweep(passes: list[ForwardPass], rows: int) -> list[ForwardPass]:
     """Keep the first pass over each features dict, until the inputs of the batch are complete.
 

@@ -31,7 +31,8 @@ class Defect:
     """A way in which a cloud is not isotropic.
 
     Attributes:
-        name: The defect: cone, rogue dimensions, low rank, hubs or clusters.
+        name: The defect: cone, rogue dimensions, dominant direction, low rank, hubs, hubs of these queries or uneven
+            bars.
         level: 1 when it is worth a look, 2 when it is strong.
         evidence: The measures that show it.
         advice: What is likely to help.
@@ -93,9 +94,15 @@ RULES = (
     ),
     _Rule(
         "rogue dimensions",
-        ("largest_coordinate_share", "largest_coordinate_share_centered", "first_component_share"),
+        ("largest_coordinate_share", "largest_coordinate_share_centered"),
         "If only the uncentered share is large, center the embeddings; otherwise remove the leading components "
         "(posthoc.AllButTheTop) or flatten the spectrum (posthoc.SpectralPower).",
+    ),
+    _Rule(
+        "dominant direction",
+        ("first_component_share",),
+        "Look at the projection: two groups of texts lie along one direction, and are no defect. Otherwise remove the "
+        "leading components (posthoc.AllButTheTop) or flatten the spectrum (posthoc.SpectralPower).",
     ),
     _Rule(
         "low rank",
@@ -105,14 +112,20 @@ RULES = (
     ),
     _Rule(
         "hubs",
-        ("hubness_skewness", "anti_hub_share", "hubness_skewness_queries", "anti_hub_share_queries"),
+        ("hubness_skewness", "anti_hub_share"),
         "Center first: hubs often come from the cone. Then try Whitening, or train with MSTLength or KoLeo.",
     ),
     _Rule(
-        "clusters",
+        "hubs of these queries",
+        ("hubness_skewness_queries", "anti_hub_share_queries"),
+        "Queries that ask about the same things find the same rows, and that is no defect of the embeddings. Where the "
+        "queries are many and ask about everything, treat it as hubs.",
+    ),
+    _Rule(
+        "uneven bars",
         ("persistent_entropy",),
-        "Look at the projection and for near-duplicates first: clusters are often topics, and no defect. "
-        "PersistentEntropy in training evens the bars.",
+        "Look for near-duplicates and tight clusters first: these are often repeats and topics, and no defect. A few "
+        "clusters far apart hardly show here. PersistentEntropy in training evens the bars.",
     ),
 )
 

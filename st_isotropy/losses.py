@@ -15,8 +15,8 @@ from st_isotropy.barcodes.rips import Engine
 from st_isotropy.barcodes.selection import Selection
 from st_isotropy.capture import (
     EncoderPlace,
+    batch_passes,
     count_rows,
-    first_sweep,
     intercepted_gradient_cache,
     nested_losses,
     recorded_forward,
@@ -140,8 +140,13 @@ class RegularizedLoss(nn.Module):
             base = LossTerms.of(self.loss(features, labels))
         if not passes:
             raise ValueError(f"{type(self.loss).__name__} did not call its model, so there is nothing to regularize.")
-        rows = sum(map(count_rows, features))
-        sweep = [each.rows for each in first_sweep(without_guidance(passes), rows)]
+        sweep = [each.rows for each in batch_passes(without_guidance(passes), features)]
+        for each in sweep:
+            if len(each.embeddings) % batch_size:
+                raise ValueError(
+                    f"{type(self.loss).__name__} called its model on {len(each.embeddings)} inputs, while the columns "
+                    f"of the batch have {batch_size}, so they cannot be told apart; let it call it on whole columns."
+                )
         columns = [column for rows in sweep for column in rows.split(batch_size)]
         sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
         return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))

@@ -39,7 +39,8 @@ def write_page(diagnosis: Diagnosis, embeddings: Points) -> str:
         ValueError: If jinja2 or matplotlib is missing, naming the extra to install.
     """
     cloud = as_cloud(embeddings, diagnosis.similarity, sample_size=diagnosis.sample_size, seed=diagnosis.seed)
-    isotropic = Cloud(simulate_isotropic(*cloud.points.shape, seed=diagnosis.seed), sample_size=diagnosis.sample_size)
+    count, width = cloud.points.shape
+    isotropic = Cloud(simulate_isotropic(count, width, seed=diagnosis.seed), sample_size=diagnosis.sample_size)
     figures = [
         (title, caption, draw(partial(plot, cloud=cloud, isotropic=isotropic), plot.__name__))
         for title, caption, plot in PLOTS

@@ -128,7 +128,8 @@ class Penalties:
         if isinstance(weight, BalancedWeight):
             if not penalty.requires_grad:
                 return 1.0
-            return weight.balance(_row_norms(objective()), _row_norms(gradients(penalty, sources))).to(penalty)
+            norms = _row_norms(objective()), _row_norms(gradients(penalty, sources))
+            return weight.balance(*norms, across_devices=self.gather_across_devices).to(penalty)
         return weight
 
 

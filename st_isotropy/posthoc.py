@@ -36,7 +36,7 @@ class PostHoc(ABC):
 
         Args:
             model: The model; it is not changed. The map acts before a `truncate_dim`, as every module does.
-            texts: Texts that the model will not be evaluated on.
+            texts: Texts that the model will not be evaluated on; encoded as documents.
             batch_size: Texts per forward pass.
 
         Returns:
@@ -54,7 +54,7 @@ class PostHoc(ABC):
         if isinstance(texts, str):
             raise ValueError("A transform is fitted on a list of texts, but this is a single text.")
         with model.truncate_embeddings(None):
-            embeddings = model.encode(list(texts), batch_size=batch_size, show_progress_bar=False)
+            embeddings = model.encode_document(list(texts), batch_size=batch_size, show_progress_bar=False)
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)
 
     def fit_embeddings(self, embeddings: np.ndarray | Tensor) -> Dense:

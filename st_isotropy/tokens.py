@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from torch import Tensor, nn
 
 
@@ -19,11 +19,13 @@ class TokenLayers:
         layers: Indices of hidden layers; 0 is the embedding layer, -1 the last.
         max_points: At most this many tokens form a cloud.
         special_ids: Ids of tokens that are left out, besides padding.
+        with_prompt: Whether a prompt's tokens count, as they do where the model's pooling includes them.
     """
 
     layers: tuple[int, ...]
     max_points: int
     special_ids: tuple[int, ...]
+    with_prompt: bool = True
 
     @classmethod
     def of(cls, model: SentenceTransformer, layers: tuple[int, ...], max_points: int) -> "TokenLayers":
@@ -44,10 +46,11 @@ class TokenLayers:
             raise ValueError(f"layers must name hidden layers from {-depth} to {depth - 1}, got {list(layers)}.")
         if max_points < 3:
             raise ValueError(f"max_points must be at least 3, got {max_points}: fewer tokens have no two bars.")
-        return cls(layers, max_points, tuple(model.tokenizer.all_special_ids))
+        with_prompt = all(each.include_prompt for each in model if isinstance(each, Pooling))
+        return cls(layers, max_points, tuple(model.tokenizer.all_special_ids), with_prompt)
 
     def mask(self, features: dict[str, Any]) -> Tensor:
-        """Mark the tokens that are neither padding nor special, shape `(rows, tokens)`.
+        """Mark the tokens that are neither padding nor special nor of a prompt left out, shape `(rows, tokens)`.
 
         Raises:
             ValueError: If the model's batches are not padded.
@@ -59,7 +62,12 @@ class TokenLayers:
             )
         ids = features["input_ids"]
         special = torch.tensor(self.special_ids, device=ids.device, dtype=ids.dtype)
-        return features["attention_mask"].bool() & ~torch.isin(ids, special)
+        attended = features["attention_mask"]
+        kept = attended.bool() & ~torch.isin(ids, special)
+        if self.with_prompt or "prompt_length" not in features:
+            return kept
+        length = torch.as_tensor(features["prompt_length"], device=ids.device).flatten()[0]
+        return kept & (attended.cumsum(dim=1) > length)  # counted from the first token that is no padding
 
     def select(self, output: dict[str, Any]) -> tuple[Tensor, ...]:
         """Take the listed layers from a model's output, each of shape `(rows, tokens, d)`."""

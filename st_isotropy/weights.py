@@ -61,8 +61,9 @@ class BalancedWeight:
     """A weight found anew in each step from the gradients at the embeddings (`weight="auto"`).
 
     It is the weight at which the median row norm of the term's gradient is `fraction` of the median row norm of the
-    objective's, over the rows that have a gradient; it is detached, capped, and averaged over the processes that have
-    one. Medians, because a single near-duplicate pair can carry nearly all of the entropy's squared gradient.
+    objective's, over the rows that have a gradient. It is detached and capped, and where clouds are gathered over
+    processes it is averaged over those that have one. Medians, because a single near-duplicate pair can carry nearly
+    all of the entropy's squared gradient.
 
     Attributes:
         fraction: Share of the objective's gradient; negative as a control that maximizes the penalty.
@@ -78,12 +79,14 @@ class BalancedWeight:
         if not 0 < self.cap < math.inf:
             raise ValueError(f"cap must be a positive finite number, got {self.cap!r}.")
 
-    def balance(self, objective: Tensor, term: Tensor) -> Tensor:
+    def balance(self, objective: Tensor, term: Tensor, across_devices: bool = False) -> Tensor:
         """Compute the weight.
 
         Args:
             objective: Row norms of the objective's gradient at the embeddings, shape `(rows,)`.
             term: Row norms of the unweighted term's gradient, shape `(rows,)`.
+            across_devices: Average over all processes. Without it each balances its own batch, which with several
+                data sets can be one of another objective.
 
         Returns:
             The weight as a 0-dim tensor; 0 when either has no gradient at all.
@@ -93,7 +96,7 @@ class BalancedWeight:
         weight = objective.new_zeros(())
         if found:
             weight = (self.fraction * objective.median() / term.median()).clamp(-self.cap, self.cap)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
+        if across_devices and torch.distributed.is_available() and torch.distributed.is_initialized():
             sums = torch.stack([weight, torch.full_like(weight, found)])
             torch.distributed.all_reduce(sums)
             weight = sums[0] / sums[1].clamp(min=1)

@@ -129,13 +129,16 @@ def main(folder, texts_file, out):
         results[name] = measure(name, folder, texts, rows, distributed, gather_across_devices=True)
     name = "in-batch negatives, gathered"
     results["alone"] = measure(name, folder, texts, rows, distributed)
-    balanced = measure(name, folder, texts, rows, distributed, weight=BalancedWeight(0.1))
+    balanced = measure(name, folder, texts, rows, distributed, weight=BalancedWeight(0.1), gather_across_devices=True)
     weights = [None] * dist.get_world_size()
     dist.all_gather_object(weights, balanced["weight"])
     results["balanced weights"] = weights
     # Only the first process has a cloud, and with it a gradient.
     norms = torch.ones(4) * (dist.get_rank() == 0)
-    results["balance of one"] = BalancedWeight(0.1).balance(norms, norms).item()
+    results["balance of one"] = BalancedWeight(0.1).balance(norms, norms, across_devices=True).item()
+    results["balance of each"] = [None] * dist.get_world_size()
+    own = BalancedWeight(0.1).balance(norms, norms).item()
+    dist.all_gather_object(results["balance of each"], own)
     results["trainer"] = train(folder, texts, half, gather_across_devices=True)
     errors = [None] * dist.get_world_size()
     dist.all_gather_object(errors, broken_row(folder, texts, rows))

@@ -1,6 +1,7 @@
 """Geometry and weights in the training log."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,10 +14,13 @@ from sentence_transformers.sentence_transformer.losses import (
     MultipleNegativesRankingLoss,
 )
 from torch.nn.functional import normalize
+from transformers import TrainerControl, TrainerState
 
 from st_isotropy import GeometryCallback, MSTLength, PersistentEntropyLoss, RegularizedLoss, WeightSchedule
 from st_isotropy.barcodes import barcode
+from st_isotropy.callbacks import describe
 from st_isotropy.entropy import persistent_entropy
+from st_isotropy.penalties import Snapshot
 
 GEOMETRY = {
     "persistent_entropy",
@@ -254,3 +258,26 @@ def test_a_loss_without_regularizers_cannot_be_followed(model):
         ValueError, match="there is no RegularizedLoss or PersistentEntropyLoss in CosineSimilarityLoss"
     ):
         GeometryCallback(CosineSimilarityLoss(model))
+
+
+def test_a_large_cloud_is_measured_whole():
+    points = torch.randn(2100, 6, generator=torch.Generator().manual_seed(0))
+    measured = describe(Snapshot([points], 0, {}, {}))
+    lengths = barcode(normalize(points.double(), dim=1)).lengths
+    assert measured["bars"] == len(lengths) == 2099
+    assert measured["mst_length"] == pytest.approx(lengths.mean().item())
+
+
+def test_several_processes_need_the_same_terms_for_all_data_sets(model, tmp_path):
+    losses = {
+        "a": PersistentEntropyLoss(model, CosineSimilarityLoss(model)),
+        "b": RegularizedLoss(model, MultipleNegativesRankingLoss(model), MSTLength()),
+    }
+    arguments = SentenceTransformerTrainingArguments(str(tmp_path), report_to=[])
+    callback = GeometryCallback(losses)
+    callback.on_train_begin(arguments, TrainerState(), TrainerControl())  # one process: each may have its own
+    several = SimpleNamespace(world_size=2)
+    with pytest.raises(ValueError, match=r"the same regularizers, but they have mst_length and persistent_entropy"):
+        callback.on_train_begin(several, TrainerState(), TrainerControl())
+    alike = {**losses, "b": PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=0.0)}
+    GeometryCallback(alike).on_train_begin(several, TrainerState(), TrainerControl())

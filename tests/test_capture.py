@@ -22,6 +22,11 @@ class Custom(nn.Module):
 
 
 ENCODE = {
+    "in reverse": lambda model, features: [model(each)["sentence_embedding"] for each in reversed(features)][::-1],
+    "after other texts": lambda model, features: [
+        *(torch.no_grad()(model)(model.preprocess(["a fish", "the sea", "one star"] * 3)).values() and []),
+        *(model(each)["sentence_embedding"] for each in features),
+    ],
     "one by one": lambda model, features: [model(each)["sentence_embedding"] for each in features],
     "the first alone, the rest merged": embed_columns,
     "all merged": lambda model, features: embed_columns(model, features, separate_first=False),
@@ -89,3 +94,17 @@ def test_a_loss_of_ones_own_may_call_something_else_its_loss(model):
     custom = Custom(model, ENCODE["one by one"])
     custom.loss = nn.MSELoss()
     assert EncoderPlace.find(custom, model) == EncoderPlace(0, "backbone")
+
+
+def test_columns_that_are_encoded_in_parts_are_refused(model, sentences):
+    def in_parts(model, features):
+        parts = [
+            {name: value[at : at + 4] for name, value in each.items() if isinstance(value, torch.Tensor)}
+            for each in features
+            for at in (0, 4, 8)
+        ]
+        return [model(each)["sentence_embedding"] for each in parts]
+
+    loss = RegularizedLoss(model, Custom(model, in_parts), MSTLength())
+    with pytest.raises(ValueError, match=r"^Custom called its model on 4 inputs, while the columns of the batch have"):
+        loss([model.preprocess(sentences(12, seed=seed)) for seed in (1, 2)], torch.zeros(12))

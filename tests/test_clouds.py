@@ -254,6 +254,22 @@ def test_frozen_columns_leave_the_gradient_to_the_others(model, texts):
     torch.testing.assert_close(trained, model[0].auto_model.embeddings.word_embeddings.weight.grad)
 
 
+@pytest.mark.parametrize("padded_left", [False, True])
+def test_a_prompt_that_pooling_leaves_out_gives_no_tokens(bert_folder, padded_left):
+    transformer = Transformer(bert_folder)
+    pooling = Pooling(transformer.get_embedding_dimension(), include_prompt=False)
+    model = SentenceTransformer(modules=[transformer, pooling], device="cpu")
+    if padded_left:
+        model.tokenizer.padding_side = "left"
+    layers = TokenLayers.of(model, (-1,), 512)
+    texts = ["a cat", "two big dogs"]
+    plain, prompted = (layers.mask(model.preprocess(texts, prompt=prompt)) for prompt in (None, "query one "))
+    assert plain.sum(dim=1).tolist() == prompted.sum(dim=1).tolist() == [2, 3]
+    pooling.include_prompt = True
+    counted = TokenLayers.of(model, (-1,), 512).mask(model.preprocess(texts, prompt="query one "))
+    assert counted.sum(dim=1).tolist() == [4, 5]
+
+
 def test_tokens_without_padding_are_refused_with_the_setting_that_pads():
     layers = TokenLayers((-1,), 512, (0,))
     flattened = {"input_ids": torch.ones(1, 9), "cu_seq_lens_q": torch.tensor([0, 2, 5, 9])}

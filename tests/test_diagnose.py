@@ -67,8 +67,33 @@ def test_each_defect_is_recognized_on_a_cloud_that_has_it():
     assert defects(gaussian(400, 4) @ subspace.T)["low rank"] >= 1
     assert defects(rows + 8 * everywhere)["hubs"] >= 1
     centers = 5 * gaussian(8, seed=2)
-    assert defects(centers[torch.arange(400) % 8] + 0.02 * rows)["clusters"] >= 1
-    assert "clusters" not in defects(rows + 8 * everywhere)
+    assert defects(centers[torch.arange(400) % 8] + 0.02 * rows)["uneven bars"] >= 1
+    assert "uneven bars" not in defects(rows + 8 * everywhere)
+
+
+def test_two_groups_are_a_direction_and_no_rogue_dimension():
+    center = gaussian(1, 32, seed=2)[0]
+    found = defects(torch.where(torch.arange(400)[:, None] % 2 == 0, center, -center) + 0.3 * gaussian())
+    assert found["dominant direction"] >= 1 and "rogue dimensions" not in found
+
+
+def test_queries_about_one_thing_make_hubs_of_their_own():
+    queries = simulate_isotropic(50, 64, seed=7) + 3 * simulate_isotropic(1, 64, seed=8)
+    assert set(defects(simulate_isotropic(1000, 64, seed=3), queries=queries)) == {"hubs of these queries"}
+
+
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_norms_that_differ_are_no_defect_of_directions(similarity):
+    norms = torch.exp(0.4 * torch.randn(1000, generator=torch.Generator().manual_seed(1)))
+    assert defects(simulate_isotropic(1000, 64, seed=3) * norms[:, None], similarity=similarity) == {}
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_a_model_that_collapsed_up_to_rounding_is_one_point(similarity):
+    row = simulate_isotropic(1, 64, seed=3)
+    shaken = torch.nextafter(row, row + torch.randint(-1, 2, (300, 64), generator=torch.Generator().manual_seed(1)))
+    with pytest.raises(ValueError, match="All 300 embeddings coincide"):
+        diagnose(shaken, similarity=similarity)
 
 
 def test_stronger_defects_come_first_with_their_evidence():

@@ -76,7 +76,7 @@ def test_without_gathering_each_process_has_clouds_of_its_own(two_processes, one
     assert two_processes["alone"]["penalty"] == pytest.approx(sum(halves) / 2, rel=1e-5)
 
 
-def test_a_balanced_weight_is_the_same_in_every_process(two_processes):
+def test_a_balanced_weight_of_gathered_clouds_is_the_same_in_every_process(two_processes):
     first, second = two_processes["balanced weights"]
     assert first == second > 0
 
@@ -87,3 +87,6 @@ def test_a_broken_row_of_one_process_stops_all(two_processes):
 
 def test_a_process_without_a_gradient_does_not_lower_a_balanced_weight(two_processes):
     assert two_processes["balance of one"] == pytest.approx(0.1)
+    assert two_processes["balance of each"] == pytest.approx(
+        [0.1, 0.0]
+    )  # nothing is gathered: they may be at other data

@@ -36,6 +36,15 @@ def test_projecting_out_the_mean_leaves_nothing_along_it():
     assert torch.allclose(outcome, rows() - torch.outer(rows() @ direction, direction), atol=1e-5)
 
 
+def test_a_transform_is_fitted_on_texts_as_documents(model, sentences):
+    model.prompts = {"query": "query ", "document": "document "}
+    texts = sentences(40, seed=1)
+    model.append(Center().fit(model, texts))
+    assert (
+        np.abs(model.encode_document(texts).mean(axis=0)).max() < 1e-6 < np.abs(model.encode(texts).mean(axis=0)).max()
+    )
+
+
 def test_all_but_the_top_leaves_the_other_principal_components():
     pca = PCA().fit(rows().double().numpy())
     outcome = fitted(AllButTheTop(2), rows()).numpy() @ pca.components_.T

@@ -15,6 +15,7 @@ from st_isotropy.metrics.definitions import CATALOGUE
 
 # Rows of the simulated cloud whose neighbors are searched; isotropic hubness does not change from 2,000 to 20,000 rows.
 MOST_SEARCHED = 10_000
+MOST_NORMS = 1001
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,8 @@ def isotropy(
     seconds = {kind: as_cloud(rows, cloud.similarity) for kind, rows in others.items() if rows is not None}
     chosen = check_names(names, frozenset(seconds))
     count, width = cloud.points.shape
-    radius = float(f"{cloud.points.norm(dim=1).square().mean().sqrt().item():.6g}")
     asking = len(seconds["queries"].points) if "queries" in seconds else 0
-    isotropic = isotropic_values(chosen, count, width, asking, radius, cloud.sample_size, cloud.seed)
+    isotropic = isotropic_values(chosen, count, width, asking, _norms(cloud), cloud.sample_size, cloud.seed)
     measures = {}
     for name in chosen:
         value = CATALOGUE[name].compute(cloud, seconds.get(CATALOGUE[name].second or ""))
@@ -122,11 +122,11 @@ def isotropic_values(
     count: int,
     width: int,
     asking: int = 0,
-    radius: float = 1.0,
+    norms: tuple[float, ...] = (1.0,),
     sample_size: int = 2000,
     seed: int = 0,
 ) -> Mapping[str, float]:
-    """Compute what each measure gives for `count` rows uniform on a sphere in `width` dimensions.
+    """Compute what each measure gives for `count` rows whose directions are uniform in `width` dimensions.
 
     Closed forms are used where there are any. Otherwise one cloud is simulated; its neighbors are searched among at
     most `MOST_SEARCHED` rows.
@@ -136,7 +136,8 @@ def isotropic_values(
         count: Number of rows.
         width: Number of dimensions.
         asking: Number of queries, which are uniform on the sphere too.
-        radius: Norm of each row.
+        norms: Quantiles of the norms of the rows, evenly spaced from the least to the largest. How norms are spread is
+            no matter of direction, but neighbors by dot product and by distance depend on it.
         sample_size: Most rows that measures over all pairs run on.
         seed: Seed of the simulation.
 
@@ -146,14 +147,14 @@ def isotropic_values(
     values = {name: each(count, width) for name in names if (each := CATALOGUE[name].closed_form) is not None}
     if len(values) == len(names):
         return MappingProxyType(values)
-    cloud = Cloud(simulate_isotropic(count, width, radius, seed), sample_size=sample_size, seed=seed)
+    cloud = Cloud(simulate_isotropic(count, width, norms, seed), sample_size=sample_size, seed=seed)
     searched, queries = cloud, None
     if count > MOST_SEARCHED:
         searched = Cloud(cloud.points[:MOST_SEARCHED])
     if asking:
         # Queries are thinned like the corpus, so that a row is found as often on average.
         thinned = max(1, round(asking * len(searched.points) / count))
-        queries = Cloud(simulate_isotropic(thinned, width, radius, seed + 1))
+        queries = Cloud(simulate_isotropic(thinned, width, norms, seed + 1))
     for name in names:
         definition = CATALOGUE[name]
         if definition.closed_form is None:
@@ -162,10 +163,22 @@ def isotropic_values(
     return MappingProxyType(values)
 
 
-def simulate_isotropic(count: int, width: int, radius: float = 1.0, seed: int = 0) -> torch.Tensor:
-    """Draw `count` rows uniformly from the sphere of the given radius in `width` dimensions, in float32."""
-    rows = np.random.default_rng(seed).standard_normal((count, width), dtype=np.float32)
-    return normalize(torch.from_numpy(rows), dim=1) * radius
+def simulate_isotropic(count: int, width: int, norms: tuple[float, ...] = (1.0,), seed: int = 0) -> torch.Tensor:
+    """Draw `count` rows in float32, with uniform directions in `width` dimensions and norms of the given quantiles."""
+    generator = np.random.default_rng(seed)
+    rows = generator.standard_normal((count, width), dtype=np.float32)
+    places = generator.permutation(count) / max(count - 1, 1)
+    drawn = np.interp(places, np.linspace(0, 1, len(norms)), norms).astype(np.float32)
+    return normalize(torch.from_numpy(rows), dim=1) * torch.from_numpy(drawn)[:, None]
+
+
+def _norms(cloud: Cloud) -> tuple[float, ...]:
+    """Quantiles of the norms, rounded, so that clouds alike share a simulation."""
+    if cloud.similarity == "cosine":
+        return (1.0,)
+    norms = cloud.points.norm(dim=1).cpu().numpy()
+    quantiles = np.quantile(norms, np.linspace(0, 1, min(len(norms), MOST_NORMS)))
+    return tuple(float(f"{norm:.4g}") for norm in quantiles)
 
 
 def read_measure(name: str, value: float, isotropic: float, cloud: Cloud) -> Measure:

@@ -15,8 +15,7 @@ from st_isotropy.metrics.neighbors import k_occurrences
 Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
 
 BLOCK_ROWS = 8192
-# Below this share of the mean squared norm, variance is rounding: the rows are one point.
-_ROUNDING = 1e-20
+ROUNDINGS = 4  # rows that differ by so many units in the last place are one point
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +75,8 @@ class Cloud:
         return self._eigenvalues(self.second_moments)
 
     def _eigenvalues(self, matrix: Tensor) -> Tensor:
-        if matrix.trace() <= _ROUNDING * self.second_moments.trace():
+        rounding = (ROUNDINGS * torch.finfo(self.points.dtype).eps) ** 2
+        if matrix.trace() <= rounding * self.second_moments.trace():
             return torch.zeros_like(self.mean)
         return torch.linalg.eigvalsh(matrix).flip(0).clamp(min=0)
 

@@ -209,14 +209,22 @@ CATALOGUE: dict[str, Definition] = {
     "persistent_entropy": Definition(
         lambda cloud, _: topology.persistent_entropy(cloud),
         limits=(0.01, 0.05),
-        readings=("bars are alike", "some bars stand out: clusters", "few bars stand out: tight clusters"),
+        readings=(
+            "bars are alike",
+            "uneven bars: near-duplicates or clusters",
+            "very uneven bars: near-duplicates or tight clusters",
+        ),
         distance=_shortfall,
         scope="sample",
     ),
     "persistent_entropy_nats": Definition(
         lambda cloud, _: topology.persistent_entropy(cloud, normalize=False),
         limits=(0.08, 0.4),
-        readings=("bars are alike", "some bars stand out: clusters", "few bars stand out: tight clusters"),
+        readings=(
+            "bars are alike",
+            "uneven bars: near-duplicates or clusters",
+            "very uneven bars: near-duplicates or tight clusters",
+        ),
         distance=_shortfall,
         high=lambda n, d: math.log(max(n - 1, 2)),
         scope="sample",
