@@ -479,7 +479,7 @@ def test_a_cell_is_sent_to_a_process_without_data(data):
     folder, sources = data
     study = small_study(folder, test=("found", "docstrings"))
     tasks = resolve_tasks(study.test, sources.mirror, sources.folders)
-    measuring = study_run._measuring("test", study, tasks)
+    measuring = study_run._measuring("test", study, tasks, "")
     assert len(pickle.dumps(measuring)) < 20_000
 
 
