@@ -4,8 +4,6 @@ Tasks share rows under different names, too: three quarters of the pairs of STSB
 to STS15. What a test task asks about is left out of the validation tasks of its kind.
 """
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
@@ -15,6 +13,7 @@ from typing import Any
 from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
+from evaluation.files import short_hash
 from evaluation.loading import load
 from evaluation.mteb_tasks import single_tasks
 from evaluation.task_rows import (
@@ -74,7 +73,7 @@ def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
         source,
         make=partial(_without, source.make, dropped_texts),
         note=f"{source.note} {note}".strip(),
-        left_out=hashlib.sha256(json.dumps(dropped_texts).encode()).hexdigest()[:16],
+        left_out=short_hash(dropped_texts),
     )
 
 

@@ -5,8 +5,6 @@ same run directory and no cell is ever taken for another.
 """
 
 import copy
-import hashlib
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +20,7 @@ from sentence_transformers import SentenceTransformer
 from threadpoolctl import threadpool_limits
 
 from evaluation.errors import UserError
-from evaluation.files import delete_folder, file_name, read_json, write_json
+from evaluation.files import delete_folder, file_name, read_json, short_hash, write_json
 from evaluation.measuring import MEASURES, measure
 from evaluation.models import fingerprint, load_start_model
 from evaluation.mteb_tasks import identity
@@ -147,11 +145,6 @@ class Cell:
     def read(self) -> dict[str, Any]:
         """What was measured."""
         return read_json(self.path)
-
-
-def short_hash(content: Any) -> str:
-    """Hash of plain JSON values."""
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 
 def run_cell(cell: Cell) -> float:

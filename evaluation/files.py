@@ -139,6 +139,11 @@ def open_text(path: Path) -> TextIO:
     return cast(TextIO, opener(path, "rt", encoding="utf-8-sig"))
 
 
+def short_hash(content: Any) -> str:
+    """Hash of plain JSON values."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
 def folder_hash(folder: Path) -> str:
     """Hash of the names and contents of all files in a folder, hidden ones left out; see `files_hash`."""
     paths = {path.relative_to(folder): path for path in sorted(_files(folder, frozenset()))}

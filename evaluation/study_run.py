@@ -137,10 +137,10 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     if VALIDATION in of_phase:
         of_phase[VALIDATION] = apart(of_phase[VALIDATION], of_phase[TEST])
     tasks = {task.name: task for each in of_phase.values() for task in each}
-    isotropy_of = ""
-    if study.isotropy_of:
-        isotropy_of = resolve_tasks([study.isotropy_of], sources.mirror, sources.folders)[0].name
-        check_name("test task of the study, for isotropy_of,", isotropy_of, [task.name for task in of_phase[TEST]])
+    isotropy_of, tested = study.isotropy_of, [task.name for task in of_phase[TEST]]
+    if isotropy_of and isotropy_of not in tested:  # the usual split by name is the task without it
+        isotropy_of = resolve_tasks([isotropy_of], sources.mirror, sources.folders)[0].name
+        check_name("test task of the study, for isotropy_of,", isotropy_of, tested)
     measurings = {phase: _measuring(phase, study, each, isotropy_of) for phase, each in of_phase.items()}
     open_run(folder, {"command": "study"})
     with console.status("Preparing models and training pairs"):
@@ -247,9 +247,10 @@ def _measuring(phase: str, study: Study, tasks: Sequence[TaskSource], isotropy_o
 
 
 def _isotropy_note(measurings: dict[str, Measuring]) -> str:
-    chosen_on = {each.isotropy_of for phase, each in measurings.items() if phase == VALIDATION}
-    while_chosen = "".join(f", and where settings are chosen on those of {task}" for task in chosen_on)
-    return f"Isotropy is measured on the texts of {measurings[TEST].isotropy_of}{while_chosen}."
+    note = f"Isotropy is measured on the texts of {measurings[TEST].isotropy_of}"
+    if VALIDATION in measurings:
+        note += f", and where settings are chosen on those of {measurings[VALIDATION].isotropy_of}"
+    return f"{note}."
 
 
 def measure_starts(running: Running, prepared: Sequence[Prepared]) -> dict[tuple[str, str], dict[str, Any]]:

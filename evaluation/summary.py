@@ -147,9 +147,8 @@ class Section:
 
         Where that measure has no interval for any pair, because there is one run only, each measure of the group that
         has one and counts speaks for itself; where none has, the group is undecided, as it is for a pair that lacks a
-        part of the measure. Where a group has several findings, of several
-        pairs or measures, their p-values are adjusted after Holm, and a difference that does not survive it counts as
-        none.
+        part of the measure. Where a group has several findings, of several pairs or measures, their p-values are
+        adjusted after Holm, and a difference that does not survive it counts as none.
         """
         pairs = dict.fromkeys(pair for row in self.rows for pair in row.comparisons)
         found = [

@@ -1,6 +1,6 @@
 """The trainer's side: the global step for weight schedules, and the geometry of a batch in the training log."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
@@ -13,7 +13,7 @@ from transformers.training_args import TrainingArguments
 from st_isotropy.losses import RegularizedLoss
 from st_isotropy.metrics import average_cosine, isoscore, mean_mst_length, persistent_entropy
 from st_isotropy.metrics.cloud import as_cloud
-from st_isotropy.penalties import Snapshot
+from st_isotropy.penalties import Penalties, Snapshot
 
 
 class GeometryCallback(TrainerCallback):
@@ -44,15 +44,10 @@ class GeometryCallback(TrainerCallback):
 
     def __init__(self, loss: nn.Module | Mapping[str, nn.Module]) -> None:
         roots = _by_prefix(loss) if isinstance(loss, Mapping) else {"": loss}
-        self.roots = list(roots.values())
-        self.penalties = {
-            prefix: next(each.penalties for each in root.modules() if isinstance(each, RegularizedLoss))
-            for prefix, root in roots.items()
-            if any(isinstance(each, RegularizedLoss) for each in root.modules())
-        }
-        self.scheduled = [
-            each.penalties for root in roots.values() for each in root.modules() if isinstance(each, RegularizedLoss)
-        ]
+        found = {prefix: _penalties(root) for prefix, root in roots.items()}
+        self.penalties = {prefix: several[0] for prefix, several in found.items() if several}
+        self.scheduled = [each for several in found.values() for each in several]
+        self.terms = {_names(several) for several in found.values()}
         if not self.penalties:
             names = ", ".join(type(root).__name__ for root in roots.values())
             raise ValueError(f"there is no RegularizedLoss or PersistentEntropyLoss in {names}, so nothing to follow.")
@@ -80,9 +75,8 @@ class GeometryCallback(TrainerCallback):
 
         Processes can be at different data sets in one step, and the trainer would wait for ever at its first log entry.
         """
-        terms = {tuple(sorted(_terms(root))) for root in self.roots}
-        if args.world_size > 1 and len(terms) > 1:
-            named = " and ".join(", ".join(each) or "none" for each in sorted(terms))
+        if args.world_size > 1 and len(self.terms) > 1:
+            named = " and ".join(", ".join(each) or "none" for each in sorted(self.terms))
             raise ValueError(
                 f"with several processes the losses of all data sets must have the same regularizers, but they have "
                 f"{named}; wrap each in a RegularizedLoss, with weight 0 where a term shall not count."
@@ -142,13 +136,14 @@ class GeometryCallback(TrainerCallback):
                 state.log_history[-1].update(geometry)
 
 
-def _terms(root: nn.Module) -> set[str]:
-    return {
-        regularizer.name
-        for each in root.modules()
-        if isinstance(each, RegularizedLoss)
-        for regularizer, _ in each.penalties.regularizers
-    }
+def _penalties(root: nn.Module) -> list[Penalties]:
+    """The penalties of a loss and of those inside it, outermost first."""
+    return [each.penalties for each in root.modules() if isinstance(each, RegularizedLoss)]
+
+
+def _names(several: Iterable[Penalties]) -> tuple[str, ...]:
+    """The different regularizers of penalties, in sorted order."""
+    return tuple(sorted({regularizer.name for each in several for regularizer, _ in each.regularizers}))
 
 
 def _by_prefix(losses: Mapping[str, nn.Module]) -> dict[str, nn.Module]:

@@ -87,6 +87,5 @@ def test_a_broken_row_of_one_process_stops_all(two_processes):
 
 def test_a_process_without_a_gradient_does_not_lower_a_balanced_weight(two_processes):
     assert two_processes["balance of one"] == pytest.approx(0.1)
-    assert two_processes["balance of each"] == pytest.approx(
-        [0.1, 0.0]
-    )  # nothing is gathered: they may be at other data
+    # Nothing is gathered there: the processes may be at other data.
+    assert two_processes["balance of each"] == pytest.approx([0.1, 0.0])
