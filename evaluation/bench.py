@@ -12,7 +12,8 @@ from evaluation.bench_suites import SUITES
 from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.run_directory import environment
-from evaluation.stopwatch import Figure, one_thread
+from evaluation.stopwatch import Figure
+from evaluation.threads import one_thread
 
 PACKAGES = ("torch", "numpy", "numba", "torch-topological", "giotto-ph", "redzed-tda", "faiss-cpu")
 

@@ -6,18 +6,14 @@ same run directory and no cell is ever taken for another.
 
 import copy
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from datasets import Dataset, load_from_disk
 from sentence_transformers import SentenceTransformer
-from threadpoolctl import threadpool_limits
 
 from evaluation.errors import UserError
 from evaluation.files import delete_folder, file_name, read_json, short_hash, write_json
@@ -27,6 +23,7 @@ from evaluation.mteb_tasks import identity
 from evaluation.noise import quiet
 from evaluation.posthoc_controls import POSTHOC
 from evaluation.tasks import TaskSource
+from evaluation.threads import one_thread
 from evaluation.timing import peak_memory
 from evaluation.training import Recipe, Term, train
 from evaluation.training_pairs import texts_of
@@ -251,15 +248,3 @@ def _discard(cell: Cell) -> None:
         file.unlink()
     if cell.measuring.phase == VALIDATION:
         delete_folder(cell.trained)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch and the numeric libraries use one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
-from evaluation.cell import one_thread
 from evaluation.errors import UserError
+from evaluation.threads import one_thread
 from evaluation.training import Recipe, Term, train
 
 SHORT, LONG = 2, 12  # steps

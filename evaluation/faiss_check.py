@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.index_choice import ChosenIndex
 from evaluation.indexes import KINDS, SEARCH_PARAMETERS, SEEDS, IndexKind, Setting
-from evaluation.variant_search import DEEP, DEPTH, Qrels, VariantSearch, one_thread
+from evaluation.threads import one_thread
+from evaluation.variant_search import DEEP, DEPTH, Qrels, VariantSearch
 
 _COUNTERS: Any = faiss.cvar  # SWIG globals, which type checkers cannot see
 

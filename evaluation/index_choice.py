@@ -6,7 +6,8 @@ from typing import Literal
 
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.indexes import KINDS, QUICK_INDEXES, SEEDS, IndexKind, Setting, index_kinds
-from evaluation.variant_search import Qrels, VariantSearch, one_thread
+from evaluation.threads import one_thread
+from evaluation.variant_search import Qrels, VariantSearch
 
 Status = Literal["exact", "in range", "no headroom", "out of range", "left out"]
 

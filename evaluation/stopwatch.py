@@ -5,13 +5,13 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
-import torch
+
+from evaluation.threads import one_thread
 
 FEWEST_ROUNDS = 3
 MOST_ROUNDS = 200
@@ -96,17 +96,6 @@ def cost(case: str, times: Mapping[str, np.ndarray], ours: str, other: str, at_m
     """Report our time as a multiple of another contender's, round by round."""
     ratio = median_and_spread(times[ours] / times[other])
     return Figure(case, f"{ours}: time over that of {other}", *ratio, at_most=at_most)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit torch to one thread; numba, giotto-ph and redzed use one by themselves."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def in_fresh_process(work: Callable[..., object], warm_up: tuple[object, ...], full: tuple[object, ...]) -> "Cost":

@@ -4,8 +4,7 @@ Rows are unit vectors and the metric is the inner product. The index seed shuffl
 trained on and inserted, which is what k-means, graph construction and the order of ties depend on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import faiss
 import numpy as np
@@ -111,14 +110,3 @@ class VariantSearch:
         variance = float(corpus.var(axis=0).sum())
         error = float(((index.reconstruct_n(0, len(corpus)) - corpus) ** 2).sum(axis=1).mean())
         return error / variance if variance > 1e-12 else None
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run faiss on one thread: times can be compared, and graphs are built in one order."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation import bench, bench_suites, stopwatch
+from evaluation import bench, bench_suites
 from evaluation.bench_suites import cloud, prominent_by_loop
 from evaluation.errors import UserError
 from evaluation.stopwatch import Figure, alternate, cost, in_fresh_process, speed_up
+from evaluation.threads import one_thread
 from st_isotropy.barcodes.selection import count_prominent
 
 
@@ -80,7 +81,7 @@ def test_an_unknown_bench_is_an_error_that_lists_the_known_ones(tmp_path):
 def test_the_number_of_threads_is_restored():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    with stopwatch.one_thread():
+    with one_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
