@@ -6,8 +6,9 @@ of a folder are the splits of one data set with the folder's name; any other fil
 file may be gzipped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from evaluation.errors import UserError
@@ -30,7 +31,17 @@ TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
 BEIR = "BEIR folder"
 TEXTS = "texts with labels"
 # Columns that, beside a text, make a pair of it, as in GLUE's QNLI.
-PARTNERS = ("question", "question1", "question2", "premise", "hypothesis", "sentence1", "sentence2")
+PARTNERS = (
+    "question",
+    "question1",
+    "question2",
+    "premise",
+    "hypothesis",
+    "sentence1",
+    "sentence2",
+    "text2",
+    "text_pair",
+)
 
 
 @dataclass(frozen=True)
@@ -39,17 +50,24 @@ class DataSet:
 
     Attributes:
         name: The folder's or file's name.
-        kind: `BEIR`, or a key of `COLUMNS`.
         folder: Where it is.
         files: The file of each split.
         revision: Hash of the files' content.
     """
 
     name: str
-    kind: str
     folder: Path
     files: dict[str, Path]
     revision: str
+
+    @cached_property
+    def kind(self) -> str:
+        """`BEIR`, or a key of `COLUMNS`.
+
+        Raises:
+            UserError: The columns of a table fit no kind, or those of two splits do not agree.
+        """
+        return BEIR if _is_beir(self.folder) else _kind(list(self.files.values()))
 
 
 @dataclass(frozen=True)
@@ -90,27 +108,27 @@ def _subfolders(folder: Path) -> list[Path]:
     return [child for child in sorted(folder.iterdir()) if child.is_dir() and not child.name.startswith(".")]
 
 
-def read_beir(data: DataSet) -> BeirData:
-    """Read a BEIR folder.
+def read_beir(data: DataSet, splits: Iterable[str]) -> BeirData:
+    """Read a BEIR folder, with the grades of some splits.
 
     Raises:
-        UserError: A line is broken, an id repeats, a grade's query or document is unknown, or nothing is relevant.
+        UserError: A line is broken, an id repeats, a grade's query is unknown, or nothing known is relevant.
     """
     _check_unchanged(data)
     corpus = json_rows(_beir_file(data.folder, "corpus"), ("title", "text"))
     queries = json_rows(_beir_file(data.folder, "queries"), ("text",))
     known = set(queries["id"]), set(corpus["id"])
-    return BeirData(corpus, queries, {split: grades_of(path, *known) for split, path in data.files.items()})
+    return BeirData(corpus, queries, {split: grades_of(data.files[split], *known) for split in splits})
 
 
 def read_tables(data: DataSet) -> dict[str, Rows]:
-    """Read the splits of a table; scores become numbers. A split with hidden labels or scores, as in GLUE, is left out.
+    """Read the splits of a table; scores become numbers. A split whose labels or scores are unknown is left out.
 
     Raises:
         UserError: A line has the wrong number of cells, or a score or label is none.
     """
     _check_unchanged(data)
-    known = [split for split, path in data.files.items() if not _is_hidden(path)]
+    known = [split for split, path in data.files.items() if not _is_hidden(path, data.kind)]
     return {split: table_rows(data.files[split], data.kind) for split in known}
 
 
@@ -118,16 +136,17 @@ def scored_splits(data: DataSet) -> list[str]:
     """The splits whose labels or scores are known; all of them where none are, so that reading them says it."""
     if data.kind == BEIR:
         return list(data.files)
-    return [split for split, path in data.files.items() if not _is_hidden(path)] or list(data.files)
+    return [split for split, path in data.files.items() if not _is_hidden(path, data.kind)] or list(data.files)
 
 
-def _is_hidden(path: Path) -> bool:
-    """Whether a table has rows and every label or score is hidden, as in GLUE's test files."""
+def _is_hidden(path: Path, kind: str) -> bool:
+    """Whether a table has no label or score, or rows whose labels or scores are all hidden, as GLUE's test files."""
     rows = numbered_cells(path)
     header = renamed(next(rows, (1, []))[1])
-    place = next((header.index(name) for name in ("label", "score") if name in header), None)
-    if place is None:
-        return False
+    target = COLUMNS[kind][-1]
+    if target not in header:
+        return True
+    place = header.index(target)
     known = (cells[place].strip() not in HIDDEN_AS if place < len(cells) else True for _, cells in rows)
     return not next(known, True) and not any(known)
 
@@ -139,7 +158,7 @@ def _in_folder(folder: Path) -> list[DataSet]:
         files = [_beir_file(folder, "corpus"), _beir_file(folder, "queries"), *qrels.values()]
         if not qrels:
             raise UserError(f"{folder} has no qrels/<split>.tsv with the relevant documents, such as qrels/test.tsv.")
-        return [DataSet(_name(folder), BEIR, folder, qrels, _revision(files))]
+        return [DataSet(_name(folder), folder, qrels, _revision(files))]
     tables = _tables(folder)
     splits: dict[str, Path] = {}
     for stem, path in tables.items():
@@ -152,10 +171,7 @@ def _in_folder(folder: Path) -> list[DataSet]:
         )
     groups = {name: splits} if splits else {}
     groups |= {stem: {"test": path} for stem, path in tables.items() if stem not in SPLITS}
-    return [
-        DataSet(name, _kind(list(files.values())), folder, files, _revision(files.values()))
-        for name, files in groups.items()
-    ]
+    return [DataSet(name, folder, files, _revision(files.values())) for name, files in groups.items()]
 
 
 def _name(folder: Path) -> str:
@@ -192,8 +208,9 @@ def _beir_file(folder: Path, name: str) -> Path:
 
 
 def _kind(files: list[Path]) -> str:
-    """The kind of table that all files are."""
-    kinds = {path: _kind_of(path, table_header(path)) for path in files}
+    """The kind of table that all files are; GLUE's test files may lack the label that the others have."""
+    headers = {path: table_header(path) for path in files}
+    kinds = {path: _kind_of(path, header) for path, header in headers.items() if not _is_unlabelled(header, headers)}
     first, kind = next(iter(kinds.items()))
     for path, other in kinds.items():
         if other != kind:
@@ -201,13 +218,33 @@ def _kind(files: list[Path]) -> str:
     return kind
 
 
+def _is_unlabelled(header: list[str], others: dict[Path, list[str]]) -> bool:
+    """Whether a table of no kind would be one with the last column, which another table has."""
+    if any(_has(header, columns) for columns in COLUMNS.values()):
+        return False
+    return any(
+        _has(header, columns[:-1]) and any(_has(other, columns) for other in others.values())
+        for columns in COLUMNS.values()
+    )
+
+
+def _has(header: list[str], columns: Sequence[str]) -> bool:
+    return set(columns) <= set(renamed(header))
+
+
 def _kind_of(path: Path, header: list[str]) -> str:
     for kind, columns in COLUMNS.items():
-        if set(columns) <= set(renamed(header)):
+        if _has(header, columns):
+            if twice := [name for name in columns if renamed(header).count(name) > 1]:
+                raise UserError(
+                    f"{path}, line 1: {', '.join(header)} give the {twice[0]} twice; take one column out (sentence is "
+                    "another name for text)."
+                )
             if kind == TEXTS and (others := [name for name in header if name in PARTNERS]):
                 raise UserError(
                     f"{path}, line 1: beside text there is {others[0]}, so these are pairs: call the two columns "
-                    "sentence1 and sentence2, with labels 1 and 0, or take out the one that does not belong."
+                    "sentence1 and sentence2, with the label 1 where both mean the same or the first entails the "
+                    "second and else 0, or take out the one that does not belong."
                 )
             return kind
     raise UserError(

@@ -162,7 +162,7 @@ def _is_unicode(text: str) -> bool:
 
 def _json_object(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = json.loads(line, parse_constant=lambda _: None)  # NaN is how pandas writes what is missing
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {number}: this is no JSON ({error.msg}); give one object a line.") from None
     if not isinstance(row, dict):
@@ -176,10 +176,11 @@ def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
     Args:
         path: A qrels file.
         queries: Known query ids.
-        documents: Known document ids.
+        documents: Known document ids. Published qrels may name documents that the corpus lacks, as ArguAna's do; like
+            mteb we keep their grades, and no model can find them.
 
     Raises:
-        UserError: A line is broken, a query or document is unknown, or nothing is relevant.
+        UserError: A line is broken, a query is unknown, nothing is relevant, or no relevant document is known.
     """
     rows = numbered_cells(path)
     header = next(rows, (1, []))[1]
@@ -190,18 +191,23 @@ def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
         if len(cells) != len(header):
             raise UserError(f"{path}, line {number}: there are {len(cells)} cells instead of 3, separated by tabs.")
         query, document, cell = cells
-        for what, id_, known in (("query", query, queries), ("document", document, documents)):
-            if id_ not in known:
-                raise UserError(
-                    f"{path}, line {number}: there is no {what} {id_!r} among the {len(known)}; "
-                    "add it, or remove the line."
-                )
+        if query not in queries:
+            raise UserError(
+                f"{path}, line {number}: there is no query {query!r} among the {len(queries)}; add it, or remove the "
+                "line."
+            )
         grade = _number(cell)
         if grade is None or grade != int(grade):
             raise UserError(f"{path}, line {number}: the score {cell!r} is no whole number; give 0, 1 or a grade.")
         if document in grades.setdefault(query, {}):
             raise UserError(f"{path}, line {number}: {query!r} and {document!r} have a score already; keep one line.")
         grades[query][document] = int(grade)
-    if not any(grade > 0 for documents_ in grades.values() for grade in documents_.values()):
+    relevant = [document for graded in grades.values() for document, grade in graded.items() if grade > 0]
+    if not relevant:
         raise UserError(f"{path} has no relevant document, that is no score above 0: add some.")
+    if documents.isdisjoint(relevant):
+        raise UserError(
+            f"{path}: none of its {len(relevant)} relevant documents, such as {relevant[0]!r}, is among the "
+            f"{len(documents)} of the corpus; give both the same ids."
+        )
     return grades

@@ -64,20 +64,21 @@ class OwnTask:
         return TaskSource(name, self.type, partial(make_own_task, self, part), part, self.note)
 
 
-def folder_tasks(folders: Sequence[Path]) -> dict[str, OwnTask]:
+def folder_tasks(folders: Sequence[Path], asked: Sequence[str] = ()) -> dict[str, OwnTask]:
     """Find the tasks in folders, by name.
 
     Args:
         folders: Each a data set or a folder of them, see `evaluation.folder_data`. A BEIR folder serves for retrieval,
             pairs with scores for STS, pairs with labels for pair classification, texts with labels for clustering and,
             with a train split beside the others, for classification.
+        asked: What the user names; a table that cannot be used is told if its name is among them, or if there are none.
 
     Raises:
         UserError: A folder has no data set or an incomplete one, or two data sets have one name.
     """
     found: dict[str, OwnTask] = {}
     for folder in folders:
-        for task in [task for data in data_sets(folder) for task in _tasks(data)]:
+        for task in [task for data in data_sets(folder) for task in _usable(data, asked)]:
             if task.name in found:
                 raise UserError(
                     f"{found[task.name].data.folder} and {task.data.folder} both hold a data set {task.name}: "
@@ -102,6 +103,15 @@ def on_split(task: AbsTask, split: str) -> AbsTask:
     if split in PARTS:
         return take(task, split)
     return task.filter_eval_splits([split]) if split else task
+
+
+def _usable(data: DataSet, asked: Sequence[str]) -> list[OwnTask]:
+    try:
+        return _tasks(data)
+    except UserError:
+        if not asked or any(spec.startswith(data.name) for spec in asked):
+            raise
+        return []
 
 
 def _tasks(data: DataSet) -> list[OwnTask]:
@@ -152,11 +162,15 @@ class OwnData(ABC):
         name: The task's name.
         data: The data set.
         split: The split that is evaluated.
+
+    Attributes:
+        remark: What a reader must know about the data that were read, in one sentence; mostly empty.
     """
 
     metadata: Any  # of the type of task; each task gets one of its own
     dataset: Any
     data_loaded: Any
+    remark: str = ""
 
     def __init__(self, name: str, data: DataSet, split: str) -> None:
         name = file_name(name)  # mteb names files by it
@@ -191,8 +205,9 @@ class OwnRetrieval(OwnData, AbsTaskRetrieval):
 
     def read(self) -> dict[str, Any]:
         """Corpus, queries and grades of each split."""
-        data = read_beir(self.data)
+        data = read_beir(self.data, cast(Any, self).eval_splits)
         self.ignore_identical_ids = _queries_are_documents(data)
+        self.remark = _remark(self.data.name, data, self.ignore_identical_ids)
         corpus, queries = _in_blocks(data.corpus), Dataset.from_dict(data.queries)
         return {
             split: {"corpus": corpus, "queries": queries, "relevant_docs": grades, "top_ranked": None}
@@ -216,13 +231,28 @@ def _queries_are_documents(data: BeirData) -> bool:
     A single query with the text of its document says nothing; and where a query is answered by the document of its id,
     equal ids mean something else.
     """
-    documents = dict(zip(data.corpus["id"], data.corpus["text"], strict=True))
-    same = {
-        id_ for id_, text in zip(data.queries["id"], data.queries["text"], strict=True) if documents.get(id_) == text
-    }
+    documents, queries = (
+        dict(zip(rows["id"], (text.split() for text in rows["text"]), strict=True))
+        for rows in (data.corpus, data.queries)
+    )
+    same = {id_ for id_, words in queries.items() if documents.get(id_) == words}
     judged = [(query, grades) for split in data.grades.values() for query, grades in split.items()]
     equal = sum(query in same for query, _ in judged)
     return equal > len(judged) / 2 and not any(grades.get(query, 0) > 0 for query, grades in judged)
+
+
+def _remark(name: str, data: BeirData, without_own: bool) -> str:
+    known = set(data.corpus["id"])
+    unknown = {doc for split in data.grades.values() for graded in split.values() for doc in graded} - known
+    remarks = []
+    if unknown:
+        remarks.append(
+            f"Qrels of {name} grade {len(unknown)} documents that its corpus lacks, such as {min(unknown)!r}; no model "
+            "can find them."
+        )
+    if without_own:
+        remarks.append(f"Queries of {name} are documents too, and none finds itself.")
+    return " ".join(remarks)
 
 
 class OwnSTS(OwnData, AbsTaskSTS):
@@ -240,8 +270,8 @@ class OwnSTS(OwnData, AbsTaskSTS):
                     f"{self.data.files[split]}: all {len(rows['score'])} scores are {rows['score'][0]}, so there "
                     "is nothing to rank; give pairs of different similarity."
                 )
-        scores = [score for rows in splits.values() for score in rows["score"]]
-        self.min_score, self.max_score = cast(Any, (min(scores), max(scores)))
+        if scores := [score for rows in splits.values() for score in rows["score"]]:
+            self.min_score, self.max_score = cast(Any, (min(scores), max(scores)))
         return as_dataset(splits)
 
 
@@ -263,7 +293,23 @@ class OwnClassification(OwnData, AbsTaskClassification):
 
     def read(self) -> DatasetDict:
         """Texts with the numbers of their labels."""
-        return as_dataset(numbered(_labelled(self.data)))
+        splits = _labelled(self.data)
+        learned = set(splits["train"]["label"]) if "train" in splits else set()
+        for split in cast(Any, self).eval_splits:
+            labels = splits[split]["label"] if split in splits else []
+            unknown = sorted({label for label in labels if label not in learned})
+            few = ", ".join(unknown[:3])
+            if unknown and len(unknown) == len(set(labels)):
+                raise UserError(
+                    f"{self.data.files[split]}: train has none of its labels, such as {few}; write them alike in both."
+                )
+            if unknown:
+                rows = sum(label not in learned for label in labels)
+                self.remark = (
+                    f"{rows} of {len(labels)} texts of {self.data.name} have labels that train lacks, such as {few}; "
+                    "no model can be right about them."
+                )
+        return as_dataset(numbered(splits))
 
     def _calculate_scores(self, y_test: Any, y_pred: Any) -> Any:
         """As mteb, whose average precision takes no other two labels than 0 and 1, as when the test split lacks one."""

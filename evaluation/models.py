@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import mteb
 import numpy as np
 import torch
 from pyarrow import parquet
@@ -215,7 +217,7 @@ def _load_folder(folder: Path) -> SentenceTransformer:
 def _load_from_hub(name: str) -> SentenceTransformer:
     reachable = hub_reachable()
     try:
-        return SentenceTransformer(name, local_files_only=not reachable)
+        return with_known_prompts(SentenceTransformer(name, local_files_only=not reachable), name)
     except (OSError, ValueError) as error:
         near = get_close_matches(name, PACKAGED, n=3, cutoff=0.5) or list(PACKAGED)
         where = "on the hub" if reachable else "in the local cache (the hub cannot be reached)"
@@ -223,6 +225,19 @@ def _load_from_hub(name: str) -> SentenceTransformer:
             f"The model {name!r} cannot be loaded: it is no folder, and looking for it {where} ended with "
             f"“{_first_line(error).rstrip('.')}”; packaged models with near names are {', '.join(near)}."
         ) from error
+
+
+def with_known_prompts(model: SentenceTransformer, name: str) -> SentenceTransformer:
+    """Give a model of the hub that comes without prompts those that mteb runs it with, as it does E5.
+
+    Args:
+        model: The model; its own prompts stay.
+        name: Its name on the hub.
+    """
+    if not any(model.prompts.values()):
+        with suppress(KeyError):  # mteb knows some models of the hub
+            model.prompts |= mteb.get_model_meta(name).loader_kwargs.get("model_prompts") or {}
+    return model
 
 
 def _package(module: str, distribution: str, install: str = "") -> Path:

@@ -188,7 +188,7 @@ def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
             few = ", ".join(names[:3]) + (f" and {len(names) - 3} more tasks" if len(names) > 3 else "")
             raise UserError(
                 f"The data of {few} are on the hub, and {constants.ENDPOINT} cannot be reached; give a "
-                "local copy with --mirror DIR, or set HF_HUB_OFFLINE=1 if the hub's cache holds them."
+                "local copy with --mirror DIR, or set HF_HUB_OFFLINE=1 if an earlier run loaded them."
             )
         return
     missing = {source.name: folders for source in sources if (folders := list(_missing(source.make(), mirror)))}

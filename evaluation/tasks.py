@@ -1,9 +1,11 @@
 """What the user calls tasks, as a list of sources: mteb's own by name, type, benchmark or preset, and own data."""
 
 from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
+from typing import cast
 
 from mteb.abstasks import AbsTask
 
@@ -11,7 +13,7 @@ from evaluation.data import Corpus, docstring_corpus
 from evaluation.docstring_tasks import DOCSTRING_TASKS
 from evaluation.errors import UserError
 from evaluation.files import cache_root, file_name
-from evaluation.folder_tasks import OwnTask, folder_tasks
+from evaluation.folder_tasks import OwnData, OwnTask, folder_tasks
 from evaluation.head_tasks import ENDING as HEAD
 from evaluation.head_tasks import labelled_data
 from evaluation.mteb_tasks import check_data, find_tasks, known_names
@@ -69,17 +71,14 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
     """
     # Absolute, because worker processes may run elsewhere.
     mirror = None if mirror is None else mirror.absolute()
-    own = folder_tasks([folder.absolute() for folder in folders])
+    own = folder_tasks([folder.absolute() for folder in folders], specs)
     _check_own_names(own)
     if not specs and not own:
         raise UserError("There are no tasks: name some with --tasks, or give own data with --folder DIR.")
     found: dict[str, TaskSource] = {}
     from_mteb: dict[str, TaskSource] = {}
     for spec in specs or own:
-        mine = _from_folders(spec, own)
-        for source in mine:
-            source.make().load_data()  # so that broken data are told before anything runs
-        mine = mine or _from_docstrings(spec) or _from_heads(spec, own)
+        mine = _from_folders(spec, own) or _from_docstrings(spec) or _from_heads(spec, own)
         theirs = [] if mine else _from_mteb(spec, mirror, own)
         from_mteb |= {source.name: source for source in theirs}
         found |= {source.name: source for source in mine or theirs}
@@ -89,8 +88,14 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
 
 
 def _from_folders(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
+    """A data set of one's own, read once so that broken data are told before anything runs."""
     name, split = _name_and_split(spec, own)
-    return [own[name].source(split)] if name in own else []
+    if name not in own:
+        return []
+    source = own[name].source(split)
+    task = cast(OwnData, source.make())
+    task.load_data()
+    return [replace(source, note=" ".join(filter(None, (source.note, task.remark))))]
 
 
 def _from_heads(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:

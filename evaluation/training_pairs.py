@@ -104,14 +104,21 @@ def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer |
 def with_mismatches(pairs: Dataset, seed: int = 0) -> Dataset:
     """Score positive pairs 1 and as many mismatches 0: columns `sentence1`, `sentence2`, `score`.
 
-    A mismatch pairs an anchor with another pair's positive; one that is itself a pair of the data is left out.
+    A mismatch pairs an anchor with another pair's positive; one that is itself a pair of the data, in either order, or
+    twice the same text is left out, whatever the case and white space.
     Mismatches belong to the data, not to a training run, so every run uses the same `seed`.
     """
     first, second = list(pairs["anchor"]), list(pairs["positive"])
     n = len(first)
     other = (np.arange(n) + np.random.default_rng(seed).integers(1, n, size=n)) % n
-    true = set(zip(first, second, strict=True))
-    wrong = [each for each in zip(first, (second[i] for i in other), strict=True) if each not in true]
+    alike = [comparable(text)[0] for text in first], [comparable(text)[0] for text in second]
+    true = {frozenset(pair) for pair in zip(*alike, strict=True)}  # both directions: paraphrases have none
+    places = [
+        (i, j)
+        for i, j in enumerate(other)
+        if len(pair := frozenset((alike[0][i], alike[1][j]))) > 1 and pair not in true
+    ]
+    wrong = [(first[i], second[j]) for i, j in places]
     return Dataset.from_dict(
         {
             "sentence1": first + [anchor for anchor, _ in wrong],
@@ -168,10 +175,12 @@ def _text_columns(pairs: Dataset) -> list[str]:
 def content_hash(pairs: Dataset) -> str:
     """Hash of the columns and their values, in order."""
     digest = hashlib.sha256(json.dumps(pairs.column_names).encode())
+    texts = _text_columns(pairs)
     for name in pairs.column_names:
-        column = pairs.with_format("numpy")[:][name]
-        is_text = column.dtype.kind in "OUS"
-        digest.update(json.dumps(column.tolist()).encode() if is_text else np.ascontiguousarray(column).data)
+        if name in texts:  # NumPy would give every text the room of the longest
+            digest.update(json.dumps(list(pairs[name])).encode())
+        else:
+            digest.update(np.ascontiguousarray(pairs.select_columns([name]).with_format("numpy")[:][name]).data)
     return digest.hexdigest()[:16]
 
 
@@ -192,6 +201,11 @@ def _of_task(name: str, sources: Sources) -> Dataset:
     load(task)
     rows = [row for data in evaluated(task) for row in data]
     scores = np.array([row["score"] for row in rows], dtype=float)
+    if unknown := np.flatnonzero(~np.isfinite(scores)).tolist():
+        raise UserError(
+            f"{name}: {len(unknown)} of {len(rows)} scores are missing, that of row {unknown[0] + 1} the first; train "
+            "on a split whose scores are known."
+        )
     low, high = float(task.min_score), float(task.max_score)
     return Dataset.from_dict(
         {

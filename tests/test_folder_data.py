@@ -51,7 +51,11 @@ def row(**columns: object) -> str:
             [HEADER, "q99\td0\t1"],
             "test.tsv, line 2: there is no query 'q99' among the 30; add it, or",
         ),
-        ("qrels/test.tsv", [HEADER, "q0\td99\t1"], "test.tsv, line 2: there is no document 'd99' among the 60; add it"),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q0\td99\t1"],
+            "test.tsv: none of its 1 relevant documents, such as 'd99', is among the 60 of the corpus; give",
+        ),
         (
             "qrels/test.tsv",
             [HEADER, "q0\td0\thigh"],
@@ -216,4 +220,79 @@ def test_hidden_files_are_no_data_and_an_ending_in_capitals_is_unzipped(tmp_path
 def test_wrong_columns_are_named_as_they_stand_in_the_file(tmp_path: Path) -> None:
     write_lines(tmp_path / "glue.tsv", ["index\tsentence", "0\ta b"])
     with pytest.raises(UserError, match=r"glue\.tsv, line 1: the columns are index, sentence; give a header with"):
-        data_sets(tmp_path)
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_what_pandas_writes_for_a_missing_title_is_no_title(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    lines = (tmp_path / "books" / "corpus.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    write_lines(tmp_path / "books" / "corpus.jsonl", [json.dumps({**first, "title": float("nan")}), *lines[1:]])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert task.dataset["default"]["test"]["corpus"]["title"][0] == ""
+
+
+def test_a_document_that_only_the_qrels_have_is_told_and_cannot_be_found(tmp_path: Path) -> None:
+    """As in ArguAna, where mteb keeps the query and scores it 0."""
+    write_beir(tmp_path / "books")
+    qrels = tmp_path / "books" / "qrels" / "test.tsv"
+    write_lines(qrels, [*qrels.read_text().splitlines()[:3], "q1\tgone\t1"])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert (
+        source.note == "Qrels of books grade 1 documents that its corpus lacks, such as 'gone'; no model can find them."
+    )
+    task = source.make()
+    task.load_data()
+    assert task.dataset["default"]["test"]["relevant_docs"]["q1"] == {"gone": 1}
+
+
+def test_a_split_that_is_not_evaluated_may_have_broken_qrels(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    write_lines(tmp_path / "books" / "qrels" / "train.tsv", [HEADER, "q99\td0\t1"])
+    assert [source.name for source in resolve_tasks(["books"], folders=[tmp_path])] == ["books"]
+    with pytest.raises(UserError, match=r"train\.tsv, line 2: there is no query 'q99' among the 30"):
+        resolve_tasks(["books:train"], folders=[tmp_path])
+
+
+def test_a_test_split_without_the_column_of_labels_is_left_out(tmp_path: Path) -> None:
+    """As SST-2's and STS-B's from GLUE's archive."""
+    write_labels(tmp_path / "sst2" / "train.tsv", header="sentence\tlabel")
+    write_labels(tmp_path / "sst2" / "dev.tsv", header="sentence\tlabel")
+    write_lines(tmp_path / "sst2" / "test.tsv", ["index\tsentence", "0\ta b"])
+    write_pairs(tmp_path / "stsb" / "dev.tsv")
+    write_lines(tmp_path / "stsb" / "test.tsv", ["index\tsentence1\tsentence2", "0\ta b\tc"])
+    for source in resolve_tasks([], folders=[tmp_path]):
+        task = source.make()
+        task.load_data()
+        assert list(task.eval_splits) == ["validation"] and "test" not in task.dataset["default"]
+
+
+def test_scores_that_are_all_hidden_are_told_and_labels_beside_them_do_not_count(tmp_path: Path) -> None:
+    write_lines(tmp_path / "rated.tsv", [f"{PAIRS}\tlabel", "a\tb\t1\t-1", "c\td\t3\t-1"])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert source.type == "STS"
+    write_lines(tmp_path / "rated.tsv", [PAIRS, "a\tb\t-1", "c\td\t-1"])
+    with pytest.raises(UserError, match=r"rated\.tsv: every label or score is -1, so nothing can be scored; give"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_columns_that_nobody_asks_for_stand_in_nobodys_way(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    write_lines(tmp_path / "CoLA" / "train.tsv", ["gj04\t1\t\tOur friends won't buy this."])
+    assert [source.name for source in resolve_tasks(["books"], folders=[tmp_path])] == ["books"]
+    for specs in ([], ["CoLA"], ["CoLA-head"]):
+        with pytest.raises(UserError, match=r"train\.tsv, line 1: the columns are gj04, 1, , Our friends won't buy"):
+            resolve_tasks(specs, folders=[tmp_path])
+
+
+def test_a_column_that_is_there_twice_or_half_of_a_pair_is_told(tmp_path: Path) -> None:
+    write_lines(tmp_path / "words.tsv", ["text\tsentence\tlabel", "a\tb\tx"])
+    with pytest.raises(UserError, match=r"line 1: text, sentence, label give the text twice; take one column out"):
+        resolve_tasks([], folders=[tmp_path])
+    write_lines(tmp_path / "words.tsv", ["text\ttext_pair\tlabel", "a\tb\t0"])
+    with pytest.raises(
+        UserError, match=r"line 1: beside text there is text_pair, so these are pairs: .* with the label 1"
+    ):
+        resolve_tasks([], folders=[tmp_path])

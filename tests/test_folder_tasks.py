@@ -59,7 +59,7 @@ def test_a_query_that_is_a_document_does_not_find_itself(tmp_path: Path) -> None
     texts = sentences(20, words=12)
     queries = [json.dumps({"_id": str(i), "text": text}) for i, text in enumerate(texts[:10])]
     near = [f"{text} {text.split()[0]}" for text in texts[:10]]
-    corpora = {"arguments": texts, "numbers": texts[::-1]}
+    corpora = {"arguments": [f"{text} " for text in texts], "numbers": texts[::-1]}  # white space does not count
     for name, documents in corpora.items():
         rows = [*documents, *near]
         write_lines(
@@ -68,7 +68,9 @@ def test_a_query_that_is_a_document_does_not_find_itself(tmp_path: Path) -> None
         write_lines(tmp_path / name / "queries.jsonl", queries)
         grades = [f"{i}\t{20 + i}\t1" for i in range(10)]
         write_lines(tmp_path / name / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", *grades])
-    arguments, numbers = evaluate(static_model(), "own", resolve_tasks([], folders=[tmp_path]), tmp_path / "scores")
+    sources = resolve_tasks([], folders=[tmp_path])
+    assert [source.note for source in sources] == ["Queries of arguments are documents too, and none finds itself.", ""]
+    arguments, numbers = evaluate(static_model(), "own", sources, tmp_path / "scores")
     assert arguments.score == pytest.approx(1.0)
     assert numbers.score < 0.9  # the same text, under another id, is found first
 
@@ -171,6 +173,21 @@ def test_a_class_that_the_test_split_lacks_is_no_failure(tmp_path: Path) -> None
     [source, _] = resolve_tasks([], folders=[tmp_path / "topics"])
     [scores] = evaluate(static_model(), "own", [source], tmp_path / "out")
     assert scores.type == "Classification" and scores.score == pytest.approx(np.mean(list(scores.units.values())))
+
+
+def test_labels_that_train_lacks_are_told(tmp_path: Path) -> None:
+    write_labels(tmp_path / "topics" / "train.tsv")
+    lines = write_labels(tmp_path / "topics" / "test.tsv", seed=1).read_text().splitlines()
+    write_lines(tmp_path / "topics" / "test.tsv", [*lines, "what is this\tz"])
+    [source, _] = resolve_tasks([], folders=[tmp_path])
+    assert source.note == (
+        "1 of 61 texts of topics have labels that train lacks, such as z; no model can be right about them."
+    )
+    write_lines(tmp_path / "topics" / "test.tsv", [lines[0], *(f"{line}.0" for line in lines[1:])])
+    with pytest.raises(
+        UserError, match=r"test\.tsv: train has none of its labels, such as a\.0, b\.0, c\.0; write them"
+    ):
+        resolve_tasks([], folders=[tmp_path])
 
 
 def test_more_classes_than_a_clustering_draws_are_drawn_from_more_rows(tmp_path: Path) -> None:

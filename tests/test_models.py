@@ -8,7 +8,14 @@ from small_corpus import static_model, transformer_model
 from evaluation import hub
 from evaluation.cell import _start_model
 from evaluation.errors import UserError
-from evaluation.models import PACKAGED, fingerprint, is_scored_by_cosine, load_model, load_start_model
+from evaluation.models import (
+    PACKAGED,
+    fingerprint,
+    is_scored_by_cosine,
+    load_model,
+    load_start_model,
+    with_known_prompts,
+)
 
 
 def packaged(name):
@@ -182,3 +189,10 @@ def test_smollm2_embeds_a_text_alone_and_not_as_a_chat_with_a_system_prompt():
     model = packaged("smollm2")
     [row] = model.preprocess(["a man is playing a guitar"])["input_ids"]
     assert model.tokenizer.decode(row) == "a man is playing a guitar"
+
+
+def test_a_model_of_the_hub_without_prompts_gets_those_that_mteb_knows():
+    model = with_known_prompts(static_model(), "intfloat/e5-base-v2")
+    assert model.prompts == {"query": "query: ", "document": "passage: "}
+    assert with_known_prompts(model, "BAAI/bge-small-en-v1.5").prompts["query"] == "query: "  # its own stay
+    assert not any(with_known_prompts(static_model(), "nobody/unknown").prompts.values())

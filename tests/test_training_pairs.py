@@ -1,5 +1,8 @@
 """Training pairs: read from files with the line of every fault, fitted to an objective, without what tasks ask."""
 
+import json
+import tracemalloc
+
 import numpy as np
 import pytest
 from datasets import Dataset
@@ -130,6 +133,31 @@ def test_a_pair_of_the_data_is_no_mismatch_by_chance():
     rows = list(zip(*scored.values(), strict=True))
     assert len(rows) == 40  # every mismatch would be a pair
     assert all((anchor, other) in true and score == 1 for anchor, other, score in rows)
+
+
+def test_a_text_is_no_mismatch_of_itself_nor_of_what_it_is_paired_with_elsewhere():
+    """Paraphrases are often listed in both directions, and in another case."""
+    first, second = ["a", "b", "C", "d"], ["b", "a", "d", "c"]
+    scored = with_mismatches(Dataset.from_dict({"anchor": first * 10, "positive": second * 10})).to_dict()
+    wrong = [(one.lower(), other.lower()) for one, other, score in zip(*scored.values(), strict=True) if score == 0]
+    assert {frozenset(pair) for pair in wrong} == {frozenset(pair) for pair in ("ac", "ad", "bc", "bd")}
+
+
+def test_a_pair_without_a_score_is_told(tmp_path):
+    folder = tmp_path / "mteb" / "sts13-sts"
+    rows = [{"sentence1": "a", "sentence2": "b", "score": score} for score in (0, 2, None)]
+    write_lines(folder / "test.jsonl", [json.dumps(row) for row in rows])
+    with pytest.raises(UserError, match=r"^STS13:test: 1 of 3 scores are missing, that of row 3 the first; train on a"):
+        load_pairs("STS13:test", Sources(mirror=tmp_path))
+
+
+def test_one_long_text_does_not_multiply_the_memory_of_a_hash():
+    many = Dataset.from_dict({"anchor": ["x" * 100_000, *map(str, range(2000))], "positive": ["y"] * 2001})
+    tracemalloc.start()
+    content_hash(many)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # 2001 texts as wide as the longest would take 0.8 GB
 
 
 def test_a_teacher_gives_every_distinct_text_an_embedding_of_the_students_dimension():
