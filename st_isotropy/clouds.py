@@ -158,15 +158,19 @@ def _full_precision(points: Tensor) -> Tensor:
 
 def _on_host(columns: Sequence[Column]) -> tuple[list[list[int | None]], list[bool]]:
     finite = torch.stack(
-        [
-            torch.stack([part.isfinite().all() for part in column.layers or (column.embeddings,)]).all()
-            for column in columns
-        ]
+        [torch.stack([part.isfinite().all() for part in _points_of(column)]).all() for column in columns]
     )
     numbers = torch.cat([finite.long(), *(column.keys for column in columns if column.keys is not None)]).tolist()
     flags, rest = [bool(number) for number in numbers[: len(columns)]], iter(numbers[len(columns) :])
     keys = [[None if column.keys is None else next(rest) for _ in column.embeddings] for column in columns]
     return keys, flags
+
+
+def _points_of(column: Column) -> Sequence[Tensor]:
+    """What can enter a cloud; padding cannot, whatever the model computes for it."""
+    if column.mask is None:
+        return (column.embeddings,)
+    return [layer.masked_fill(~column.mask[..., None], 0) for layer in column.layers]
 
 
 def _integer_labels(labels: Tensor | None, rows: int) -> list[int]:

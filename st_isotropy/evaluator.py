@@ -34,9 +34,11 @@ class IsotropyEvaluator(BaseEvaluator):
     L2-normalized first. The full records of the last call are in `measures`.
 
     Args:
-        inputs: At least 20 texts, none of them used for training; encoded as documents.
+        inputs: At least 20 different texts, none of them used for training; encoded as documents. A text that is there
+            several times counts once, as it does in the loss.
         name: Prefix of the metric names and of the CSV file; give each evaluator its own.
-        queries: Texts that search the inputs, encoded as queries; they add the measures of query-to-corpus hubness.
+        queries: Different texts that search the inputs, encoded as queries; they add the measures of query-to-corpus
+            hubness.
         measures: A name or names from `st_isotropy.metrics.CATALOGUE`, or "all".
         primary_metric: The measure that selects the best checkpoint.
         greater_is_better: Which direction of the primary metric is better.
@@ -46,8 +48,8 @@ class IsotropyEvaluator(BaseEvaluator):
         write_csv: Append a line to `isotropy_evaluation_<name>_results.csv` in the output folder of the trainer.
 
     Raises:
-        ValueError: If texts are no list, there are fewer than 20 texts or rows to measure, fewer than 2 queries, a
-            measure is unknown, or the primary metric is not measured.
+        ValueError: If texts are no list, there are fewer than 20 different texts or rows to measure, fewer than 2
+            queries, a measure is unknown, or the primary metric is not measured.
 
     Examples:
         ```python
@@ -74,11 +76,16 @@ class IsotropyEvaluator(BaseEvaluator):
         super().__init__()
         if isinstance(inputs, str) or isinstance(queries, str):
             raise ValueError("inputs and queries are lists of texts, but one is a single text.")
-        if len(inputs) < FEWEST_TEXTS:
-            raise ValueError(f"Isotropy is measured on at least {FEWEST_TEXTS} texts, not on {len(inputs)}; add some.")
-        if queries is not None and len(queries) < 2:
+        self.inputs = list(dict.fromkeys(inputs))
+        self.queries = None if queries is None else list(dict.fromkeys(queries))
+        if len(self.inputs) < FEWEST_TEXTS:
             raise ValueError(
-                f"Measures of queries take at least 2 of them, not {len(queries)}; add some or leave them out."
+                f"Isotropy is measured on at least {FEWEST_TEXTS} different texts, not on {len(self.inputs)}; add some."
+            )
+        if self.queries is not None and len(self.queries) < 2:
+            raise ValueError(
+                f"Measures of queries take at least 2 different ones, not {len(self.queries)}; add some or leave them "
+                "out."
             )
         if sample_size < FEWEST_TEXTS:
             raise ValueError(f"sample_size must be at least {FEWEST_TEXTS}, got {sample_size}.")
@@ -89,8 +96,6 @@ class IsotropyEvaluator(BaseEvaluator):
             raise ValueError(
                 f"Primary metric {primary_metric!r} is not among the measures {', '.join(self.names)}; add it to them."
             )
-        self.inputs = list(inputs)
-        self.queries = None if queries is None else list(queries)
         self.name = name
         self.primary_metric = primary_metric
         self.greater_is_better = greater_is_better

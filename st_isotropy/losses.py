@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -192,7 +192,7 @@ class RegularizedLoss(nn.Module):
         """Describe the loss for the model card."""
         penalties, tokens = self.penalties, self.penalties.tokens
         config = {
-            "loss": self.loss,
+            "loss": _described(self.loss),
             "regularizers": [f"{weight!r} * {each!r}" for each, weight in penalties.regularizers],
             "cloud": penalties.cloud,
             "level": "token" if tokens else "sentence",
@@ -207,6 +207,15 @@ class RegularizedLoss(nn.Module):
         nested = [each for each in nested_losses(self) if isinstance(each, RegularizedLoss)]
         cited = [one.citation.strip() for each in nested for one, _ in each.penalties.regularizers if one.citation]
         return "\n".join(dict.fromkeys(cited))
+
+
+def _described(module: nn.Module) -> str:
+    """A loss and its options; sentence-transformers would write out every layer of a guide among them."""
+    options = cast(Any, module).get_config_dict() if hasattr(module, "get_config_dict") else {}
+    named = [
+        f"{key}={_described(each) if isinstance(each, nn.Module) else repr(each)}" for key, each in options.items()
+    ]
+    return f"{type(module).__name__}({', '.join(named)})" if named else type(module).__name__
 
 
 class PersistentEntropyLoss(RegularizedLoss):

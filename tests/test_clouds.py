@@ -14,6 +14,7 @@ from sentence_transformers.sentence_transformer.losses import (
 from sentence_transformers.sentence_transformer.modules import Pooling, Router, Transformer
 
 from st_isotropy import MSTLength, PersistentEntropy, PersistentEntropyLoss, RegularizedLoss
+from st_isotropy.clouds import Column, point_clouds
 from st_isotropy.text_keys import text_keys
 from st_isotropy.tokens import TokenLayers
 
@@ -208,6 +209,18 @@ def test_token_clouds_leave_out_padding_and_special_tokens(layers, model, texts)
     expected = mean([MSTLength()(tokens_by_hand(model, column, layer)) for column in texts[:3] for layer in layers])
     torch.testing.assert_close(penalty_of(loss, model, texts[:3]), expected, rtol=1e-4, atol=1e-6)
     assert model[0].auto_model.config.output_hidden_states is False
+
+
+def test_what_a_model_computes_for_padding_belongs_to_no_cloud():
+    mask = torch.tensor([[True, True], [True, False]])
+    layer = torch.arange(8.0).reshape(2, 2, 2)
+    layer[1, 1] = torch.nan
+    column = Column(torch.zeros(2, 2), layers=(layer,), mask=mask)
+    [points] = point_clouds([column], "columns", tokens=TokenLayers((-1,), 512, ()))
+    assert points.tolist() == [[0, 1], [2, 3], [4, 5]]
+    layer[0, 0] = torch.nan
+    with pytest.raises(ValueError, match="input column 1 of 1 contain NaN or infinity"):
+        point_clouds([column], "columns", tokens=TokenLayers((-1,), 512, ()))
 
 
 def test_token_clouds_take_identical_texts_once_and_join_columns(model, texts):

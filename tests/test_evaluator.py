@@ -154,18 +154,18 @@ def test_a_model_that_gives_nan_is_refused_with_the_row(static_model, texts):
     [
         ({"inputs": "one text, longer than twenty characters"}, "are lists of texts, but one is a single text"),
         ({"queries": "one text"}, "are lists of texts, but one is a single text"),
-        ({"inputs": ["a"] * 19}, "at least 20 texts, not on 19; add some"),
+        ({"inputs": ["a", *map(str, range(18)), "a"]}, "at least 20 different texts, not on 19; add some"),
         ({"measures": ["isoscor"]}, "no measure 'isoscor'; did you mean isoscore"),
         ({"primary_metric": "uniformity"}, "'uniformity' is not among the measures average_cosine"),
         ({"measures": ["isoscore", "largest_hub_queries"]}, "'largest_hub_queries' needs queries"),
         ({"measures": "isoscor"}, "no measure 'isoscor'; did you mean isoscore"),
-        ({"queries": ["one"]}, "at least 2 of them, not 1; add some or leave them out"),
+        ({"queries": ["one", "one"]}, "at least 2 different ones, not 1; add some or leave them out"),
         ({"sample_size": 1}, "sample_size must be at least 20, got 1"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_sentence(arguments, message):
     with pytest.raises(ValueError, match=message):
-        IsotropyEvaluator(**{"inputs": ["a"] * 20, **arguments})
+        IsotropyEvaluator(**{"inputs": [str(i) for i in range(20)], **arguments})
 
 
 def test_only_sentence_transformers_are_measured(texts):

@@ -128,6 +128,16 @@ def test_isoscore_equals_its_published_formula(clouds):
         assert isoscore(rows) == pytest.approx(published.item(), abs=1e-6), name
 
 
+@pytest.mark.parametrize("shape", [(12, 30), (40, 6)])
+def test_the_participation_ratio_is_that_of_the_eigenvalues(shape):
+    """More rows than columns and fewer: it is taken from the smaller matrix, without a decomposition."""
+    rows = torch.randn(*shape, generator=torch.Generator().manual_seed(0)) * torch.arange(1, shape[1] + 1)
+    spectrum = as_cloud(rows).spectrum
+    expected = float(spectrum.sum() ** 2 / (spectrum**2).sum())
+    assert participation_ratio(rows) == pytest.approx(expected, rel=1e-10)
+    assert participation_ratio(rows[:1].expand(shape)) == 1
+
+
 def test_measures_of_a_regular_cross_polytope_have_closed_forms():
     assert participation_ratio(SIX) == pytest.approx(3)
     assert isoscore(SIX) == pytest.approx(1)

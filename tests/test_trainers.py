@@ -17,13 +17,21 @@ from sentence_transformers.sentence_transformer.losses import (
     BatchHardTripletLoss,
     CachedMultipleNegativesRankingLoss,
     CosineSimilarityLoss,
+    GISTEmbedLoss,
     MatryoshkaLoss,
     MultipleNegativesRankingLoss,
 )
 from sentence_transformers.sentence_transformer.modules import Pooling, Router, Transformer
 from torch.utils.data import DataLoader
 
-from st_isotropy import GeometryCallback, PersistentEntropy, PersistentEntropyLoss, WeightSchedule
+from st_isotropy import (
+    GeometryCallback,
+    MSTLength,
+    PersistentEntropy,
+    PersistentEntropyLoss,
+    RegularizedLoss,
+    WeightSchedule,
+)
 from st_isotropy.losses import DEFAULT_WEIGHT
 
 TERMS = ("base_loss", "persistent_entropy_loss")
@@ -332,6 +340,24 @@ def test_sentence_transformers_logs_the_total_but_no_terms_for_a_dict_of_evaluat
             by_hand = loss([model.preprocess(dataset[key][:]) for key in ("anchor", "positive")])
         assert metrics[f"eval_{name}_loss"] == pytest.approx(by_hand.total.item(), rel=1e-4)
     assert not any("base_loss" in key for entry in trainer.state.log_history for key in entry if "eval" in key)
+
+
+def test_the_model_card_names_a_guide_without_its_layers(model):
+    loss = RegularizedLoss(model, GISTEmbedLoss(model, guide=copy.deepcopy(model), temperature=0.05), MSTLength())
+    described = PersistentEntropyLoss(model, loss).get_config_dict()["loss"]
+    assert described.startswith("RegularizedLoss(loss='GISTEmbedLoss(guide=SentenceTransformer, temperature=0.05")
+
+
+def test_parts_add_up_where_all_batches_are_equally_large_and_not_where_the_last_is_smaller(model, pairs, train):
+    """As docs/using-the-loss.md says."""
+    gaps = []
+    for rows in (8, 9):
+        loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=30.0)
+        trainer = train(model, pairs, loss, per_device_eval_batch_size=4)
+        trainer.evaluate(pairs.select(range(rows)))
+        entry = next(entry for entry in trainer.state.log_history if "eval_base_loss" in entry)
+        gaps.append(abs(entry["eval_loss"] - entry["eval_base_loss"] - entry["eval_persistent_entropy_loss"]))
+    assert gaps[0] < 1e-4 < gaps[1]
 
 
 def test_the_model_card_names_the_wrapper_the_inner_loss_and_their_sources(model, pairs, train, tmp_path):

@@ -52,7 +52,7 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
     """
     points = at_least_float32(points)
     large = points.shape[-2] > LARGE
-    if points.device.type != "cpu" and not large:
+    if points.device.type not in ("cpu", "mps") and not large:  # Apple's GPUs lack an operation on integers
         return boruvka(points)
     if points.ndim > 2 and len(points) == 0:
         return torch.zeros(*points.shape[:-2], max(points.shape[-2] - 1, 0), 2, dtype=torch.int64, device=points.device)

@@ -82,6 +82,8 @@ def count_prominent(lengths: Tensor) -> Tensor:
     References:
         Atienza, Gonzalez-Diaz and Rucco 2017 (arXiv 1701.07857); Kudriashov et al. 2025 (arXiv 2501.05502).
     """
+    if lengths.device.type == "mps":  # no float64
+        return count_prominent(lengths.cpu()).to(lengths.device)
     positive = (lengths > 0).sum()
     if len(lengths) < 4:
         return positive

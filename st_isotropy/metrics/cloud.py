@@ -65,9 +65,25 @@ class Cloud:
         return _gram(self.points, self.mean) / len(self.points)
 
     @cached_property
+    def mean_square(self) -> float:
+        """Mean squared length of a row, in float64."""
+        return sum(block.double().square().sum().item() for block in self.points.split(BLOCK_ROWS)) / len(self.points)
+
+    @cached_property
     def spectrum(self) -> Tensor:
         """Eigenvalues of the covariance, largest first; all zero when the rows are one point."""
         return self._eigenvalues(self.covariance)
+
+    @cached_property
+    def participation(self) -> float:
+        """Participation ratio of the covariance; 1 when the rows are one point."""
+        count, width = self.points.shape
+        centered = self.points.double() - self.mean if count < width else None
+        # The matrix of inner products has the same eigenvalues as the covariance, and their sums need no decomposition.
+        matrix = self.covariance if centered is None else centered @ centered.T / count
+        if self._is_rounding(matrix):
+            return 1.0
+        return (matrix.trace().square() / matrix.square().sum()).item()
 
     @cached_property
     def uncentered_spectrum(self) -> Tensor:
@@ -75,10 +91,13 @@ class Cloud:
         return self._eigenvalues(self.second_moments)
 
     def _eigenvalues(self, matrix: Tensor) -> Tensor:
-        rounding = (ROUNDINGS * torch.finfo(self.points.dtype).eps) ** 2
-        if matrix.trace() <= rounding * self.second_moments.trace():
+        if self._is_rounding(matrix):
             return torch.zeros_like(self.mean)
         return torch.linalg.eigvalsh(matrix).flip(0).clamp(min=0)
+
+    def _is_rounding(self, matrix: Tensor) -> bool:
+        rounding = (ROUNDINGS * torch.finfo(self.points.dtype).eps) ** 2
+        return matrix.trace().item() <= rounding * self.mean_square
 
     @cached_property
     def bars(self) -> Tensor:
@@ -123,6 +142,7 @@ def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options
         raise ValueError(f"The similarity is one of {', '.join(get_args(Similarity))}, not {similarity!r}.")
     points = torch.as_tensor(embeddings).detach()
     check_points(points)
+    points = points.cpu() if points.device.type == "mps" else points  # Apple's GPUs have no float64
     points = points if points.dtype == torch.float64 else points.float()
     return Cloud(normalize(points, dim=1) if similarity == "cosine" else points, similarity, **options)
 

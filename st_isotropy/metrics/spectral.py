@@ -22,7 +22,7 @@ def participation_ratio(embeddings: Points) -> float:
         >>> participation_ratio(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
         2.0
     """
-    return _participation(as_cloud(embeddings).spectrum)
+    return as_cloud(embeddings).participation
 
 
 def isoscore(embeddings: Points) -> float:
@@ -48,8 +48,8 @@ def isoscore(embeddings: Points) -> float:
     References:
         Rudman, Gillman, Rayne and Eickhoff 2022, "IsoScore: measuring the uniformity of embedding space utilization".
     """
-    spectrum = as_cloud(embeddings).spectrum
-    return (_participation(spectrum) - 1) / (len(spectrum) - 1)
+    cloud = as_cloud(embeddings)
+    return (cloud.participation - 1) / (cloud.points.shape[1] - 1)
 
 
 def effective_rank(embeddings: Points, center: bool = True) -> float:
@@ -151,10 +151,6 @@ def partition_ratio(embeddings: Points) -> float:
         heights = block.double() @ directions
         log_sums = torch.logaddexp(log_sums, torch.cat([heights, -heights], dim=1).logsumexp(dim=0))
     return (log_sums.min() - log_sums.max()).exp().item()
-
-
-def _participation(spectrum: Tensor) -> float:
-    return (spectrum.sum().square() / spectrum.square().sum()).item() if spectrum.any() else 1.0
 
 
 def _largest_share(parts: Tensor) -> float:
