@@ -168,13 +168,13 @@ def _coverage(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from evaluation.coverage import coverage_table, simulate_coverage
+    from evaluation.coverage import coverage_table, misses, simulate_coverage
     from evaluation.files import write_json
 
     rows = simulate_coverage(lambda finished, total: track(finished, "Simulating", total=total))
     write_json(options.out / "coverage.json", [asdict(row) for row in rows])
     Console().print(coverage_table(rows))
-    return 0
+    return 1 if misses(rows) else 0
 
 
 if __name__ == "__main__":

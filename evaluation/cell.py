@@ -121,7 +121,7 @@ class Cell:
     @property
     def start_folder(self) -> Path:
         """The folder of the start model's measurement, where the parameters of the indexes are kept."""
-        return Cell("start", self.model, self.fingerprint, None, "", self.measuring, self.root).measured
+        return start_cell(self.model, self.fingerprint, self.measuring, self.root).measured
 
     @property
     def measured(self) -> Path:
@@ -142,6 +142,18 @@ class Cell:
     def read(self) -> dict[str, Any]:
         """What was measured."""
         return read_json(self.path)
+
+
+def start_cell(model: str, fingerprint: str, measuring: Measuring, root: Path) -> Cell:
+    """A start model itself; in the folder of its measurement the parameters of the indexes are kept for all others.
+
+    Args:
+        model: Its name.
+        fingerprint: Its hash.
+        measuring: What is measured.
+        root: The run directory.
+    """
+    return Cell("start", model, fingerprint, None, "", measuring, root)
 
 
 def run_cell(cell: Cell) -> float:

@@ -9,10 +9,11 @@ from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
 from evaluation.files import file_name, read_json, write_json
-from evaluation.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES, index_kinds
+from evaluation.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
 from evaluation.measuring import left_out, measure, statuses
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model
 from evaluation.mteb_tasks import revision
+from evaluation.names import check_name
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.run_directory import check_folder, open_run
@@ -56,7 +57,8 @@ def compare(
     if len({Path(name).resolve() if Path(name).is_dir() else name for name in names}) < len(names):
         raise UserError(f"--model names a model twice ({', '.join(names)}): name each once.")
     searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
-    index_kinds([name for name in indexes if name != ALL])
+    for name in indexes:
+        check_name("index", name, (*ALL_INDEXES, ALL))
     check_folder(folder)
     timing = Timing(folder)
     sources = resolve_tasks(tasks, mirror, own)

@@ -1,4 +1,4 @@
-"""An interval over training runs and queries at once, from every run's score on every query."""
+"""An interval over training runs and queries (or test texts) at once, from every run's score on every one."""
 
 import math
 
@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from evaluation.statistics import (
     FEWEST_DIFFERING,
     NEW_RUNS_AND_QUERIES,
+    NEW_RUNS_AND_TEXTS,
     ROUNDING,
     Comparison,
     t_comparison,
@@ -16,8 +17,8 @@ from evaluation.statistics import (
 FEWEST_RUNS = 5  # with 3 runs the interval covered 92 %
 
 
-def crossed_interval(differences: ArrayLike) -> Comparison:
-    r"""Compute an interval for the mean difference over new training runs and new queries.
+def crossed_interval(differences: ArrayLike, estimand: str = NEW_RUNS_AND_QUERIES) -> Comparison:
+    r"""Compute an interval for the mean difference over new training runs and new queries, or test texts.
 
     Runs and queries are crossed random effects. With $S$ runs, $Q$ queries and the mean squares of runs and of queries,
     the variance of the grand mean is estimated by $(MS_{runs} + MS_{queries}) / SQ$. This counts the residual twice,
@@ -25,6 +26,7 @@ def crossed_interval(differences: ArrayLike) -> Comparison:
 
     Args:
         differences: New minus old for each paired run and query, shape `(runs, queries)`, at least two of each.
+        estimand: `NEW_RUNS_AND_QUERIES` or `NEW_RUNS_AND_TEXTS`.
 
     Returns:
         The comparison; `n` counts the runs. There is no interval for fewer than 5 runs, where fewer than 20 queries
@@ -57,9 +59,10 @@ def crossed_interval(differences: ArrayLike) -> Comparison:
     elif np.ptp(table) <= ROUNDING:
         reason = f"no interval: all {table.size} differences are equal"
     if reason:
-        return Comparison(mean, None, None, reason, NEW_RUNS_AND_QUERIES, runs, None)
+        return Comparison(mean, None, None, reason, estimand, runs, None)
     squares = np.array([queries * table.mean(axis=1).var(ddof=1), runs * table.mean(axis=0).var(ddof=1)])
     freedom = float(squares.sum() ** 2 / (squares**2 / (runs - 1, queries - 1)).sum())
     error = math.sqrt(squares.sum() / table.size)
-    method = f"Satterthwaite's t over {runs} paired runs and {queries} queries"
-    return t_comparison(mean, error, freedom, method, NEW_RUNS_AND_QUERIES, runs)
+    unit = "test texts" if estimand == NEW_RUNS_AND_TEXTS else "queries"
+    method = f"Satterthwaite's t over {runs} paired runs and {queries} {unit}"
+    return t_comparison(mean, error, freedom, method, estimand, runs)

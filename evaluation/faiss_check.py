@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.index_choice import ChosenIndex
-from evaluation.indexes import KINDS, SEARCH_PARAMETERS, SEEDS, IndexKind, Setting
+from evaluation.indexes import KINDS, SEARCH_PARAMETERS, IndexKind, Setting
 from evaluation.threads import one_thread
 from evaluation.variant_search import DEEP, DEPTH, Qrels, VariantSearch
 
@@ -82,7 +82,7 @@ class CurvePoint:
 
 
 def faiss_check(
-    variant: RetrievalEmbeddings, qrels: Qrels, chosen: Sequence[ChosenIndex], seeds: Sequence[int] = SEEDS
+    variant: RetrievalEmbeddings, qrels: Qrels, chosen: Sequence[ChosenIndex], seeds: Sequence[int]
 ) -> list[IndexScore]:
     """Measure one variant under every chosen index.
 
@@ -110,7 +110,7 @@ def faiss_check(
 
 
 def search_curves(
-    variant: RetrievalEmbeddings, qrels: Qrels, chosen: Sequence[ChosenIndex], seeds: Sequence[int] = SEEDS
+    variant: RetrievalEmbeddings, qrels: Qrels, chosen: Sequence[ChosenIndex], seeds: Sequence[int]
 ) -> list[CurvePoint]:
     """Measure graphs over efSearch and inverted lists over nprobe, at otherwise the chosen parameters.
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evaluation.embeddings import RetrievalEmbeddings
-from evaluation.indexes import KINDS, QUICK_INDEXES, SEEDS, IndexKind, Setting, index_kinds
+from evaluation.indexes import KINDS, IndexKind, Setting
+from evaluation.names import check_name
 from evaluation.threads import one_thread
 from evaluation.variant_search import Qrels, VariantSearch
 
@@ -36,7 +37,7 @@ class ChosenIndex:
 
 
 def choose_indexes(
-    start: RetrievalEmbeddings, qrels: Qrels, names: Sequence[str] = QUICK_INDEXES, seeds: Sequence[int] = SEEDS
+    start: RetrievalEmbeddings, qrels: Qrels, names: Sequence[str], seeds: Sequence[int]
 ) -> list[ChosenIndex]:
     """Choose the parameters of each index once, from the start model.
 
@@ -56,12 +57,20 @@ def choose_indexes(
     Raises:
         UserError: An index is unknown, or no query has a relevant document in the corpus.
     """
+    for name in names:
+        check_name("index", name, KINDS)
     with one_thread():
         search = VariantSearch(start, qrels, seeds)
-        return [_choose(kind, search) for kind in index_kinds(names)]
+        chosen: dict[str, ChosenIndex] = {}
+        for name in names:
+            followed = KINDS[name].follows
+            if followed and followed not in chosen:
+                chosen[followed] = _choose(KINDS[followed], search, None)
+            chosen[name] = _choose(KINDS[name], search, chosen.get(followed))
+        return [chosen[name] for name in names]
 
 
-def _choose(kind: IndexKind, search: VariantSearch) -> ChosenIndex:
+def _choose(kind: IndexKind, search: VariantSearch, followed: ChosenIndex | None) -> ChosenIndex:
     documents, dimensions = search.variant.corpus.shape
     if kind.exact:
         return ChosenIndex(kind.name, {}, "exact", 1.0 if search.exact_ndcg else None)
@@ -69,9 +78,8 @@ def _choose(kind: IndexKind, search: VariantSearch) -> ChosenIndex:
         reason = f"it needs {kind.needs(dimensions)} documents and the corpus has {documents}"
         return ChosenIndex(kind.name, None, "left out", None, f"{kind.name} is left out: {reason}.")
     ladder = kind.ladder(documents, dimensions)
-    if kind.follows:
-        followed = _choose(KINDS[kind.follows], search).setting
-        ladder = [] if followed is None else [followed]
+    if followed and followed.setting is not None:
+        ladder = [followed.setting]
     if not search.exact_ndcg:
         note = "The start model finds nothing by exact search, so there is no retention."
         return ChosenIndex(kind.name, ladder[-1], "out of range", None, note)

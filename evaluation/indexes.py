@@ -1,16 +1,13 @@
 """The FAISS indexes of the retrieval check: how each is built, and the ladder its parameters are chosen from."""
 
-import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import faiss
 from faiss.class_wrappers import add_to_referenced_objects
-
-from evaluation.errors import UserError
 
 Setting = dict[str, int]
 
@@ -34,7 +31,6 @@ class IndexKind:
 
     Attributes:
         name: What the user types.
-        summary: What it does, in a few words.
         create: Maps a dimension and a setting to an empty index for unit rows and inner products.
         ladder: Maps the number of documents and dimensions to settings, from coarse to fine.
         needs: Maps a dimension to the fewest documents that the index can be trained on.
@@ -44,7 +40,6 @@ class IndexKind:
     """
 
     name: str
-    summary: str
     create: Callable[[int, Setting], faiss.Index]
     ladder: Callable[[int, int], list[Setting]] = _no_parameters
     needs: Callable[[int], int] = _any_corpus
@@ -158,44 +153,22 @@ def _rotation(dimensions: int) -> int:
 
 
 _ALL = (
-    IndexKind("flat", "exact search in float32", _flat, exact=True),
-    IndexKind("rotated", "exact search after a random rotation, a control", _rotated, exact=True),
-    IndexKind("hnsw", "navigable graph", _hnsw, _hnsw_ladder),
-    IndexKind("ivf", "inverted lists", _ivf, _ivf_ladder, _lists),
-    IndexKind("pq", "product quantizer, 4 bits per subspace", _pq, _pq_ladder, _codebooks, coded=True),
-    IndexKind("opq", "the same after a learned rotation", _opq, needs=_rotation, follows="pq", coded=True),
-    IndexKind("sq8", "8 bits per dimension", partial(_scalar, 8), coded=True),
-    IndexKind("sq4", "4 bits per dimension", partial(_scalar, 4), coded=True),
-    IndexKind("one-bit", "the signs of query and document, by Hamming distance", _one_bit),
-    IndexKind("rabitq", "one bit per dimension after centering and a random rotation", _rabitq),
-    IndexKind("truncate-2", "the first half of the dimensions", partial(_truncated, 2)),
-    IndexKind("truncate-4", "the first quarter of the dimensions", partial(_truncated, 4)),
-    IndexKind("pca-2", "half as many principal components", partial(_projected, 2), needs=partial(_kept, 2)),
-    IndexKind("pca-4", "a quarter as many principal components", partial(_projected, 4), needs=partial(_kept, 4)),
+    IndexKind("flat", _flat, exact=True),
+    IndexKind("rotated", _rotated, exact=True),
+    IndexKind("hnsw", _hnsw, _hnsw_ladder),
+    IndexKind("ivf", _ivf, _ivf_ladder, _lists),
+    IndexKind("pq", _pq, _pq_ladder, _codebooks, coded=True),
+    IndexKind("opq", _opq, needs=_rotation, follows="pq", coded=True),
+    IndexKind("sq8", partial(_scalar, 8), coded=True),
+    IndexKind("sq4", partial(_scalar, 4), coded=True),
+    IndexKind("one-bit", _one_bit),
+    IndexKind("rabitq", _rabitq),
+    IndexKind("truncate-2", partial(_truncated, 2)),
+    IndexKind("truncate-4", partial(_truncated, 4)),
+    IndexKind("pca-2", partial(_projected, 2), needs=partial(_kept, 2)),
+    IndexKind("pca-4", partial(_projected, 4), needs=partial(_kept, 4)),
 )
 KINDS = {kind.name: kind for kind in _ALL}
 EXACT = "flat"
 QUICK_INDEXES = (EXACT, "hnsw", "ivf", "pq", "one-bit")
 ALL_INDEXES = tuple(KINDS)
-SEEDS = (0, 1, 2)
-
-
-def index_kinds(names: Iterable[str]) -> list[IndexKind]:
-    """Look up kinds of index by name.
-
-    Args:
-        names: Names such as "hnsw".
-
-    Returns:
-        The kinds, in the order given.
-
-    Raises:
-        UserError: A name is unknown.
-    """
-    kinds = []
-    for name in names:
-        if name not in KINDS:
-            near = difflib.get_close_matches(name.lower(), KINDS, n=3, cutoff=0.4) or list(KINDS)
-            raise UserError(f"There is no index named {name!r}: did you mean {' or '.join(near)}?")
-        kinds.append(KINDS[name])
-    return kinds

@@ -103,7 +103,7 @@ def measure(
 
 
 def chosen_indexes(
-    start: Path, task: str, names: Sequence[str], qrels: Qrels, seeds: Sequence[int] = INDEX_SEEDS
+    start: Path, task: str, names: Sequence[str], qrels: Qrels, seeds: Sequence[int]
 ) -> list[ChosenIndex]:
     """The settings of the indexes for a retrieval task, chosen once on the start model's embeddings and then kept.
 

@@ -14,6 +14,8 @@ from evaluation.spearman import changed, compare_resampled, resampled_spearman
 from evaluation.statistics import (
     NEW_QUERIES,
     NEW_RUNS,
+    NEW_RUNS_AND_QUERIES,
+    NEW_RUNS_AND_TEXTS,
     NEW_TEXTS,
     Comparison,
     query_interval,
@@ -38,6 +40,7 @@ Pair = tuple[str, str]  # (old variant, new variant)
 _PerQuery = Mapping[str, NDArray[np.float64]]  # variant -> score per query, averaged over runs
 
 SIMILARITY, LABELS = "similarity", "labels"
+QUERIES, TEXTS = (NEW_QUERIES, NEW_RUNS_AND_QUERIES), (NEW_TEXTS, NEW_RUNS_AND_TEXTS)
 LABEL_TYPES = {"Classification", "MultilabelClassification", "Clustering", "Regression"}
 
 
@@ -167,7 +170,7 @@ def _corpus_rows(
         comparisons = {
             label((old, new)): [
                 *_over_runs(scores, (old, new)),
-                *_over_queries_and_runs((per_run[new] - per_run[old]) * 100),
+                *_over_units_and_runs((per_run[new] - per_run[old]) * 100, QUERIES),
             ]
             for old, new in compared
         }
@@ -215,8 +218,8 @@ def _mean_over_indexes(name: str, averaged: Sequence[_IndexRow], pairs: Sequence
                     by_corpus.setdefault(each.corpus, []).append(difference)
             if by_corpus:
                 strata = [np.sum(several, axis=0) / len(averaged) for several in by_corpus.values()]
-                over_queries = _over_queries(strata[0]) if len(strata) == 1 else stratified_interval(strata)
-                mean.comparisons[label((old, new))].append(over_queries)
+                one = _with_sign_flips(query_interval(strata[0]), strata[0])
+                mean.comparisons[label((old, new))].append(one if len(strata) == 1 else stratified_interval(strata))
     return means
 
 
@@ -254,27 +257,24 @@ def _over_units(measured: Measured, pairs: Sequence[Pair]) -> dict[Pair, list[Co
     first = next(iter(measured.values()))[0]
     if not first["units"]:
         return {}
-    estimand = NEW_QUERIES if first["metric"] == "ndcg_at_10" else NEW_TEXTS  # reranking has queries, too
+    estimands = QUERIES if first["metric"] == "ndcg_at_10" else TEXTS  # reranking has queries, too
     units = {
         variant: np.array([[run["units"][unit] for unit in first["units"]] for run in runs])
         for variant, runs in measured.items()
     }
-    return {(old, new): _over_queries_and_runs((units[new] - units[old]) * 100, estimand) for old, new in pairs}
+    return {(old, new): _over_units_and_runs((units[new] - units[old]) * 100, estimands) for old, new in pairs}
 
 
-def _over_queries_and_runs(differences: NDArray[np.float64], estimand: str = NEW_QUERIES) -> list[Comparison]:
-    """Intervals over queries with the runs held fixed, and over both where there are several runs."""
-    fixed = _over_queries(differences.mean(axis=0), estimand)
-    return [fixed, crossed_interval(differences)] if min(differences.shape) > 1 else [fixed]
-
-
-def _over_queries(differences: NDArray[np.float64], estimand: str = NEW_QUERIES) -> Comparison:
-    return _with_sign_flips(query_interval(differences, estimand), differences)
+def _over_units_and_runs(differences: NDArray[np.float64], estimands: tuple[str, str]) -> list[Comparison]:
+    """Intervals over queries or texts with the runs held fixed, and over both where there are several runs."""
+    these_runs, new_runs = estimands
+    mean = differences.mean(axis=0)
+    fixed = _with_sign_flips(query_interval(mean, these_runs), mean)
+    return [fixed, crossed_interval(differences, new_runs)] if min(differences.shape) > 1 else [fixed]
 
 
 def _with_sign_flips(comparison: Comparison, differences: NDArray[np.float64]) -> Comparison:
-    test = sign_flip_test(differences, np.random.default_rng(0))
-    return replace(comparison, sign_flip_p=test.p)
+    return replace(comparison, sign_flip_p=sign_flip_test(differences, np.random.default_rng(0)))
 
 
 def _mean_rows(

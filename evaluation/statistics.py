@@ -20,6 +20,7 @@ NEW_PAIRS = "new sentence pairs, these runs fixed"
 NEW_TEXTS = "new test texts, these runs fixed"
 NEW_TASKS = "new tasks of this kind, these runs fixed"
 NEW_RUNS_AND_QUERIES = "new training runs and new queries"
+NEW_RUNS_AND_TEXTS = "new training runs and new test texts"
 
 LEVEL = 0.95
 POWER = 0.80
@@ -65,13 +66,12 @@ class Verdict:
     sentence: str
 
 
-def student_interval(differences: ArrayLike, estimand: str = NEW_RUNS) -> Comparison:
+def student_interval(differences: ArrayLike) -> Comparison:
     """Compute Student's t interval for the mean of paired differences.
 
     Args:
         differences: One difference (new minus old) per paired seed, shape `(n,)`, n at least 1. With one there is no
             interval; with all alike there is none either, because their spread cannot be estimated.
-        estimand: What the differences are a sample of.
 
     Returns:
         The comparison.
@@ -81,7 +81,7 @@ def student_interval(differences: ArrayLike, estimand: str = NEW_RUNS) -> Compar
         >>> round(comparison.estimate, 4), round(comparison.low, 4), round(comparison.high, 4)
         (0.02, -0.0048, 0.0448)
     """
-    return _student(_differences(differences), "paired runs", estimand)
+    return _student(_differences(differences), "paired runs", NEW_RUNS)
 
 
 def task_interval(differences: ArrayLike) -> Comparison:
@@ -125,7 +125,7 @@ def query_interval(differences: ArrayLike, estimand: str = NEW_QUERIES) -> Compa
     return _student(values, unit, estimand, differing=int((np.abs(values) > ROUNDING).sum()))
 
 
-def stratified_interval(strata: Sequence[ArrayLike], estimand: str = NEW_QUERIES) -> Comparison:
+def stratified_interval(strata: Sequence[ArrayLike]) -> Comparison:
     """Compute Welch's t interval for a sum of means of per-query differences, with the runs held fixed.
 
     For a mean over several corpora, each with queries of its own.
@@ -133,7 +133,6 @@ def stratified_interval(strata: Sequence[ArrayLike], estimand: str = NEW_QUERIES
     Args:
         strata: For each corpus one difference (new minus old) per query, of shape `(n,)`, already weighted by the
             corpus's share in the mean. Each needs 20 queries that differ, as in `query_interval`.
-        estimand: What the differences are a sample of.
 
     Returns:
         The comparison; its n is the number of all queries.
@@ -150,13 +149,13 @@ def stratified_interval(strata: Sequence[ArrayLike], estimand: str = NEW_QUERIES
     samples = [_differences(each) for each in strata]
     total, n = float(sum(each.mean() for each in samples)), sum(each.size for each in samples)
     for each in samples:
-        alone = query_interval(each, estimand)
+        alone = query_interval(each)
         if alone.low is None:
-            return Comparison(total, None, None, f"{alone.method} on one corpus", estimand, n, None)
+            return Comparison(total, None, None, f"{alone.method} on one corpus", NEW_QUERIES, n, None)
     errors = np.array([each.var(ddof=1) / each.size for each in samples])
     freedom = float(errors.sum() ** 2 / sum(e**2 / (each.size - 1) for e, each in zip(errors, samples, strict=True)))
     method = f"Welch's t over {n} queries of {len(samples)} corpora"
-    return t_comparison(total, math.sqrt(errors.sum()), freedom, method, estimand, n)
+    return t_comparison(total, math.sqrt(errors.sum()), freedom, method, NEW_QUERIES, n)
 
 
 def ratio_interval(before: tuple[ArrayLike, ArrayLike], after: tuple[ArrayLike, ArrayLike]) -> Comparison:

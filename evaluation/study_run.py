@@ -10,7 +10,7 @@ from datasets import Dataset
 from rich.console import Console
 
 from evaluation.apart import apart
-from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_pairs
+from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_pairs, start_cell
 from evaluation.errors import UserError
 from evaluation.estimate import duration, training_seconds
 from evaluation.files import delete_folder, file_name, new_folder, write_json
@@ -90,8 +90,7 @@ class Running:
 
     def start(self, prepared: Prepared, phase: str) -> Cell:
         """The start model, measured."""
-        measuring = self.measuring(prepared, phase)
-        return Cell(START, prepared.model, prepared.fingerprint, None, "", measuring, self.folder)
+        return start_cell(prepared.model, prepared.fingerprint, self.measuring(prepared, phase), self.folder)
 
     def cell(self, prepared: Prepared, phase: str, setting: Setting, seed: int, posthoc: str = "") -> Cell:
         """A model trained with a setting, measured."""

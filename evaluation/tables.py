@@ -6,13 +6,13 @@ from statistics import fmean
 from evaluation.answer import GROUP_TITLES, correlation
 from evaluation.compared_pairs import common_old, compared_pairs
 from evaluation.rows import MEASURES
-from evaluation.statistics import NEW_RUNS, NEW_RUNS_AND_QUERIES, Comparison
+from evaluation.statistics import NEW_RUNS, NEW_RUNS_AND_QUERIES, NEW_RUNS_AND_TEXTS, Comparison
 from evaluation.summary import GROUPS, Candidate, Row, Section
 from evaluation.wording import difference, number, significant
 
 OVER_RUNS = "95 %: new training runs"
 OVER_ITEMS = "95 %: new queries, texts or tasks"
-OVER_BOTH = "95 %: new runs and queries"
+OVER_BOTH = "95 %: new runs and queries or texts"
 READING = (
     "Intervals: “new training runs” is Student's t over paired seeds; “new queries, texts or tasks” holds these runs "
     "fixed: Student's t over them, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, "
@@ -227,7 +227,8 @@ def _difference_cell(row: Row, pair: str, header: str, digits: int) -> str:
 
 def _kind(comparison: Comparison) -> str:
     """The column in which an interval stands."""
-    return {NEW_RUNS: OVER_RUNS, NEW_RUNS_AND_QUERIES: OVER_BOTH}.get(comparison.estimand, OVER_ITEMS)
+    kinds = {NEW_RUNS: OVER_RUNS, NEW_RUNS_AND_QUERIES: OVER_BOTH, NEW_RUNS_AND_TEXTS: OVER_BOTH}
+    return kinds.get(comparison.estimand, OVER_ITEMS)
 
 
 def _interval(comparison: Comparison, digits: int) -> str:

@@ -3,10 +3,9 @@
 import copy
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 from datasets import Dataset
@@ -17,13 +16,13 @@ from torch import nn
 from transformers import PrinterCallback, ProgressCallback
 
 from evaluation.errors import UserError
-from evaluation.files import new_folder, read_json, write_json
-from evaluation.models import fingerprint, save_model
+from evaluation.files import new_folder, write_json
+from evaluation.models import save_model
 from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
 from evaluation.progress import TrainingBar
 from evaluation.regularizers import REGULARIZERS
-from evaluation.training_pairs import content_hash, texts_of
+from evaluation.training_pairs import texts_of
 from evaluation.vocabulary import occurring_rows
 from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 
@@ -142,26 +141,23 @@ def train(
         recipe: How to train.
         term: The regularizer, or None for the objective alone.
         seed: Seed of batch order and dropout.
-        folder: The cell's folder; it appears whole, with `model/`, `cell.json` (what was asked) and `log.json`
-            (loss and its terms over the steps, seconds), or not at all.
+        folder: Where the model belongs, and no other: what determines it is in the folder's name. It appears whole,
+            with `model/` and `log.json` (loss and its terms over the steps, seconds), or not at all.
         show_progress: Whether to show a progress bar.
 
     Returns:
         The trained model.
 
     Raises:
-        UserError: If `folder` holds a cell of another configuration.
+        UserError: The model, loss and data do not go together, or training gave no finite weights.
     """
-    cell = _describe(start, pairs, recipe, term, seed)
     if folder.exists():
-        _check_same(folder, cell)
         return SentenceTransformer(str(folder / "model"), device=str(start.device))
     with new_folder(folder) as temporary:
         began = time.perf_counter()
         model, log = _fit(copy.deepcopy(start), pairs, recipe, term, seed, show_progress)
         seconds = time.perf_counter() - began
         save_model(model, temporary / "model")
-        write_json(temporary / "cell.json", cell)
         write_json(temporary / "log.json", {"seconds": seconds, "steps": log})
     return model
 
@@ -223,25 +219,3 @@ def _fit(
 def _of_interest(entry: dict[str, float]) -> dict[str, float]:
     """The loss, its terms and their weights at a step."""
     return {key: value for key, value in entry.items() if key == "step" or key.endswith(("loss", "_weight"))}
-
-
-def _describe(
-    start: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, seed: int
-) -> dict[str, Any]:
-    """Everything that determines the trained model."""
-    return {
-        "start": fingerprint(start),
-        "pairs": content_hash(pairs),
-        "recipe": asdict(recipe),
-        "term": asdict(term) if term else None,
-        "seed": seed,
-    }
-
-
-def _check_same(folder: Path, cell: dict[str, Any]) -> None:
-    found = read_json(folder / "cell.json")
-    differing = [
-        f"{key} {found.get(key)!r} instead of {value!r}" for key, value in cell.items() if found.get(key) != value
-    ]
-    if differing:
-        raise UserError(f"The cell {folder} was trained with {', '.join(differing)}; choose another run directory.")

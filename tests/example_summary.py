@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from evaluation.dose_response import dose_response, transfer
-from evaluation.statistics import NEW_QUERIES, student_interval
+from evaluation.statistics import query_interval, student_interval
 from evaluation.summary import Candidate, Row, Section, Summary, TransferAnswer
 
 EFFECTS = {  # rise of IsoScore, and points on similarity, labels and retrieval
@@ -93,7 +93,7 @@ def _row(
     for variant, sizes in effects.items():
         differences = factor * (sizes[effect] + rng.normal(size=5) * scale)
         values[variant] = (np.asarray(values["none"]) + differences).tolist()
-        over_queries = student_interval(rng.normal(sizes[effect], 5, size=400), NEW_QUERIES)
+        over_queries = query_interval(rng.normal(sizes[effect], 5, size=400))
         comparisons[f"{variant} − none"] = [student_interval(differences), *[over_queries] * ("nDCG" in name)]
     return Row(group, name, greater, isotropic, values, comparisons)
 

@@ -346,5 +346,5 @@ def test_an_unknown_index_is_told_before_anything_runs(
 ) -> None:
     command = ["run", "--model", *models, "--folder", str(own), "--indexes", "hsnw", "--out", str(tmp_path / "run")]
     assert main(command) == 2
-    assert capsys.readouterr().err.startswith("error: There is no index named 'hsnw': did you mean hnsw")
+    assert capsys.readouterr().err.startswith("error: There is no index 'hsnw'; near names are hnsw")
     assert not (tmp_path / "run").exists()

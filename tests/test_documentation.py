@@ -12,8 +12,8 @@ pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
 from evaluation.documentation import generated, results
 from evaluation.documentation.__main__ import FIGURE, readme_figure
+from evaluation.documentation.chosen_settings import WeightChoice, weight_choices, weight_gains
 from evaluation.documentation.effects import (
-    WeightChoice,
     added_table,
     beside_entropy_table,
     choices_table,
@@ -22,12 +22,10 @@ from evaluation.documentation.effects import (
     heads_table,
     measures_table,
     retention_row,
-    weight_choices,
-    weight_gains,
 )
 from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
 from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
-from evaluation.documentation.results import StudyResult, sections_of_studies, studies
+from evaluation.documentation.results import StudySection, sections_of_studies, studies
 from evaluation.documentation.study_pages import study_page
 from evaluation.errors import UserError
 from evaluation.files import write_json
@@ -135,7 +133,7 @@ def test_effects_tell_sts_from_retrieval() -> None:
         row("similarity", "cisi nDCG@10", {METHOD: [-3.0, -3.1, -3.2]}),
         row("labels", "Banking77 accuracy", {METHOD: [9.0, 9.1, 9.2]}),
     ]
-    table = effects_table([(StudyResult("negative-free", "Does it?", None), section_with(rows, ("none", METHOD)))])
+    table = effects_table([StudySection("negative-free", section_with(rows, ("none", METHOD)))])
     [[cells]] = table.groups.values()
     assert table.headers[5:7] == ["STS", "retrieval"]
     assert cells[5:7] == ["▲ +0.40 [+0.15, +0.65]", "▼ −3.10 [−3.35, −2.85]"]
@@ -158,8 +156,8 @@ def test_choices_name_what_is_better_and_nothing_where_nothing_is() -> None:
             row("labels", "Banking77 accuracy", {METHOD: [-1.0, 1.1, 0.2], "whitening": [-0.1, 0.3, -0.2]}),
         ]
     )
-    study = StudyResult("negative-free", "Does it?", None)
-    [[_, similarity, labels]] = choices_table([(study, section)]).groups[""]
+    study = "negative-free"
+    [[_, similarity, labels]] = choices_table([StudySection(study, section)]).groups[""]
     assert similarity == "persistent_entropy +1.10 [+0.85, +1.35]"
     assert labels == "nothing: the objective alone"
 
@@ -169,9 +167,15 @@ def test_what_a_regularizer_adds_to_a_transform_is_their_paired_difference() -> 
     changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [3.0, 3.1, 3.2], both: [3.4, 3.6, 3.5]}
     means = [row("similarity", "mean of STS and retrieval", changes), row("retrieval", "pq retention", changes)]
     section = section_with(means, ("none", *changes))
-    study = StudyResult("recipe", "Which?", None)
+    study = "recipe"
     alone = section_with(means, ("none", METHOD, both))  # nothing to compare with
-    table = added_table([(study, section), (study, section_with(means)), (study, replace(alone, title="x"))])
+    table = added_table(
+        [
+            StudySection(study, section),
+            StudySection(study, section_with(means)),
+            StudySection(study, replace(alone, title="x")),
+        ]
+    )
     expected = "▲ +0.40 [+0.15, +0.65]"  # 4.303 · 0.1 / √3 to either side of 0.4
     assert table.groups == {"static, cosine (recipe)": [[both, "", expected, expected, ""]]}
 
@@ -180,8 +184,8 @@ def test_a_head_has_its_metrics_beside_isotropy() -> None:
     changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [-3.0, -3.1, -3.2]}
     rows = [row("labels", f"cola-head:validation {name}", changes) for name in ("accuracy", "F1", "MCC")]
     share = replace(row("isotropy", "first component share", changes), greater_is_better=False)
-    study = StudyResult("glue", "Does it?", None)
-    table = heads_table([(study, section_with([share, *rows])), (study, section_with([share]))])
+    study = "glue"
+    table = heads_table([StudySection(study, section_with([share, *rows])), StudySection(study, section_with([share]))])
     up, down = "+1.10 [+0.85, +1.35]", "−3.10 [−3.35, −2.85]"
     assert table.groups == {
         "static, cosine (glue)": [
@@ -194,8 +198,8 @@ def test_a_head_has_its_metrics_beside_isotropy() -> None:
 def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
     changes = {METHOD: [0.1, 0.2, 0.3], "entropy_and_spread": [0.4, 0.6, 0.8]}
     section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
-    study, alone = StudyResult("recipe", "Does it?", None), section_with([row("labels", "F1", {METHOD: [1]})])
-    table = beside_entropy_table([(study, section), (study, alone)], "entropy_and_spread")
+    study, alone = "recipe", section_with([row("labels", "F1", {METHOD: [1]})])
+    table = beside_entropy_table([StudySection(study, section), StudySection(study, alone)], "entropy_and_spread")
     assert table.headers == ["start model and regime", "Isotropy", "STS12", "Classification and clustering"]
     assert table.groups == {"": [["static, cosine (recipe)", "", "▲ +0.40 [+0.15, +0.65]", ""]]}
 
@@ -205,7 +209,7 @@ def test_a_variant_without_a_measure_leaves_its_cell_empty() -> None:
     every |= {"whitening": [2.0, 2.1, 2.2], f"{METHOD} + whitening": [2.0, 2.1, 2.2]}
     lacking = {variant: ds for variant, ds in every.items() if variant not in ("entropy_and_spread", "whitening")}
     section = section_with([row("similarity", "mean of STS and retrieval", lacking)], ("none", *every))
-    sections = [(StudyResult("recipe", "Does it?", None), section)]
+    sections = [StudySection("recipe", section)]
     assert beside_entropy_table(sections, "entropy_and_spread").groups[""][0][1:] == [""] * 3
     [added] = added_table(sections).groups.values()
     assert set(added[0][1:]) == {""}
@@ -218,8 +222,10 @@ def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:
     rows = [row("isotropy", "average cosine", changes), row("similarity", "STS12", changes)]
     rows = [replace(each, values={"start": [40.0], **each.values}) for each in rows]
     alone = rows[0].mean("none")
-    study, section = StudyResult("negative-free", "Does it?", None), section_with(rows, ("start", "none", *changes))
-    table = measures_table([(study, section), (study, section_with(rows, ("none", METHOD, "koleo")))])
+    study, section = "negative-free", section_with(rows, ("start", "none", *changes))
+    table = measures_table(
+        [StudySection(study, section), StudySection(study, section_with(rows, ("none", METHOD, "koleo")))]
+    )
     assert table.headers[1:3] + table.headers[-3:] == [
         "average cosine", "mean MST length", "STS12", "pq retention", "one-bit retention"
     ]  # fmt: skip
@@ -234,16 +240,18 @@ def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:
 def test_a_weight_stands_beside_those_that_were_tried() -> None:
     tried = [(METHOD, 30.0, True), (METHOD, 3.0, False), (METHOD, "auto", False), ("koleo", 1.0, True)]
     tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
-    study, section = StudyResult("negative-free", "Does it?", None), replace(section_with([]), tuning=tuning)
-    [choice] = weight_choices([(study, section)], METHOD)
+    study, section = "negative-free", replace(section_with([]), tuning=tuning)
+    [choice] = weight_choices([StudySection(study, section)], METHOD)
     assert choice == WeightChoice("static, cosine (negative-free)", 30.0, [3.0, 30.0], 1e-3)
 
 
 def test_a_dear_term_has_its_cost_beside_its_benefit() -> None:
     changes = {METHOD: [0.1, 0.2, 0.3], "entropy_h0_h1": [3.0, 3.1, 3.2], "koleo": [1.0, 1.1, 1.2]}
     section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
-    study, plain_one = StudyResult("recipe", "Does it?", None), section_with([row("labels", "F1", {METHOD: [1]})])
-    table = costs_table([(study, section), (study, plain_one)], {METHOD: "0.01", "entropy_h0_h1": "0.2"})
+    study, plain_one = "recipe", section_with([row("labels", "F1", {METHOD: [1]})])
+    table = costs_table(
+        [StudySection(study, section), StudySection(study, plain_one)], {METHOD: "0.01", "entropy_h0_h1": "0.2"}
+    )
     assert table.headers == ["regularizer", "time", "Isotropy", "STS12"]
     assert table.groups == {
         "static, cosine (recipe)": [
@@ -269,11 +277,15 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
     ]
     section = section_with([])
     tuning = [Candidate(variant, weight, rate, scores, {}, False) for variant, weight, rate, scores in tried]
-    study = StudyResult("negative-free", "Does it?", None)
+    study = "negative-free"
     other = [replace(each, scores=[each.scores[0] + 10 * (each.weight == 30)]) for each in tuning]
-    sections = [(study, replace(section, tuning=tuning)), (study, replace(section, tuning=other))]
-    scaled = replace(section, tuning=[*tuning, Candidate(METHOD, 0.3, 1e-3, [99.0], {}, False)])
-    assert weight_gains([*sections, (study, scaled)], METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
+    sections = [
+        StudySection(study, replace(section, tuning=tuning)),
+        StudySection(study, replace(section, tuning=other)),
+    ]
+    tuned = [*tuning, Candidate(METHOD, 3.0, 1e-3, [99.0, 99.0], {}, False)]
+    scaled = replace(section, title="static, distillation from minilm on medquad", tuning=tuned)
+    assert weight_gains([*sections, StudySection(study, scaled)], METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
 
 
 def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None:
@@ -289,8 +301,10 @@ def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None
     assert retention_row(section_with([out_of_range, corpora[1]]), "pq") is corpora[1]
     assert retention_row(section_with([out_of_range]), "pq") is out_of_range
     no_headroom = replace(one, name="pq retention (no headroom)")
-    study = StudyResult("negative-free", "Does it?", None)
-    [[*_, pq, one_bit]] = effects_table([(study, section_with([no_headroom]))]).groups["static, cosine (negative-free)"]
+    study = "negative-free"
+    [[*_, pq, one_bit]] = effects_table([StudySection(study, section_with([no_headroom]))]).groups[
+        "static, cosine (negative-free)"
+    ]
     assert (pq, one_bit) == ("no headroom", "")
 
 

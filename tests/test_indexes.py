@@ -4,8 +4,7 @@ import faiss
 import numpy as np
 import pytest
 
-from evaluation.errors import UserError
-from evaluation.indexes import KINDS, POINTS_PER_CENTROID, index_kinds
+from evaluation.indexes import KINDS, POINTS_PER_CENTROID
 
 
 @pytest.mark.parametrize("documents", [78, 79, 400, 3000, 100_000])
@@ -68,18 +67,3 @@ def test_a_followed_kind_exists_and_has_no_ladder_of_its_own():
     followers = [kind for kind in KINDS.values() if kind.follows]
     assert [(kind.name, kind.follows) for kind in followers] == [("opq", "pq")]
     assert all(kind.needs(64) >= KINDS[kind.follows].needs(64) for kind in followers)
-
-
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [("IVF", "ivf"), ("onebit", "one-bit"), ("rabbitq", "rabitq"), ("truncate", "truncate-4 or truncate-2")],
-)
-def test_an_unknown_name_is_answered_with_near_ones(name, near):
-    with pytest.raises(UserError) as error:
-        index_kinds(["flat", name])
-    assert str(error.value).startswith(f"There is no index named {name!r}: did you mean {near}")
-
-
-def test_a_name_like_no_other_is_answered_with_all():
-    with pytest.raises(UserError, match="did you mean flat or rotated or hnsw"):
-        index_kinds(["xxxxxxxx"])

@@ -14,32 +14,27 @@ def rng() -> np.random.Generator:
 def test_few_pairs_are_tested_with_every_sign_pattern():
     values = np.random.default_rng(3).normal(0.5, 1.0, size=7)
     means = np.array([np.mean(values * signs) for signs in itertools.product((1, -1), repeat=7)])
-    result = sign_flip_test(values, rng())
-    assert result.p == pytest.approx((np.abs(means) >= abs(values.mean()) - 1e-12).mean())
-    assert result.method == "all 128 sign patterns"
+    assert sign_flip_test(values, rng()) == pytest.approx((np.abs(means) >= abs(values.mean()) - 1e-12).mean())
 
 
 @pytest.mark.parametrize("n", [1, 3, 5])
 def test_too_few_pairs_get_no_p_value(n):
-    result = sign_flip_test(np.arange(1, n + 1), rng())
-    assert (result.p, result.method) == (None, f"no test: {n} pairs that differ allow no p-value below 5 %")
+    assert sign_flip_test(np.arange(1, n + 1), rng()) is None
 
 
 def test_zeros_have_no_sign_and_do_not_count():
-    assert sign_flip_test([0.0] * 100 + [0.1, 0.2], rng()).p is None
+    assert sign_flip_test([0.0] * 100 + [0.1, 0.2], rng()) is None
     values = np.random.default_rng(4).normal(0.3, 1.0, size=9)
-    assert sign_flip_test([*values, 0.0, 0.0], rng()).p == sign_flip_test(values, rng()).p
+    assert sign_flip_test([*values, 0.0, 0.0], rng()) == sign_flip_test(values, rng())
 
 
 def test_many_pairs_agree_with_students_t():
     values = np.random.default_rng(5).normal(0.1, 1.0, size=300)
-    result = sign_flip_test(values, rng())
-    assert result.p == pytest.approx(stats.ttest_1samp(values, 0.0).pvalue, abs=0.015)
-    assert result.method == "9999 sign patterns"
+    assert sign_flip_test(values, rng()) == pytest.approx(stats.ttest_1samp(values, 0.0).pvalue, abs=0.015)
 
 
 def test_a_drawn_p_value_is_never_zero():
-    assert sign_flip_test(np.ones(100), rng()).p == pytest.approx(2 / 10_000)
+    assert sign_flip_test(np.ones(100), rng()) == pytest.approx(2 / 10_000)
 
 
 def test_only_the_generator_that_is_passed_matters():

@@ -88,13 +88,6 @@ def test_a_finished_cell_is_loaded_and_not_trained_again(tmp_path, pairs):
     assert log.read_text() == "untouched"
 
 
-def test_a_cell_of_another_configuration_is_refused_and_left_alone(tmp_path, pairs):
-    first = trained(tmp_path / "cell", pairs)
-    with pytest.raises(UserError, match=r"cell was trained with seed 1 instead of 2; choose another run directory\.$"):
-        trained(tmp_path / "cell", pairs, seed=2)
-    assert trained(tmp_path / "cell", pairs) == first
-
-
 def test_a_cell_that_fails_leaves_nothing_behind(tmp_path, pairs):
     with pytest.raises(UserError, match="Training stopped: the embeddings of input column 1 of 2 contain NaN"):
         trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), recipe=replace(SHORT, learning_rate=1e38))

@@ -1,27 +1,26 @@
 """What the studies found, in tables: every regularizer under every regime, and which setting was chosen."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from evaluation.answer import GROUP_TITLES
 from evaluation.compared_pairs import compared_pairs
+from evaluation.documentation.chosen_settings import chosen_setting
 from evaluation.documentation.figures import METHOD
-from evaluation.documentation.results import StudyResult
+from evaluation.documentation.results import StudySection
 from evaluation.statistics import Comparison, student_interval, verdict
 from evaluation.study import NONE, START
-from evaluation.summary import Candidate, Finding, Row, Section, main_comparison
-from evaluation.tables import MARKS, Table, decimals, weight_text
+from evaluation.summary import Finding, Row, Section, main_comparison
+from evaluation.tables import MARKS, Table, decimals
 from evaluation.wording import difference, number
 
 RETENTION_OF = ("pq", "one-bit")
 TASKS_BY_ENDING = {"STS": " Spearman", "retrieval": " nDCG@10"}
 ADDED_MEASURES = ("IsoScore", "mean of STS and retrieval")
 HEAD_METRICS = ("accuracy", "F1", "MCC")
-GROUPS = ("isotropy", "similarity", "labels")
+SHOWN_GROUPS = ("isotropy", "similarity", "labels")
 BOTH = "entropy_and_spread"
 EXPLAINED = (START, NONE, METHOD, "mst_length", BOTH, "koleo", "whitening")
 EXPLAINING = ("average cosine", "mean MST length", "IsoScore", "effective rank", "hubness skewness (k = 10)")
@@ -53,43 +52,25 @@ MEASURES_READING = (
     "(measures.md) says how to read the others."
 )
 
-Named = Sequence[tuple[StudyResult, Section]]
 
-
-@dataclass(frozen=True)
-class WeightChoice:
-    """A weight that was chosen on validation tasks.
-
-    Attributes:
-        regime: Start model, regime and study.
-        weight: The choice.
-        tried: All weights that were tried and are numbers, the smallest first.
-        learning_rate: Peak learning rate that was chosen with it.
-    """
-
-    regime: str
-    weight: float
-    tried: Sequence[float]
-    learning_rate: float
-
-
-def effects_table(sections: Named) -> Table:
+def effects_table(sections: Sequence[StudySection]) -> Table:
     """One line for each regularizer or transform under each regime, one column for each kind of effect.
 
     Args:
         sections: From `sections_of_studies`.
     """
-    headers = ["regularizer", "weight, learning rate", *[_column(group, sections) for group in GROUPS]]
+    headers = ["regularizer", "weight, learning rate", *[_column(group, sections) for group in SHOWN_GROUPS]]
     headers += [*TASKS_BY_ENDING, *(f"{index} retention" for index in RETENTION_OF)]
     groups: dict[str, list[list[str]]] = {}
-    for study, section in sections:
+    for each in sections:
+        section = each.section
         findings = {(finding.pair, finding.group): finding for finding in section.findings()}
         kept = [retention_row(section, index) for index in RETENTION_OF]
-        groups[f"{section.title} ({study.name})"] = [
+        groups[each.name] = [
             [
                 new,
                 chosen_setting(section, new),
-                *[_finding_cell(findings.get((pair, group))) for group in GROUPS],
+                *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS],
                 *[_tasks_cell(section, ending, new, old) for ending in TASKS_BY_ENDING.values()],
                 *[_row_cell(row, pair) for row in kept],
             ]
@@ -98,7 +79,7 @@ def effects_table(sections: Named) -> Table:
     return Table(headers, groups, words=(0, 1))
 
 
-def heads_table(sections: Named) -> Table:
+def heads_table(sections: Sequence[StudySection]) -> Table:
     """For regimes with a linear head: what each variant changes in the head's scores and in isotropy.
 
     Args:
@@ -110,70 +91,70 @@ def heads_table(sections: Named) -> Table:
         "first component's share": "first component share",
     }
     groups: dict[str, list[list[str]]] = {}
-    for study, section in sections:
+    for each in sections:
         found = {
-            shown: next((row for row in section.rows if re.search(f"{pattern}$", row.name)), None)
+            shown: next((row for row in each.section.rows if re.search(f"{pattern}$", row.name)), None)
             for shown, pattern in columns.items()
         }
         if found[HEAD_METRICS[0]] is not None:
-            groups[f"{section.title} ({study.name})"] = [
+            groups[each.name] = [
                 [new, *[_row_cell(row, pair) for row in found.values()]]
-                for pair, (new, _) in compared_pairs(section).items()
+                for pair, (new, _) in compared_pairs(each.section).items()
             ]
     return Table(["regularizer", *columns], groups, words=(0,))
 
 
-def added_table(sections: Named) -> Table:
+def added_table(sections: Sequence[StudySection]) -> Table:
     """What a regularizer adds to a transform: the model trained with it and transformed, less that without it.
 
     Args:
         sections: From `sections_of_studies`; those that transform no regularized model are left out.
     """
     groups: dict[str, list[list[str]]] = {}
-    for study, section in sections:
+    for each in sections:
+        section = each.section
         named = [(new, new.rpartition(" + ")[2]) for new in section.variants if " + " in new]
         after = [(new, old) for new, old in named if old in section.variants]
-        rows = [next((row for row in section.rows if row.name == name), None) for name in ADDED_MEASURES]
+        rows = [each.row(name) for name in ADDED_MEASURES]
         rows += [retention_row(section, index) for index in RETENTION_OF]
         if after:
-            groups[f"{section.title} ({study.name})"] = [
+            groups[each.name] = [
                 [new, *["" if row is None else _difference_cell(row, new, old) for row in rows]] for new, old in after
             ]
     return Table(["variant", *ADDED_MEASURES, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
 
 
-def beside_entropy_table(sections: Named, variant: str) -> Table:
+def beside_entropy_table(sections: Sequence[StudySection], variant: str) -> Table:
     """What a second term adds to entropy: the model trained with both, less that with entropy alone.
 
     Args:
         sections: From `sections_of_studies`; those that lack one of the two are left out.
         variant: The variant with both terms; like entropy alone it is at the setting that was chosen for it.
     """
-    both = [each for each in sections if {variant, METHOD} <= set(each[1].variants)]
+    both = [each for each in sections if {variant, METHOD} <= set(each.section.variants)]
     lines = []
-    for study, section in both:
-        measures = {finding.group: finding.measure for finding in section.findings()}
-        rows = [next((row for row in section.rows if row.name == measures.get(group)), None) for group in GROUPS]
-        cells = ["" if row is None else _difference_cell(row, variant, METHOD) for row in rows]
-        lines.append([f"{section.title} ({study.name})", *cells])
-    headers = ["start model and regime", *[_column(group, both) for group in GROUPS]]
+    for each in both:
+        measures = {finding.group: finding.measure for finding in each.section.findings()}
+        rows = [each.row(measures.get(group)) for group in SHOWN_GROUPS]
+        lines.append([each.name, *["" if row is None else _difference_cell(row, variant, METHOD) for row in rows]])
+    headers = ["start model and regime", *[_column(group, both) for group in SHOWN_GROUPS]]
     return Table(headers, {"": lines} if lines else {}, words=(0,))
 
 
-def measures_table(sections: Named) -> Table:
+def measures_table(sections: Sequence[StudySection]) -> Table:
     """What training did to the geometry, beside what it did to the scores: means over the runs of each variant.
 
     Args:
         sections: From `sections_of_studies`; those that lack entropy, spread or both together are left out.
     """
     groups: dict[str, list[list[str]]] = {}
-    explained = [each for each in sections if {METHOD, "mst_length", BOTH} <= set(each[1].variants)]
-    for study, section in explained:
-        by_name = {row.name: row for row in section.rows}
+    explained = [each for each in sections if {METHOD, "mst_length", BOTH} <= set(each.section.variants)]
+    for each in explained:
+        section = each.section
         measures = {finding.group: finding.measure for finding in section.findings()}
-        rows = [by_name.get(name) for name in (*EXPLAINING, measures.get("similarity", ""))]
+        rows = [each.row(name) for name in (*EXPLAINING, measures.get("similarity"))]
         rows += [retention_row(section, index) for index in RETENTION_OF]
-        groups[f"{section.title} ({study.name})"] = [
+        groups[each.name] = [
             [variant, *["" if row is None else _mean_cell(row, variant) for row in rows]]
             for variant in EXPLAINED
             if variant in section.variants
@@ -182,78 +163,31 @@ def measures_table(sections: Named) -> Table:
     return Table([*headers, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
 
 
-def costs_table(sections: Named, costs: Mapping[str, str]) -> Table:
+def costs_table(sections: Sequence[StudySection], costs: Mapping[str, str]) -> Table:
     """What dear terms cost and change, beside plain ones in the same studies.
 
     Args:
         sections: From `sections_of_studies`; those that compare no dear term are left out.
         costs: What terms cost, as text, by regularizer.
     """
-    compared = [(study, section) for study, section in sections if set(DEAR) & set(section.variants)]
+    compared = [each for each in sections if set(DEAR) & set(each.section.variants)]
     groups: dict[str, list[list[str]]] = {}
-    for study, section in compared:
-        findings = {(finding.pair, finding.group): finding for finding in section.findings()}
-        groups[f"{section.title} ({study.name})"] = [
-            [new, costs[new], *[_finding_cell(findings.get((pair, group))) for group in GROUPS[:2]]]
-            for pair, (new, _) in compared_pairs(section).items()
+    for each in compared:
+        findings = {(finding.pair, finding.group): finding for finding in each.section.findings()}
+        groups[each.name] = [
+            [new, costs[new], *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS[:2]]]
+            for pair, (new, _) in compared_pairs(each.section).items()
             if new in costs
         ]
-    headers = ["regularizer", "time", *[_column(group, compared) for group in GROUPS[:2]]]
+    headers = ["regularizer", "time", *[_column(group, compared) for group in SHOWN_GROUPS[:2]]]
     return Table(headers, groups, words=(0,))
 
 
-def choices_table(sections: Named) -> Table:
+def choices_table(sections: Sequence[StudySection]) -> Table:
     """For each regime: what beat the objective alone, with its setting, on tasks of similarity and of labels."""
     headers = ["start model and regime", "better on STS and retrieval", "better on classification and clustering"]
-    rows = [
-        [f"{section.title} ({study.name})", *[_winners(section, group) for group in ("similarity", "labels")]]
-        for study, section in sections
-    ]
+    rows = [[each.name, *[_winners(each.section, group) for group in ("similarity", "labels")]] for each in sections]
     return Table(headers, {"": rows}, words=(0, 1, 2))
-
-
-def weight_choices(sections: Named, variant: str) -> list[WeightChoice]:
-    """Which weights that are numbers were chosen for a regularizer on the validation tasks, for each regime."""
-    choices = []
-    for study, section in sections:
-        tried = [each for each in section.tuning if each.variant == variant]
-        weights = sorted({each.weight for each in tried if not isinstance(each.weight, str)})
-        choices += [
-            WeightChoice(f"{section.title} ({study.name})", each.weight, weights, each.learning_rate)
-            for each in tried
-            if each.chosen and not isinstance(each.weight, str)
-        ]
-    return choices
-
-
-def weight_gains(sections: Named, variant: str) -> dict[float, list[float]]:
-    """Per weight that is a number: what it gained over the objective alone on the validation tasks, in every regime.
-
-    Both are taken at their best learning rate and averaged over tuning seeds, in points. A regime that was tried at
-    weights below 1 has an objective of another scale, and is left out.
-    """
-    gains: dict[float, list[float]] = {}
-    for _, section in sections:
-        alone = max((_validation(each) for each in section.tuning if each.variant == NONE), default=0.0)
-        best: dict[float, float] = {}
-        for each in section.tuning:
-            if each.variant == variant and not isinstance(each.weight, str):
-                best[each.weight] = max(best.get(each.weight, -math.inf), _validation(each))
-        if min(best, default=0) < 1:
-            continue
-        for weight, score in best.items():
-            gains.setdefault(weight, []).append(score - alone)
-    return dict(sorted(gains.items()))
-
-
-def _validation(candidate: Candidate) -> float:
-    return float(np.mean(candidate.scores))
-
-
-def chosen_setting(section: Section, variant: str) -> str:
-    """Weight and learning rate chosen for a variant; empty for a transform, and where only one setting was tried."""
-    chosen = [each for each in section.tuning if each.chosen and each.variant == variant]
-    return "".join(f"{weight_text(each.weight)}, {each.learning_rate:g}" for each in chosen)
 
 
 def retention_row(section: Section, index: str) -> Row | None:
@@ -269,8 +203,9 @@ def retention_row(section: Section, index: str) -> Row | None:
     return rows[0] if rows and not in_range else None
 
 
-def _column(group: str, sections: Named) -> str:
-    measures = {finding.measure for _, section in sections for finding in section.findings() if finding.group == group}
+def _column(group: str, sections: Sequence[StudySection]) -> str:
+    found = [finding for each in sections for finding in each.section.findings()]
+    measures = {finding.measure for finding in found if finding.group == group}
     return measures.pop() if len(measures) == 1 else GROUP_TITLES[group]
 
 

@@ -8,10 +8,9 @@ from html import escape
 from matplotlib.axes import Axes
 
 from evaluation.compared_pairs import compared_pairs
-from evaluation.documentation.results import ROOT, StudyResult
+from evaluation.documentation.results import ROOT, StudySection
 from evaluation.plots import Plot
 from evaluation.statistics import Comparison
-from evaluation.summary import GROUPS, Section
 from evaluation.wording import difference, shortened
 from st_isotropy.svg import INK, LINE, MUTED, OURS, draw
 
@@ -61,21 +60,19 @@ def stylesheet() -> str:
     return f":root {{ {light} }}\n[data-md-color-scheme=slate] {{ {dark} }}\n"
 
 
-def study_plot(sections: Sequence[tuple[StudyResult, Section]], group: str = "similarity") -> Plot | None:
-    """The method's difference from the objective alone in every regime, among those of all rivals.
+def study_plot(sections: Sequence[StudySection]) -> Plot | None:
+    """The method's difference from the objective alone on STS and retrieval in every regime, among those of all rivals.
 
     Args:
         sections: Start models and regimes.
-        group: The group of measures, whose deciding one is drawn.
 
     Returns:
         The plot; None where the method was compared in none of them.
     """
-    assert group in GROUPS
     lines: list[Line] = []
-    for _, section in sections:
+    for section in (each.section for each in sections):
         new_of = {pair: new for pair, (new, _) in compared_pairs(section).items()}
-        found = {new_of[each.pair]: each.comparison for each in section.findings() if each.group == group}
+        found = {new_of[each.pair]: each.comparison for each in section.findings() if each.group == "similarity"}
         if METHOD in found:
             others = [each.estimate for variant, each in found.items() if variant != METHOD]
             lines.append((section.title, found[METHOD], others))

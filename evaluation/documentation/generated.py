@@ -8,6 +8,7 @@ from evaluation.answer import TRANSFER_TITLE, answer
 from evaluation.compared_pairs import compared_pairs
 from evaluation.coverage import Coverage, coverage_table
 from evaluation.documentation import drawings
+from evaluation.documentation.chosen_settings import weight_choices, weight_gains
 from evaluation.documentation.effects import (
     COSTS_READING,
     EFFECTS_READING,
@@ -20,8 +21,6 @@ from evaluation.documentation.effects import (
     effects_table,
     heads_table,
     measures_table,
-    weight_choices,
-    weight_gains,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
 from evaluation.documentation.results import RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
@@ -29,6 +28,7 @@ from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
 from evaluation.markdown import markdown_table
 from evaluation.plots import Plot
+from evaluation.statistics import NEW_RUNS, NEW_TASKS
 from evaluation.tables import MARKS, Table, weight_text
 from evaluation.wording import difference, number
 from st_isotropy.losses import DEFAULT_WEIGHT
@@ -93,7 +93,7 @@ def _whitening() -> str:
     """What whitening changed on tasks with labels, in every regime that has it."""
     lines = [
         f"- {plain(section.title)}: {MARKS[each.outcome]} {difference(each.comparison)} ({each.measure})"
-        for _, section in sections_of_studies()
+        for section in (of_study.section for of_study in sections_of_studies())
         for each in section.findings()
         if each.group == "labels" and compared_pairs(section)[each.pair][0] == "whitening"
     ]
@@ -165,7 +165,7 @@ def _coverage() -> list[Coverage]:
 def _skewed() -> str:
     """How much Student's t covers where differences are skewed, which it is not used for."""
     said = []
-    for estimand, what in (("new training runs", "seeds"), ("new tasks of this kind, these runs fixed", "tasks")):
+    for estimand, what in ((NEW_RUNS, "seeds"), (NEW_TASKS, "tasks")):
         rows = [
             row
             for row in _coverage()

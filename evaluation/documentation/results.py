@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from evaluation.report import read_summary
-from evaluation.summary import Section, Summary
+from evaluation.summary import Row, Section, Summary
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "evaluation" / "results"
@@ -55,10 +55,32 @@ def committed(name: str) -> Summary | None:
     return _read(RESULTS / name)
 
 
-def sections_of_studies(prefix: str = "") -> list[tuple[StudyResult, Section]]:
+@dataclass(frozen=True)
+class StudySection:
+    """One start model and regime of a study that was run.
+
+    Attributes:
+        study: Name of the study.
+        section: What it gave.
+    """
+
+    study: str
+    section: Section
+
+    @property
+    def name(self) -> str:
+        """Start model, regime and study."""
+        return f"{self.section.title} ({self.study})"
+
+    def row(self, name: str | None) -> Row | None:
+        """The row of a measure; None where the section has none of that name."""
+        return next((row for row in self.section.rows if row.name == name), None)
+
+
+def sections_of_studies(prefix: str = "") -> list[StudySection]:
     """Every start model and regime of the studies that were run and whose names begin so."""
-    run = [(study, study.summary) for study in studies() if study.name.startswith(prefix)]
-    return [(study, section) for study, summary in run if summary is not None for section in summary.sections]
+    run = [(study.name, study.summary) for study in studies() if study.name.startswith(prefix)]
+    return [StudySection(name, section) for name, summary in run if summary for section in summary.sections]
 
 
 @lru_cache

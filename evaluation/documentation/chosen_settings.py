@@ -1,0 +1,71 @@
+"""Which weights and learning rates the studies chose on validation tasks, and what each weight gained there."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.documentation.results import StudySection
+from evaluation.study import NONE
+from evaluation.summary import Candidate, Section
+from evaluation.tables import weight_text
+
+
+@dataclass(frozen=True)
+class WeightChoice:
+    """A weight that was chosen on validation tasks.
+
+    Attributes:
+        regime: Start model, regime and study.
+        weight: The choice.
+        tried: All weights that were tried and are numbers, the smallest first.
+        learning_rate: Peak learning rate that was chosen with it.
+    """
+
+    regime: str
+    weight: float
+    tried: Sequence[float]
+    learning_rate: float
+
+
+def weight_choices(sections: Sequence[StudySection], variant: str) -> list[WeightChoice]:
+    """Which weights that are numbers were chosen for a regularizer on the validation tasks, for each regime."""
+    choices = []
+    for each in sections:
+        tried = [candidate for candidate in each.section.tuning if candidate.variant == variant]
+        weights = sorted({candidate.weight for candidate in tried if not isinstance(candidate.weight, str)})
+        choices += [
+            WeightChoice(each.name, candidate.weight, weights, candidate.learning_rate)
+            for candidate in tried
+            if candidate.chosen and not isinstance(candidate.weight, str)
+        ]
+    return choices
+
+
+def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, list[float]]:
+    """Per weight that is a number: what it gained over the objective alone on the validation tasks, in every regime.
+
+    Both are taken at their best learning rate and averaged over tuning seeds, in points. Distillation is left out: its
+    objective is a mean squared error over coordinates, of another scale.
+    """
+    gains: dict[float, list[float]] = {}
+    for section in (each.section for each in sections if "distillation" not in each.section.title):
+        alone = max((_validation(each) for each in section.tuning if each.variant == NONE), default=0.0)
+        best: dict[float, float] = {}
+        for each in section.tuning:
+            if each.variant == variant and not isinstance(each.weight, str):
+                best[each.weight] = max(best.get(each.weight, -math.inf), _validation(each))
+        for weight, score in best.items():
+            gains.setdefault(weight, []).append(score - alone)
+    return dict(sorted(gains.items()))
+
+
+def _validation(candidate: Candidate) -> float:
+    return float(np.mean(candidate.scores))
+
+
+def chosen_setting(section: Section, variant: str) -> str:
+    """Weight and learning rate chosen for a variant; empty for a transform, and where only one setting was tried."""
+    chosen = [each for each in section.tuning if each.chosen and each.variant == variant]
+    return "".join(f"{weight_text(each.weight)}, {each.learning_rate:g}" for each in chosen)
