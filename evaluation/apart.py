@@ -13,7 +13,7 @@ from typing import Any
 from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
-from evaluation.files import short_hash
+from evaluation.hashes import short_hash
 from evaluation.loading import load
 from evaluation.mteb_tasks import single_tasks
 from evaluation.task_rows import (

@@ -16,17 +16,18 @@ from datasets import Dataset, load_from_disk
 from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
-from evaluation.files import delete_folder, file_name, read_json, short_hash, write_json
+from evaluation.files import delete_folder, file_name, read_json, write_json
+from evaluation.hashes import short_hash
 from evaluation.measuring import MEASURES, measure
 from evaluation.models import fingerprint, load_start_model
 from evaluation.mteb_tasks import identity
 from evaluation.noise import quiet
+from evaluation.pair_texts import texts_of
 from evaluation.posthoc_controls import POSTHOC
 from evaluation.tasks import TaskSource
 from evaluation.threads import one_thread
 from evaluation.timing import peak_memory
 from evaluation.training import Recipe, Term, train
-from evaluation.training_pairs import texts_of
 
 VALIDATION, TEST = "validation", "test"
 FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most; drawn from all columns

@@ -7,7 +7,7 @@ from datasets import Dataset, DatasetDict
 from mteb.abstasks import AbsTaskClassification, AbsTaskClustering, AbsTaskRetrieval
 from mteb.abstasks.task_metadata import TaskMetadata, TaskType
 
-from evaluation.data import Corpus, DocPair
+from evaluation.docstring_corpus import Corpus, DocPair
 
 LEAST_PER_LABEL = 20  # pairs; a sub-package with fewer is no class
 

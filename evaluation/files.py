@@ -1,18 +1,15 @@
 """Files and folders that appear whole or not at all, under names that are harmless everywhere."""
 
 import errno
-import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -21,7 +18,6 @@ from evaluation.errors import UserError
 
 # Nothing more can be written: the disk or a quota is full, a file would be too large, or there are no rights.
 NO_MORE_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
-BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)  # what reading a damaged file raises
 _LONGEST_NAME = 60  # characters
 _TEMPORARY = ".*.tmp"
 _OWNER = re.compile(r"\.(\d+)-[0-9a-f]{32}\.tmp$")
@@ -131,52 +127,6 @@ def _name(error: OSError, path: Path) -> None:
     """A full disk is told by the write, which knows no file name."""
     if error.errno in NO_MORE_FILES and error.filename is None:
         error.filename = str(path)
-
-
-def open_text(path: Path) -> TextIO:
-    """Open a text file in UTF-8 for reading, gzipped or not; the mark that a spreadsheet may put first is skipped."""
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    return cast(TextIO, opener(path, "rt", encoding="utf-8-sig"))
-
-
-def short_hash(content: Any) -> str:
-    """Hash of plain JSON values."""
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
-
-
-def folder_hash(folder: Path) -> str:
-    """Hash of the names and contents of all files in a folder, hidden ones left out; see `files_hash`."""
-    paths = {path.relative_to(folder): path for path in sorted(_files(folder, frozenset()))}
-    seen = {name: path for name, path in paths.items() if not any(part.startswith(".") for part in name.parts)}
-    return files_hash({name.as_posix(): path for name, path in seen.items()})
-
-
-def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """All files in a folder, and in linked ones, which `rglob` leaves out; a link to a folder around it is skipped."""
-    inside = above | {folder.resolve()}
-    for path in folder.iterdir():
-        if path.is_dir() and path.resolve() not in inside:
-            yield from _files(path, inside)
-        elif path.is_file():
-            yield path
-
-
-def files_hash(files: Mapping[str, Path]) -> str:
-    """Hash of the names and contents of files, in their order.
-
-    Contents are read again only when the size or time of a file changed.
-    """
-    described = [(path, name, path.stat()) for name, path in files.items()]
-    return _hash_of(tuple((path, name, stat.st_size, stat.st_mtime_ns) for path, name, stat in described))
-
-
-@lru_cache
-def _hash_of(files: tuple[tuple[Path, str, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for path, name, *_ in files:
-        with path.open("rb") as file:
-            digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()} ".encode())
-    return digest.hexdigest()[:16]
 
 
 def file_name(name: str) -> str:

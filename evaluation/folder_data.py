@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 from evaluation.errors import UserError
-from evaluation.files import files_hash
 from evaluation.folder_rows import (
     COLUMNS,
     HIDDEN_AS,
@@ -25,6 +24,7 @@ from evaluation.folder_rows import (
     table_header,
     table_rows,
 )
+from evaluation.hashes import files_hash
 
 SPLITS = {"train": "train", "validation": "validation", "dev": "validation", "test": "test"}
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")

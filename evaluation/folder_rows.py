@@ -1,17 +1,19 @@
 """Rows of the files that own data come in, checked; every error names the file, the line and the cure."""
 
+import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from evaluation.errors import UserError
-from evaluation.files import BROKEN_GZIP, open_text
 
 Grades = dict[str, dict[str, int]]  # query id -> document id -> grade
 Rows = dict[str, list[Any]]  # column -> values
 
+BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)  # what reading a damaged file raises
 HIDDEN = "-1"  # the label of every row of GLUE's test splits
 HIDDEN_AS = (HIDDEN, "-1.0")  # and the score
 
@@ -33,11 +35,17 @@ def renamed(header: list[str]) -> list[str]:
     return ["text" if name.strip() == "sentence" else name.strip() for name in header]
 
 
+def _open_text(path: Path) -> TextIO:
+    """Open a text file in UTF-8 for reading, gzipped or not; the mark that a spreadsheet may put first is skipped."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    return cast(TextIO, opener(path, "rt", encoding="utf-8-sig"))
+
+
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines of a text file, gzipped or not."""
     number = 0
     try:
-        with open_text(path) as file:
+        with _open_text(path) as file:
             for number, line in enumerate(file, start=1):
                 yield number, line
     except UnicodeDecodeError as error:

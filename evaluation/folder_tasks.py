@@ -35,18 +35,23 @@ class OwnTask:
     """A task that a data set of one's own serves for.
 
     Attributes:
-        name: The data set's name; for clustering with "-clustering" behind it.
-        type: MTEB's task type.
+        name: The data set's name, with "-clustering" or "-head" behind it for these.
+        kind: The class of the mteb task.
         data: The data set.
         splits: The splits on which it can be evaluated, the usual one first.
         note: What a reader must know, in one sentence; mostly empty.
     """
 
     name: str
-    type: TaskType
+    kind: "type[OwnData]"
     data: DataSet
     splits: tuple[str, ...]
     note: str = ""
+
+    @property
+    def type(self) -> TaskType:
+        """MTEB's task type."""
+        return self.kind.metadata.type
 
     def source(self, split: str = "") -> TaskSource:
         """How to make the task, on a split or on the part "tune" or "report" of the usual one.
@@ -95,11 +100,7 @@ def make_own_task(own: OwnTask, split: str) -> AbsTask:
         own: The task.
         split: One of its splits, "tune" or "report"; empty for the usual split.
     """
-    return on_split(_KINDS[own.type](own.name, own.data, own.splits[0]), split)
-
-
-def on_split(task: AbsTask, split: str) -> AbsTask:
-    """Let a task without data be evaluated on a split, on the part "tune" or "report", or, if empty, as it is."""
+    task = cast(AbsTask, own.kind(own.name, own.data, own.splits[0]))
     if split in PARTS:
         return take(task, split)
     return task.filter_eval_splits([split]) if split else task
@@ -119,20 +120,20 @@ def _tasks(data: DataSet) -> list[OwnTask]:
     splits = tuple(sorted(scored_splits(data), key=lambda split: (split not in TESTED, split == "train", split)))
     used = "" if splits[0] in TESTED else f"{data.name} is evaluated on its split {splits[0]}."
     if data.kind == BEIR:
-        return [OwnTask(data.name, "Retrieval", data, splits, used)]
+        return [OwnTask(data.name, OwnRetrieval, data, splits, used)]
     if data.kind == "pairs with scores":
-        return [OwnTask(data.name, "STS", data, splits, used)]
+        return [OwnTask(data.name, OwnSTS, data, splits, used)]
     if data.kind == "pairs with labels":
-        return [OwnTask(data.name, "PairClassification", data, splits, used)]
+        return [OwnTask(data.name, OwnPairClassification, data, splits, used)]
     tested = tuple(split for split in splits if split != "train")
     clustering = f"{data.name}-clustering"
     if "train" in splits and tested:
         return [
-            OwnTask(data.name, "Classification", data, tested),
-            OwnTask(clustering, "Clustering", data, splits),
+            OwnTask(data.name, OwnClassification, data, tested),
+            OwnTask(clustering, OwnClustering, data, splits),
         ]
-    note = f"{data.name} is clustered only, because classification needs the files train and test."
-    return [OwnTask(clustering, "Clustering", data, splits, note)]
+    note = f"{data.name} is clustered only, because classification needs a file train beside another split."
+    return [OwnTask(clustering, OwnClustering, data, splits, f"{note} {used}".strip())]
 
 
 def own_metadata(task_type: TaskType, main_score: str, category: str) -> TaskMetadata:
@@ -336,15 +337,6 @@ class OwnClustering(OwnData, AbsTaskClustering):
         classes = max((len(set(rows["label"])) for rows in splits.values()), default=0)
         self.max_documents_per_cluster = max(self.max_documents_per_cluster, 2 * classes)
         return as_dataset(splits)
-
-
-_KINDS: dict[str, Any] = {
-    "Retrieval": OwnRetrieval,
-    "STS": OwnSTS,
-    "PairClassification": OwnPairClassification,
-    "Classification": OwnClassification,
-    "Clustering": OwnClustering,
-}
 
 
 def numbered(splits: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:

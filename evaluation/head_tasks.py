@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
-from mteb.abstasks import AbsTask, AbsTaskClassification
+from mteb.abstasks import AbsTaskClassification
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
@@ -17,11 +17,9 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from evaluation.errors import UserError
 from evaluation.folder_data import DataSet, read_tables, scored_splits
 from evaluation.folder_rows import HIDDEN
-from evaluation.folder_tasks import TESTED, OwnData, as_dataset, numbered, on_split, own_metadata
+from evaluation.folder_tasks import TESTED, OwnData, OwnTask, as_dataset, numbered, own_metadata
 from evaluation.linear_head import head_of
-from evaluation.parts import PARTS
 from evaluation.recorded import RecordingEncoder, encode_plain
-from evaluation.task_source import TaskSource
 
 ENDING = "-head"
 _LABELLED = ("pairs with labels", "texts with labels")
@@ -65,22 +63,15 @@ class LabelledData:
                 )
         return {split: {"text": _texts(rows), "label": rows["label"]} for split, rows in numbered(splits).items()}
 
-    def source(self, split: str) -> TaskSource:
-        """How to make the task, on a split or on the part "tune" or "report" of the usual one.
+    def task(self) -> OwnTask:
+        """The task for models with a linear head.
 
         Raises:
-            UserError: There is no such split.
+            UserError: There is a train split only.
         """
         if not self.tested:
             raise UserError(f"{self.data.name} has a train split only, and a head is tested on another: add test.tsv.")
-        if split and split not in (*self.tested, *PARTS):
-            raise UserError(
-                f"{self.data.name}{ENDING} has no split {split}: it has {', '.join(self.tested)}, and the parts tune "
-                "and report."
-            )
-        part = "" if split == self.tested[0] else split  # one name for one task
-        name = f"{self.data.name}{ENDING}{':' if part else ''}{part}"
-        return TaskSource(name, "Classification", partial(make_head_task, self, part), part)
+        return OwnTask(f"{self.data.name}{ENDING}", HeadClassification, self.data, self.tested)
 
 
 def labelled_data(name: str, among: Iterable[DataSet]) -> LabelledData | None:
@@ -89,17 +80,6 @@ def labelled_data(name: str, among: Iterable[DataSet]) -> LabelledData | None:
         if data.name == name and data.kind in _LABELLED and "train" in data.files:
             return LabelledData(data)
     return None
-
-
-def make_head_task(labelled: LabelledData, split: str) -> AbsTask:
-    """Make a fresh mteb task.
-
-    Args:
-        labelled: The data.
-        split: One of its splits, "tune" or "report"; empty for the usual split.
-    """
-    name = f"{labelled.data.name}{ENDING}"
-    return on_split(HeadClassification(name, labelled.data, labelled.tested[0]), split)
 
 
 class HeadClassification(OwnData, AbsTaskClassification):

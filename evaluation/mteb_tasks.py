@@ -15,7 +15,7 @@ from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from mteb.abstasks.task_metadata import TaskType
 
 from evaluation.errors import UserError
-from evaluation.files import folder_hash
+from evaluation.hashes import folder_hash
 from evaluation.hub import hub_reachable
 from evaluation.parts import PARTS, take
 from evaluation.task_source import TaskSource
@@ -100,17 +100,15 @@ def _source(task: AbsTask, split: str, mirror: Path | None) -> TaskSource:
     """How to make this very task again, in any process."""
     name, metadata = task.metadata.name, task.metadata
     subsets = () if list(task.hf_subsets) == list(metadata.hf_subsets) else tuple(task.hf_subsets)
-    asked = [split] if split and split not in PARTS else list(task.eval_splits)
+    part = split if split in PARTS else ""
+    asked = [split] if split and not part else list(task.eval_splits)
     splits = () if asked == list(metadata.eval_splits) else tuple(asked)  # one name for one task
-    shown = (
-        f"[{','.join(subsets)}]" if subsets else "",
-        f":{','.join(splits)}" if splits else "",
-        f":{split}" if split in PARTS else "",
-    )
-    make = partial(make_task, name, subsets, splits, split if split in PARTS else "", mirror)
-    if split in PARTS:
+    shown = f"[{','.join(subsets)}]" if subsets else ""
+    shown += "".join(f":{each}" for each in (",".join(splits), part) if each)
+    make = partial(make_task, name, subsets, splits, part, mirror)
+    if part:
         make()  # so that what cannot be divided is told now
-    return TaskSource(name + "".join(shown), metadata.type, make, "".join(shown).lstrip(":"))
+    return TaskSource(name + shown, metadata.type, make, shown.lstrip(":"))
 
 
 def make_task(name: str, subsets: Sequence[str], splits: Sequence[str], part: str, mirror: Path | None) -> AbsTask:

@@ -33,7 +33,7 @@ class Regime:
         steps: Optimizer steps.
         batch_size: Rows per step.
         warmup: Share of the steps over which the learning rate rises to its peak.
-        teacher: Name of the model whose embeddings are learned; for the objective "distillation" only.
+        teacher: Name of the model whose embeddings are learned; for objectives that learn some, such as "distillation".
     """
 
     objective: str
@@ -62,8 +62,9 @@ class Regime:
             raise UserError(f"{where} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise UserError(f"{where} names a learning rate twice.")
-        if (self.objective == "distillation") != bool(self.teacher):
-            raise UserError(f"{where}: a teacher goes with the objective distillation and no other.")
+        taught = [name for name, each in OBJECTIVES.items() if each.columns == "teacher"]
+        if (self.objective in taught) != bool(self.teacher):
+            raise UserError(f"{where}: a teacher goes with the objective {' or '.join(taught)} and no other.")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """A study from its description to its summary: choose settings on validation tasks, then run the test tasks once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from datasets import Dataset
@@ -14,11 +14,14 @@ from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_p
 from evaluation.errors import UserError
 from evaluation.estimate import duration, training_seconds
 from evaluation.files import delete_folder, file_name, new_folder, write_json
+from evaluation.leak_guard import asked_about, without_asked
 from evaluation.measuring import left_out
 from evaluation.models import fingerprint, is_scored_by_cosine, load_model, load_start_model
 from evaluation.mteb_tasks import identity
 from evaluation.names import check_name
 from evaluation.noise import no_dataset_bars
+from evaluation.objective_pairs import for_objective
+from evaluation.pair_texts import content_hash
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.run_directory import check_folder, open_run
 from evaluation.runner import Backend, run_cells
@@ -29,8 +32,10 @@ from evaluation.summary import Section, Summary
 from evaluation.tasks import TaskSource, resolve_tasks
 from evaluation.timing import Timing
 from evaluation.training import Recipe, Term
-from evaluation.training_pairs import asked_about, content_hash, for_objective, load_pairs, without_asked
+from evaluation.training_pairs import load_pairs
 from evaluation.wording import no_faiss_check
+
+Key = TypeVar("Key")
 
 FIRST_TUNING_SEED = 1000  # so that no training run serves both to choose and to report
 
@@ -103,9 +108,11 @@ class Running:
         measuring = self.measuring(prepared, phase)
         return Cell(label, prepared.model, prepared.fingerprint, training, posthoc, measuring, self.folder)
 
-    def run(self, cells: Sequence[Cell], what: str) -> list[dict[str, Any]]:
-        """What was measured, in the order of the cells."""
-        return run_cells(cells, what, self.jobs, self.timing, self.console)
+    def run(self, cells: Mapping[Key, Sequence[Cell]], what: str) -> dict[Key, list[dict[str, Any]]]:
+        """What was measured of every group of cells, in their order."""
+        every = [cell for group in cells.values() for cell in group]
+        found = iter(run_cells(every, what, self.jobs, self.timing, self.console))
+        return {key: [next(found) for _ in group] for key, group in cells.items()}
 
 
 def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) -> Summary:
@@ -263,8 +270,8 @@ def measure_starts(running: Running, prepared: Sequence[Prepared]) -> dict[tuple
             would be chosen on other tasks than the study names.
     """
     keys = {(each.model, phase): each for each in prepared for phase in running.measurings}
-    cells = [running.start(each, phase) for (_, phase), each in keys.items()]
-    measured = dict(zip(keys, running.run(cells, "start models"), strict=True))
+    cells = {(model, phase): [running.start(each, phase)] for (model, phase), each in keys.items()}
+    measured = {key: found for key, [found] in running.run(cells, "start models").items()}
     for (_, phase), each in measured.items():
         if each["failures"] and (phase == VALIDATION or not each.get("tasks")):
             raise UserError(each["failures"][0])
@@ -323,25 +330,24 @@ def _section(running: Running, prepared: Prepared) -> tuple[Section, list[str], 
     tried: list[Tried] = []
     chosen: dict[str, Setting | None] = {setting.variant: setting for setting in grid}
     if study.is_tuned:
-        tuning = _tuning_seeds(study)
-        found = running.run(
-            [running.cell(prepared, VALIDATION, setting, seed) for setting in grid for seed in tuning],
-            f"{prepared.title}: choosing settings",
-        )
-        tried = [
-            Tried(setting, found[place * len(tuning) : (place + 1) * len(tuning)]) for place, setting in enumerate(grid)
-        ]
+        tuning = {
+            setting: [running.cell(prepared, VALIDATION, setting, seed) for seed in _tuning_seeds(study)]
+            for setting in grid
+        }
+        found = running.run(tuning, f"{prepared.title}: choosing settings")
+        tried = [Tried(setting, runs) for setting, runs in found.items()]
         chosen = {variant: choose([each for each in tried if each.setting.variant == variant]) for variant in chosen}
     ready = {variant: setting for variant, setting in chosen.items() if setting is not None}
     start = running.start(prepared, TEST)
     measured: dict[str, list[dict[str, Any]]] = {START: [start.read()]}
     cells = {v: [running.cell(prepared, TEST, setting, seed) for seed in seeds] for v, setting in ready.items()}
-    found = running.run([each for several in cells.values() for each in several], f"{prepared.title}: test tasks")
-    for place, variant in enumerate(cells):
-        measured[variant] = found[place * study.seeds : (place + 1) * study.seeds]
-    for each in [each for each in study.transformed if each.variant in ready]:
-        several = [running.cell(prepared, TEST, ready[each.variant], seed, each.transform) for seed in seeds]
-        measured[each.name] = running.run(several, f"{prepared.title}: {each.name}")
+    measured |= running.run(cells, f"{prepared.title}: test tasks")
+    transformed = {
+        each.name: [running.cell(prepared, TEST, ready[each.variant], seed, each.transform) for seed in seeds]
+        for each in study.transformed
+        if each.variant in ready
+    }
+    measured |= running.run(transformed, f"{prepared.title}: transformed")
     isotropy_of = running.measurings[TEST].isotropy_of
     section, failures = study_section(prepared.title, isotropy_of, measured, tried, ready, start.measured)
     return section, failures, index_seconds(measured)

@@ -9,7 +9,7 @@ from typing import cast
 
 from mteb.abstasks import AbsTask
 
-from evaluation.data import Corpus, docstring_corpus
+from evaluation.docstring_corpus import Corpus, docstring_corpus
 from evaluation.docstring_tasks import DOCSTRING_TASKS
 from evaluation.errors import UserError
 from evaluation.files import cache_root, file_name
@@ -104,7 +104,7 @@ def _from_heads(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
     if not name.endswith(HEAD):
         return []
     labelled = labelled_data(name.removesuffix(HEAD), (task.data for task in own.values()))
-    return [labelled.source(split)] if labelled else []
+    return [labelled.task().source(split)] if labelled else []
 
 
 def _from_docstrings(spec: str) -> list[TaskSource]:

@@ -20,9 +20,9 @@ from evaluation.files import new_folder, write_json
 from evaluation.models import save_model
 from evaluation.names import check_name
 from evaluation.objectives import OBJECTIVES
+from evaluation.pair_texts import texts_of
 from evaluation.progress import TrainingBar
 from evaluation.regularizers import REGULARIZERS
-from evaluation.training_pairs import texts_of
 from evaluation.vocabulary import occurring_rows
 from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 

@@ -14,7 +14,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from torch import nn
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from evaluation.data import Corpus, DocPair, split
+from evaluation.docstring_corpus import Corpus, DocPair, split
 
 WORDS = [f"word{i}" for i in range(300)]
 

@@ -15,9 +15,9 @@ from shared_data import MIRROR, needs_mirror
 from evaluation.apart import apart
 from evaluation.docstring_tasks import DocstringClustering
 from evaluation.errors import UserError
+from evaluation.leak_guard import asked_about
 from evaluation.mteb_tasks import revision
 from evaluation.tasks import TaskSource, resolve_tasks
-from evaluation.training_pairs import asked_about
 
 
 @pytest.fixture

@@ -305,7 +305,9 @@ def test_own_data_are_compared_with_isotropy_and_indexes(
         assert {point["name"] for point in section["curves"][model]["books"]} == {"hnsw"}
         assert set(section["distributions"][model]) == {"cosines", "bars"}
     assert summary["missing"] == []
-    assert "poems is clustered only, because classification needs the files train and test." in summary["notes"]
+    assert (
+        "poems is clustered only, because classification needs a file train beside another split." in summary["notes"]
+    )
     assert "Isotropy is measured on the texts of books." in capsys.readouterr().out
     write_pairs(own / "likeness.tsv", seed=5)
     assert main(command) == 2

@@ -51,7 +51,7 @@ def test_every_kind_of_data_becomes_the_task_it_serves_for(results) -> None:
         ("topics-clustering", "Clustering", "v_measure"),
     ]
     notes = [source.note for source in sources if source.note]
-    assert notes == ["poems is clustered only, because classification needs the files train and test."]
+    assert notes == ["poems is clustered only, because classification needs a file train beside another split."]
 
 
 def test_a_query_that_is_a_document_does_not_find_itself(tmp_path: Path) -> None:

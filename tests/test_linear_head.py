@@ -14,7 +14,9 @@ from small_corpus import static_model
 from torch.nn.functional import cross_entropy
 
 from evaluation.errors import UserError
+from evaluation.leak_guard import asked_about, without_asked
 from evaluation.linear_head import LinearHeadLoss, head_of
+from evaluation.objective_pairs import for_objective
 from evaluation.runner import Backend
 from evaluation.scores import TaskScores, evaluate
 from evaluation.sources import Sources
@@ -22,7 +24,7 @@ from evaluation.study import Grid, Regime, Study
 from evaluation.study_run import run_study
 from evaluation.tasks import resolve_tasks
 from evaluation.training import Recipe, Term, train
-from evaluation.training_pairs import asked_about, for_objective, load_pairs, without_asked
+from evaluation.training_pairs import load_pairs
 from st_isotropy.regularizers import PersistentEntropy
 
 TEXTS = sentences(8)
@@ -159,7 +161,7 @@ def test_labels_and_pairs_are_not_mistaken_for_each_other(data):
 
 
 def test_a_split_that_is_not_there_is_told(data):
-    with pytest.raises(UserError, match="same-head has no split test: it has validation, and the parts tune and rep"):
+    with pytest.raises(UserError, match=r"same-head in .* has no split test: it has validation, and the parts tune"):
         resolve_tasks(["same-head:test"], folders=[data])
     with pytest.raises(UserError, match=r"same in .*same has no split test: train, validation"):
         load_pairs("same:test", Sources(folders=(data,)))

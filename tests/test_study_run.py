@@ -19,12 +19,13 @@ from evaluation.errors import UserError
 from evaluation.files import read_json
 from evaluation.models import fingerprint, load_model
 from evaluation.mteb_tasks import identity
+from evaluation.objective_pairs import for_objective
 from evaluation.report import print_report, read_summary, wide_console, write_report
 from evaluation.study import Grid
 from evaluation.task_source import TaskSource
 from evaluation.tasks import resolve_tasks
 from evaluation.training import Recipe, train
-from evaluation.training_pairs import for_objective, load_pairs
+from evaluation.training_pairs import load_pairs
 
 
 @pytest.fixture(scope="module")

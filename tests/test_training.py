@@ -11,13 +11,13 @@ import torch
 from datasets import Dataset
 from small_corpus import SmallDevice, small_corpus, static_model, transformer_model
 
-from evaluation.data import positive_pairs
+from evaluation.docstring_corpus import positive_pairs
 from evaluation.errors import UserError
 from evaluation.models import fingerprint
+from evaluation.objective_pairs import for_objective
 from evaluation.objectives import OBJECTIVES
 from evaluation.regularizers import REGULARIZERS
 from evaluation.training import Recipe, Term, train, usual_learning_rate
-from evaluation.training_pairs import for_objective
 
 SHORT = Recipe("cosine", steps=6, batch_size=16, learning_rate=0.02)
 

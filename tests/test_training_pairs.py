@@ -1,28 +1,13 @@
-"""Training pairs: read from files with the line of every fault, fitted to an objective, without what tasks ask."""
+"""Training pairs by name: every fault of a file is told with its line."""
 
 import json
-import tracemalloc
 
-import numpy as np
 import pytest
-from datasets import Dataset
-from own_data import damaged_gzip, write_beir, write_lines, write_pairs
-from small_corpus import static_model
+from own_data import damaged_gzip, write_lines
 
 from evaluation.errors import UserError
 from evaluation.sources import Sources
-from evaluation.tasks import resolve_tasks
-from evaluation.training_pairs import (
-    asked_about,
-    content_hash,
-    for_objective,
-    load_pairs,
-    with_mismatches,
-    without_asked,
-)
-
-POSITIVE = Dataset.from_dict({"anchor": ["a b", "c d", "e f"], "positive": ["a", "c", "e"]})
-SCORED = Dataset.from_dict({"sentence1": ["a b", "c d"], "sentence2": ["a", "c"], "score": [0.0, 1.0]})
+from evaluation.training_pairs import load_pairs
 
 
 @pytest.mark.parametrize("ending", [".tsv", ".tsv.gz"])
@@ -106,43 +91,6 @@ def test_a_blank_line_at_the_end_of_pairs_is_no_row(tmp_path):
     assert len(load_pairs("some", Sources(pairs=(tmp_path,)))) == 2
 
 
-def test_each_objective_gets_the_columns_that_it_trains_on():
-    assert for_objective(POSITIVE, "contrastive", None, 4) is POSITIVE
-    assert for_objective(SCORED, "cosine", None, 4) is SCORED
-    for objective in ("cosine", "cosent"):
-        scored = for_objective(POSITIVE, objective, None, 4)
-        assert (
-            scored.column_names == ["sentence1", "sentence2", "score"] and scored["score"][:] == [1.0] * 3 + [0.0] * 3
-        )
-    with pytest.raises(UserError, match=r"objective contrastive trains on positive pairs, but these pairs have scores"):
-        for_objective(SCORED, "contrastive", None, 4)
-
-
-def test_no_mismatch_is_a_pair_and_every_run_has_the_same_ones():
-    pairs = Dataset.from_dict({"anchor": [f"a{i}" for i in range(50)], "positive": [f"p{i}" for i in range(50)]})
-    scored = with_mismatches(pairs)
-    for anchor, other, score in zip(*scored.to_dict().values(), strict=True):
-        assert (anchor[1:] == other[1:]) == (score == 1)
-    assert with_mismatches(pairs).to_dict() == scored.to_dict()
-
-
-def test_a_pair_of_the_data_is_no_mismatch_by_chance():
-    pairs = Dataset.from_dict({"anchor": [f"a{i // 2}" for i in range(40)], "positive": ["p0", "p1"] * 20})
-    scored = with_mismatches(pairs).to_dict()
-    true = set(zip(pairs["anchor"], pairs["positive"], strict=True))
-    rows = list(zip(*scored.values(), strict=True))
-    assert len(rows) == 40  # every mismatch would be a pair
-    assert all((anchor, other) in true and score == 1 for anchor, other, score in rows)
-
-
-def test_a_text_is_no_mismatch_of_itself_nor_of_what_it_is_paired_with_elsewhere():
-    """Paraphrases are often listed in both directions, and in another case."""
-    first, second = ["a", "b", "C", "d"], ["b", "a", "d", "c"]
-    scored = with_mismatches(Dataset.from_dict({"anchor": first * 10, "positive": second * 10})).to_dict()
-    wrong = [(one.lower(), other.lower()) for one, other, score in zip(*scored.values(), strict=True) if score == 0]
-    assert {frozenset(pair) for pair in wrong} == {frozenset(pair) for pair in ("ac", "ad", "bc", "bd")}
-
-
 def test_a_pair_without_a_score_is_told(tmp_path):
     folder = tmp_path / "mteb" / "sts13-sts"
     rows = [{"sentence1": "a", "sentence2": "b", "score": score} for score in (0, 2, None)]
@@ -151,100 +99,6 @@ def test_a_pair_without_a_score_is_told(tmp_path):
         load_pairs("STS13:test", Sources(mirror=tmp_path))
 
 
-def test_one_long_text_does_not_multiply_the_memory_of_a_hash():
-    many = Dataset.from_dict({"anchor": ["x" * 100_000, *map(str, range(2000))], "positive": ["y"] * 2001})
-    tracemalloc.start()
-    content_hash(many)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 50e6  # 2001 texts as wide as the longest would take 0.8 GB
-
-
-def test_a_teacher_gives_every_distinct_text_an_embedding_of_the_students_dimension():
-    pairs = Dataset.from_dict(
-        {"anchor": [f"word{i} word{i + 1}" for i in range(30)], "positive": [f"word{i}" for i in range(29)] + ["word1"]}
-    )
-    teacher = static_model(dimensions=20)
-    taught = for_objective(pairs, "distillation", teacher, 16)
-    assert taught.column_names == ["sentence", "label"] and len(taught) == 30 + 29
-    assert np.asarray(taught["label"][:]).shape == (59, 16)
-    with pytest.raises(
-        UserError,
-        match=r"A student of 16 dimensions learns the teacher's 20 along as many principal axes, "
-        r"which takes at least 16 texts; there are 8\.",
-    ):
-        for_objective(pairs.select(range(4)), "distillation", teacher, 16)
-
-
-@pytest.mark.parametrize("dimensions", [20, 27])
-def test_a_teacher_no_wider_than_the_student_keeps_every_cosine(dimensions):
-    pairs = Dataset.from_dict({"anchor": ["word1 word2", "word3"], "positive": ["word4", "word5 word6"]})
-    teacher = static_model(dimensions=20)
-    taught = for_objective(pairs, "distillation", teacher, dimensions)
-    targets = np.asarray(taught["label"][:])
-    own = teacher.encode(list(taught["sentence"]))
-    assert targets.shape == (4, dimensions)
-    np.testing.assert_allclose(targets @ targets.T, own @ own.T, atol=1e-5)
-
-
-def test_pairs_that_an_sts_task_asks_about_are_dropped_in_any_order_case_and_white_space(tmp_path):
-    write_lines(
-        tmp_path / "rated" / "test.tsv",
-        ["sentence1\tsentence2\tscore", "The cat\ta dog\t1", "one\ttwo\t2", "red\tblue\t3"],
-    )
-    write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "left\tx", "right\ty"])
-    pairs = Dataset.from_dict(
-        {"anchor": ["the  CAT", "two", "one", "left"], "positive": ["A dog ", "one", "blue", "right"]}
-    )
-    kept, dropped = without_asked(pairs, asked_about(resolve_tasks([], None, [tmp_path])))
-    assert (kept.to_dict(), dropped) == ({"anchor": ["one", "left"], "positive": ["blue", "right"]}, 2)
-
-
-def test_the_hash_of_pairs_sees_every_value_its_order_and_the_names():
-    def of(**columns):
-        return content_hash(Dataset.from_dict(columns))
-
-    first = of(anchor=["a", "b"], positive=["c", "d"])
-    assert of(anchor=["a", "b"], positive=["c", "d"]) == first
-    others = [
-        of(anchor=["b", "a"], positive=["c", "d"]),
-        of(anchor=["a", "b"], positive=["c", "e"]),
-        of(sentence=["a", "b"], positive=["c", "d"]),
-        of(anchor=["a", "b"], positive=["c", "d"], score=[0.0, 1.0]),
-        of(anchor=["a", "b"], positive=["c", "d"], score=[0.0, 0.5]),
-        of(sentence=["a", "b"], label=[[0.0, 1.0], [1.0, 0.0]]),
-        of(sentence=["a", "b"], label=[[0.0, 1.0], [1.0, 0.1]]),
-    ]
-    assert len({first, *others}) == len(others) + 1
-
-
 def test_a_long_text_is_read_whole(tmp_path):
     write_lines(tmp_path / "mine.tsv", ["anchor\tpositive", f"a\t{'long ' * 40_000}", "c\td"])
     assert len(load_pairs("mine", Sources(pairs=(tmp_path,)))["positive"][0]) == 200_000
-
-
-def test_pairs_of_pair_classification_and_answered_queries_are_dropped_too(tmp_path):
-    write_pairs(tmp_path / "same.tsv", column="label", count=20)
-    write_beir(tmp_path / "books", documents=60)
-    tasks = resolve_tasks([], None, [tmp_path])
-    asked = asked_about(tasks)
-    same, books = [next(task for task in tasks if task.name == name).make() for name in ("same", "books")]
-    same.load_data()
-    books.load_data()
-    rows = same.dataset["default"]["test"]
-    pairs = Dataset.from_dict({"anchor": [*rows["sentence2"], "new"], "positive": [*rows["sentence1"], "pair"]})
-    assert without_asked(pairs, asked)[1] == 20
-    data = books.dataset["default"]["test"]
-    texts = {row["id"]: row["text"] for row in data["corpus"]}
-    queries = dict(zip(data["queries"]["id"], data["queries"]["text"], strict=True))
-    answered = [(queries[query], texts[doc]) for query, docs in data["relevant_docs"].items() for doc in docs]
-    unanswered = (answered[0][0], answered[-1][1])
-    anchors, positives = zip(*answered, unanswered, strict=True)
-    kept, dropped = without_asked(Dataset.from_dict({"anchor": anchors, "positive": positives}), asked)
-    assert dropped == len(answered) == 60 and kept.to_dict() == {"anchor": [unanswered[0]], "positive": [unanswered[1]]}
-
-
-def test_mismatches_depend_on_the_seed_alone():
-    pairs = Dataset.from_dict({"anchor": [f"a{i}" for i in range(40)], "positive": [f"b{i}" for i in range(40)]})
-    assert with_mismatches(pairs, 1).to_dict() == with_mismatches(pairs, 1).to_dict()
-    assert with_mismatches(pairs, 1).to_dict() != with_mismatches(pairs, 2).to_dict()

@@ -3,9 +3,9 @@
 import torch
 from small_corpus import small_corpus, static_model
 
-from evaluation.data import positive_pairs
+from evaluation.docstring_corpus import positive_pairs
+from evaluation.objective_pairs import for_objective
 from evaluation.training import Recipe, Term, train
-from evaluation.training_pairs import for_objective
 from evaluation.vocabulary import occurring_rows
 
 

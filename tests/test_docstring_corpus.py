@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from small_corpus import small_corpus
 
-from evaluation import data
-from evaluation.data import (
+from evaluation import docstring_corpus as module
+from evaluation.docstring_corpus import (
     DocPair,
     distinct,
     docstring_corpus,
@@ -153,7 +153,7 @@ def test_a_changed_label_changes_the_hash():
 
 def test_packages_are_read_without_importing_them(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from evaluation.data import docstring_corpus; "
+        "import sys; from pathlib import Path; from evaluation.docstring_corpus import docstring_corpus; "
         "before = set(sys.modules); docstring_corpus(Path(sys.argv[1]), ('sklearn',)); "
         "print([name for name in set(sys.modules) - before if name.startswith('sklearn')])"
     )
@@ -181,7 +181,7 @@ def test_a_corpus_of_one_text_is_refused():
 
 
 def test_a_library_that_is_missing_is_named_with_its_install_command(tmp_path, monkeypatch):
-    monkeypatch.setitem(data.LIBRARIES, "no_such_library", "no-such-library")
+    monkeypatch.setitem(module.LIBRARIES, "no_such_library", "no-such-library")
     with pytest.raises(
         UserError, match=r"reads no_such_library, which is not installed: pip install no-such-library\."
     ):
