@@ -1,7 +1,7 @@
 """One forward pass: the embeddings that a base loss computes, seen while it computes them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -45,7 +45,6 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
         The list of forward passes so far, in the order of the calls.
     """
     passes: list[ForwardPass] = []
-    original, overridden = encoder.forward, "forward" in vars(encoder)
 
     @torch.compiler.disable(recursive=False)
     def forward(features: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -57,14 +56,31 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
         passes.append(ForwardPass(features, Column(output["sentence_embedding"], keys, layers, mask)))
         return output
 
-    encoder.forward = forward
-    try:
+    with replaced(encoder, "forward", forward) as original:
         yield passes
+
+
+@contextmanager
+def replaced(owner: nn.Module, name: str, replacement: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Replace a method of one object for the length of a `with` block; then the one of its class is in force again.
+
+    Args:
+        owner: The object.
+        name: Name of the method.
+        replacement: Called instead.
+
+    Yields:
+        The original method.
+    """
+    original, overridden = getattr(owner, name), name in vars(owner)
+    setattr(owner, name, replacement)
+    try:
+        yield original
     finally:
         if overridden:
-            encoder.forward = original
+            setattr(owner, name, original)
         else:
-            del encoder.forward
+            delattr(owner, name)
 
 
 def batch_passes(passes: list[ForwardPass], features: list[dict[str, Any]]) -> list[ForwardPass]:
@@ -131,8 +147,9 @@ def count_rows(features: dict[str, Any]) -> int:
     return next(len(value) for value in features.values() if isinstance(value, Tensor) and value.ndim > 0)
 
 
-@contextmanager
-def intercepted_gradient_cache(loss: nn.Module, replacement: Callable[..., Tensor]) -> Iterator[Callable[..., Tensor]]:
+def intercepted_gradient_cache(
+    loss: nn.Module, replacement: Callable[..., Tensor]
+) -> AbstractContextManager[Callable[..., Tensor]]:
     """Replace the `calculate_loss` of a gradient-cached loss for the length of a `with` block.
 
     It is the one method through which such a loss sees the embeddings of the whole logical batch, and through which
@@ -142,19 +159,11 @@ def intercepted_gradient_cache(loss: nn.Module, replacement: Callable[..., Tenso
         loss: A gradient-cached loss, or a modifier around one.
         replacement: Called instead, with the same arguments.
 
-    Yields:
-        The original method.
+    Returns:
+        A context manager that yields the original method.
     """
-    core: Any = next(each for each in nested_losses(loss) if hasattr(each, "calculate_loss"))
-    original, overridden = core.calculate_loss, "calculate_loss" in vars(core)
-    core.calculate_loss = replacement
-    try:
-        yield original
-    finally:
-        if overridden:
-            core.calculate_loss = original
-        else:
-            del core.calculate_loss
+    core = next(each for each in nested_losses(loss) if hasattr(each, "calculate_loss"))
+    return replaced(core, "calculate_loss", replacement)
 
 
 @dataclass(frozen=True)

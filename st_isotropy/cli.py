@@ -7,14 +7,14 @@ import zipfile
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import NoReturn, cast, get_args
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from st_isotropy.diagnosis import FEWEST_ROWS, Diagnosis, diagnose, format_table
-
-SIMILARITIES = ("cosine", "dot", "euclidean", "manhattan")
+from st_isotropy.diagnosis import FEWEST_ROWS, Diagnosis, diagnose
+from st_isotropy.diagnosis_table import format_table
+from st_isotropy.metrics.cloud import Similarity
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("model", metavar="MODEL", help="model folder, hub name, or a .npy file of embeddings (n, d)")
     command.add_argument("--texts", metavar="FILE|-", help="one text per line; - reads standard input")
     command.add_argument("--queries", metavar="FILE", help="queries, one per line (.npy if MODEL is one)")
-    command.add_argument("--similarity", choices=SIMILARITIES, help="for .npy; a model has its own (default cosine)")
+    command.add_argument(
+        "--similarity", choices=get_args(Similarity), help="for .npy; a model has its own (default cosine)"
+    )
     command.add_argument("--html", type=Path, metavar="OUT", help="write one self-contained page with plots")
     command.add_argument("--json", type=Path, metavar="OUT", help="write the numbers as JSON")
     return parser
@@ -58,22 +60,21 @@ def _parser() -> argparse.ArgumentParser:
 def _diagnose(options: argparse.Namespace) -> None:
     if options.html is not None:
         load_page_writer()  # fails before the encoding, which may take long
-    similarity = options.similarity or "cosine"
     if options.model.endswith(".npy"):
         if options.texts is not None:
             raise ValueError(f"{options.model} holds embeddings already; leave --texts out, or name a model.")
         embeddings = read_embeddings(Path(options.model))
         queries = None if options.queries is None else read_embeddings(Path(options.queries))
+        similarity = options.similarity or "cosine"
     else:
         if options.texts is None:
             raise ValueError(f"--texts is missing: say which texts {options.model} is to encode, one per line.")
         texts = read_texts(options.texts, fewest=FEWEST_ROWS)
         asking = None if options.queries is None else read_texts(options.queries, fewest=2)
         model = load_model(options.model)
-        if options.similarity is None:
-            similarity = model.similarity_fn_name
         embeddings = model.encode_document(texts, show_progress_bar=True)
         queries = None if asking is None else model.encode_query(asking, show_progress_bar=True)
+        similarity = options.similarity or model.similarity_fn_name
     diagnosis = diagnose(embeddings, source=options.model, queries=queries, similarity=similarity)
     if options.json is not None:
         write_text(options.json, diagnosis.to_json())
@@ -85,8 +86,12 @@ def _diagnose(options: argparse.Namespace) -> None:
 
 def load_page_writer() -> Callable[[Diagnosis, np.ndarray], str]:
     """Import what writes the page; a `ValueError` names the extra when its libraries are missing."""
-    from st_isotropy.page import write_page
-
+    try:
+        from st_isotropy.page import write_page
+    except ImportError as missing:
+        raise ValueError(
+            f"The page needs {missing.name}, which is not installed; run `pip install 'st-isotropy[diagnose]'`."
+        ) from None
     return write_page
 
 

@@ -8,6 +8,7 @@ import torch
 from sentence_transformers.util import all_gather, all_gather_with_grad
 from torch import Tensor
 
+from st_isotropy.precision import at_least_float32
 from st_isotropy.tokens import TokenLayers
 
 CloudKind = Literal["columns", "anchors", "queries-documents", "joint", "labels"]
@@ -141,19 +142,14 @@ def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | No
     device = columns[0].embeddings.device
     if tokens is None:
         points = torch.cat([column.embeddings for column in columns])
-        return [_full_precision(points if len(rows) == total else points[torch.tensor(rows, device=device)])]
+        return [at_least_float32(points if len(rows) == total else points[torch.tensor(rows, device=device)])]
     kept = torch.zeros(total, dtype=torch.bool, device=device)
     kept[torch.tensor(rows, dtype=torch.long, device=device)] = True
     parts = zip(columns, kept.split(total // len(columns)), strict=True)
     masks = [each[:, None] & column.mask for column, each in parts if column.mask is not None]
     layers = zip(*(column.layers for column in columns), strict=True)
     clouds = [torch.cat([part[mask] for part, mask in zip(layer, masks, strict=True)]) for layer in layers]
-    return [_full_precision(tokens.draw(points, step)) for points in clouds]
-
-
-def _full_precision(points: Tensor) -> Tensor:
-    # Half precision cannot hold a small deficit.
-    return points if points.dtype == torch.float64 else points.float()
+    return [at_least_float32(tokens.draw(points, step)) for points in clouds]
 
 
 def _on_host(columns: Sequence[Column]) -> tuple[list[list[int | None]], list[bool]]:

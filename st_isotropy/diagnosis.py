@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from st_isotropy.metrics import Measure, isotropy
 from st_isotropy.metrics.cloud import Cloud, Similarity, as_cloud
 from st_isotropy.posthoc import AllButTheTop, Center, PostHoc, SpectralPower, Whitening, apply_posthoc
+from st_isotropy.precision import at_least_float32
 
 FEWEST_ROWS = 20
 REMEDY_MEASURES = (
@@ -153,7 +153,8 @@ def diagnose(
         The diagnosis.
 
     Raises:
-        ValueError: If there are fewer than 20 rows, all rows coincide, or a row is not finite.
+        ValueError: If there are fewer than 20 rows or 2 columns, all rows coincide, or a row is not finite; if queries
+            are fewer than 2, not finite or of another width; for an unknown similarity.
 
     Examples:
         >>> rows = np.random.default_rng(0).standard_normal((200, 8)) + 3
@@ -203,8 +204,7 @@ def try_transforms(embeddings: np.ndarray | Tensor, cloud: Cloud) -> dict[str, d
         embeddings: The rows as the model gives them, on which a transform acts, not normalized.
         cloud: Made of them.
     """
-    rows = torch.as_tensor(embeddings)[cloud.sample]
-    rows = rows if rows.dtype == torch.float64 else rows.float()
+    rows = at_least_float32(torch.as_tensor(embeddings)[cloud.sample])
     fitting, measuring = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     leading = max(1, round(cloud.points.shape[1] / 100))
     candidates: dict[str, PostHoc] = {
@@ -233,52 +233,6 @@ def format_value(value: float) -> str:
         return "∞" if value > 0 else "−∞"
     digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 4 if abs(value) < 1 else 3
     return f"{value:,.{digits}f}".replace("-", "−")
-
-
-def format_table(diagnosis: Diagnosis) -> str:
-    """Lay a diagnosis out as plain text, at most 110 columns wide."""
-    about = f"{diagnosis.rows:,} embeddings × {diagnosis.dimensions} dimensions, {diagnosis.similarity} similarity"
-    lines = [
-        f"Isotropy of {diagnosis.source}",
-        about + (f", {diagnosis.queries:,} queries" * bool(diagnosis.queries)),
-        "",
-    ]
-    header = ("measure", "value", "isotropic", "", "reading")
-    rows = [
-        (name, format_value(each.value), format_value(each.isotropic), ("", "!", "!!")[each.level], each.reading)
-        for name, each in diagnosis.measures.items()
-    ]
-    lines += _columns([header, *rows], align="<>><<")
-    if diagnosis.rows > diagnosis.sample_size:
-        lines.append(f"Barcode, uniformity and intrinsic dimension: a seeded sample of {diagnosis.sample_size:,} rows.")
-    lines += ["", "What stands out"]
-    for defect in diagnosis.defects:
-        lines += [f"  {defect.name} ({'strong' if defect.level == 2 else 'mild'}): {'; '.join(defect.evidence)}"]
-        lines += [f"    {defect.advice}"]
-    if not diagnosis.defects:
-        lines.append("  Nothing: no measure is beyond its rule of thumb.")
-    lines += ["", "What a post-hoc transform would change (fitted on one half of the sample, measured on the other)"]
-    lines += _columns(
-        [
-            ("", *diagnosis.transforms),
-            *(
-                (name, *(format_value(outcome[name].value) for outcome in diagnosis.transforms.values()))
-                for name in REMEDY_MEASURES
-            ),
-        ],
-        align="<" + ">" * len(diagnosis.transforms),
-    )
-    lines.append("More isotropic is not more useful: check your tasks before and after.")
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _columns(rows: list[tuple[str, ...]], align: str) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    place: dict[str, Callable[[str, int], str]] = {"<": str.ljust, ">": str.rjust}
-    return [
-        "  " + "  ".join(place[side](cell, width) for cell, width, side in zip(row, widths, align, strict=True))
-        for row in rows
-    ]
 
 
 def _finite(content: Any) -> Any:

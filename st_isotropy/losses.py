@@ -110,9 +110,9 @@ class RegularizedLoss(nn.Module):
         if level == "token":
             _check_token_level(loss, gather_across_devices)
             tokens = TokenLayers.of(model, tuple(layers), max_points)
-        self.penalties = Penalties(
-            _weighted(regularizer, weight, loss), cloud, tokens, reduction, gather_across_devices
-        )
+        regularizers = _weighted(regularizer, weight)
+        _check_names(regularizers, loss)
+        self.penalties = Penalties(regularizers, cloud, tokens, reduction, gather_across_devices)
         self._cached_batch: _CachedBatch | None = None
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None = None) -> LossTerms:
@@ -331,9 +331,7 @@ def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def _weighted(
-    regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]],
-    weight: WeightArgument | None,
-    loss: nn.Module,
+    regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]], weight: WeightArgument | None
 ) -> tuple[tuple[Regularizer, Weight], ...]:
     if isinstance(regularizer, Regularizer):
         pairs = [(regularizer, 1.0 if weight is None else weight)]
@@ -350,13 +348,14 @@ def _weighted(
                 raise _not_built(each)
     else:
         raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
-    inner = [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
-    names = [each.name for each, _ in pairs] + [
-        each.name for other in inner for each, _ in other.penalties.regularizers
-    ]
+    return tuple((each, parse_weight(value, each.name)) for each, value in pairs)
+
+
+def _check_names(regularizers: Sequence[tuple[Regularizer, Weight]], loss: nn.Module) -> None:
+    inner = [each.penalties.regularizers for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
+    names = [each.name for pairs in (regularizers, *inner) for each, _ in pairs]
     if len(set(names)) < len(names) or not names or "base" in names:
         raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
-    return tuple((each, parse_weight(value, each.name)) for each, value in pairs)
 
 
 def _not_built(regularizer: type) -> ValueError:

@@ -3,24 +3,17 @@
 from collections.abc import Callable
 from functools import partial
 
+import jinja2
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from st_isotropy import __version__
 from st_isotropy.diagnosis import REMEDY_MEASURES, Diagnosis, format_value
 from st_isotropy.metrics.catalogue import MOST_SEARCHED, simulate_isotropic
 from st_isotropy.metrics.cloud import Cloud, Points, as_cloud
-
-try:
-    import jinja2
-    from matplotlib.axes import Axes
-
-    from st_isotropy.svg import OURS, REFERENCE, draw
-except ImportError as missing:
-    raise ValueError(
-        f"The page needs {missing.name}, which is not installed; run `pip install 'st-isotropy[diagnose]'`."
-    ) from None
+from st_isotropy.svg import OURS, REFERENCE, draw
 
 _MOST_DRAWN = 1500
 
@@ -34,9 +27,6 @@ def write_page(diagnosis: Diagnosis, embeddings: Points) -> str:
 
     Returns:
         The page.
-
-    Raises:
-        ValueError: If jinja2 or matplotlib is missing, naming the extra to install.
     """
     cloud = as_cloud(embeddings, diagnosis.similarity, sample_size=diagnosis.sample_size, seed=diagnosis.seed)
     count, width = cloud.points.shape

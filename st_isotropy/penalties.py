@@ -9,8 +9,8 @@ import torch
 from sentence_transformers.util import all_gather
 from torch import Tensor
 
-from st_isotropy.barcodes.distances import at_least_float32
 from st_isotropy.clouds import MINIMUM_POINTS, CloudKind, Column, point_clouds
+from st_isotropy.precision import at_least_float32
 from st_isotropy.regularizers import Regularizer
 from st_isotropy.terms import LossTerms
 from st_isotropy.tokens import TokenLayers
@@ -90,13 +90,13 @@ class Penalties:
                 weights[regularizer.name] = self._weight(regularizer, weight, penalty, sources, objective)
                 terms[f"{regularizer.name}_loss"] = weights[regularizer.name] * penalty
         if self.watching and self.snapshot is None and torch.is_grad_enabled():
+            norm = _norm(objective()) or float("nan")
             self.snapshot = Snapshot(
                 clouds=[cloud.detach() for cloud in usable],
                 skipped=len(clouds) - len(usable),
                 weights={name: float(weight) for name, weight in weights.items()},
                 gradient_ratios={
-                    name.removesuffix("_loss"): _norm(gradients(term, sources)) / (_norm(objective()) or float("nan"))
-                    for name, term in terms.items()
+                    name.removesuffix("_loss"): _norm(gradients(term, sources)) / norm for name, term in terms.items()
                 },
             )
         return terms

@@ -43,7 +43,7 @@ class PostHoc(ABC):
             A `Dense` module with identity activation and the model's precision, for `model.append(...)`.
 
         Raises:
-            ValueError: If the texts are no list or too few, or an embedding is not finite.
+            ValueError: If the texts are no list or too few, an embedding is not finite, or an option is out of range.
 
         Examples:
             ```python
@@ -104,6 +104,11 @@ class Center(PostHoc):
 class ProjectOutMean(PostHoc):
     r"""Remove each embedding's component along the mean direction: $x - (x \cdot \hat\mu) \hat\mu$.
 
+    Examples:
+        >>> rows = torch.tensor([[3.0, 1.0], [3.0, -1.0]])
+        >>> apply_posthoc(ProjectOutMean().fit_embeddings(rows), rows).tolist()
+        [[0.0, 1.0], [0.0, -1.0]]
+
     References:
         "Renormalization" of embeddings (arXiv 2511.11041), which finds it better than subtracting the mean.
     """
@@ -120,6 +125,14 @@ class AllButTheTop(PostHoc):
 
     Attributes:
         components: Number of components removed; the paper suggests about d/100.
+
+    Raises:
+        ValueError: When fitted, if `components` is not between 1 and d - 1.
+
+    Examples:
+        >>> rows = torch.tensor([[4.0, 1.0], [4.0, -1.0], [-4.0, 1.0], [-4.0, -1.0]])
+        >>> AllButTheTop(1).fit_embeddings(rows).linear.weight.tolist()
+        [[0.0, 0.0], [0.0, 1.0]]
 
     References:
         Mu and Viswanath 2018, "All-but-the-top: simple and effective postprocessing for word representations".
@@ -148,6 +161,14 @@ class SpectralPower(PostHoc):
         gamma: 0 centers only, 1 whitens; in between the tail of the spectrum is raised less.
         shrinkage: Share of the mean variance mixed into the covariance first, as in `Whitening`.
 
+    Raises:
+        ValueError: When fitted, if `shrinkage` is not between 0 and 1, or is 0 with no more embeddings than dimensions.
+
+    Examples:
+        >>> rows = torch.tensor([[4.0, 1.0], [4.0, -1.0], [-4.0, 1.0], [-4.0, -1.0]])
+        >>> apply_posthoc(SpectralPower(0.5).fit_embeddings(rows), rows).round(decimals=4).tolist()
+        [[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]]
+
     References:
         The family between PCA and whitening of "Spectral tempering" (arXiv 2603.19339).
     """
@@ -168,6 +189,14 @@ class Whitening(PostHoc):
         kind: "pca" leaves the result in principal axes, "zca" rotates back to the original ones. Cosines are the same.
         shrinkage: Share ζ of the mean variance mixed into the covariance, $(1-\zeta) C + \zeta \frac{tr C}{d} I$,
             which keeps the noise of small eigenvalues down.
+
+    Raises:
+        ValueError: When fitted, if `kind` is unknown, or for a `shrinkage` that `SpectralPower` refuses.
+
+    Examples:
+        >>> rows = torch.tensor([[4.0, 1.0], [4.0, -1.0], [-4.0, 1.0], [-4.0, -1.0]])
+        >>> apply_posthoc(Whitening().fit_embeddings(rows), rows).round(decimals=4).tolist()
+        [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]
 
     References:
         Su et al. 2021, "Whitening sentence representations for better semantics and faster retrieval" (arXiv

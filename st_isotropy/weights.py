@@ -26,6 +26,9 @@ class WeightSchedule:
         decay: Steps over which it falls back to 0 at the end of training; below 1, the share of all steps.
         shape: Course of both: `linear` or `cosine`.
 
+    Raises:
+        ValueError: If `value` is not a finite number, `warmup` or `decay` negative or infinite, or `shape` unknown.
+
     Examples:
         >>> schedule = WeightSchedule(30.0, warmup=10, decay=0.5)
         >>> [schedule.at(step, 100) for step in (0, 5, 10, 75, 100)]
@@ -68,6 +71,14 @@ class BalancedWeight:
     Attributes:
         fraction: Share of the objective's gradient; negative as a control that maximizes the penalty.
         cap: Largest absolute weight.
+
+    Raises:
+        ValueError: If `fraction` is not a finite number, or `cap` not a positive finite one.
+
+    Examples:
+        >>> weight = BalancedWeight(fraction=0.5)
+        >>> weight.balance(objective=torch.tensor([1.0, 2.0, 3.0]), term=torch.tensor([0.0, 0.25, 0.25])).item()
+        4.0
     """
 
     fraction: float = 0.1

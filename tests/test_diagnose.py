@@ -11,7 +11,8 @@ import torch
 from shared_data import SHARED
 
 from st_isotropy.cli import main, read_embeddings, read_texts
-from st_isotropy.diagnosis import diagnose, find_defects, format_table, format_value
+from st_isotropy.diagnosis import diagnose, find_defects, format_value
+from st_isotropy.diagnosis_table import format_table
 from st_isotropy.metrics import CATALOGUE, isotropy
 from st_isotropy.metrics.catalogue import simulate_isotropic
 from st_isotropy.metrics.cloud import as_cloud

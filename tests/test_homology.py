@@ -164,6 +164,13 @@ def test_an_unknown_engine_raises_an_error_that_lists_the_known_ones():
     assert str(error.value) == "engine is 'gudhi', which is unknown; use 'auto', 'redzed', 'giotto-ph'."
 
 
+@pytest.mark.parametrize(("search", "dimension"), [(barcode, -1), (critical_edges, -1), (critical_edges, 0)])
+def test_a_dimension_that_no_engine_knows_is_refused_in_one_sentence(search, dimension):
+    with pytest.raises(ValueError) as error:
+        search(torch.zeros(4, 4), dimension)
+    assert str(error.value) == f"dimension is {dimension}; use 1 or more, or 0, for which `barcode` needs no engine."
+
+
 def test_h0_needs_no_engine(monkeypatch):
     for name in MODULES:
         monkeypatch.setitem(rips.MODULES, name, "no_such_module")

@@ -263,7 +263,7 @@ def test_closed_forms_for_isotropic_clouds_agree_with_simulation():
     values = isotropic_values(tuple(closed), 500, 40)
     draws = [as_cloud(simulate_isotropic(500, 40, seed=seed)) for seed in range(8)]
     for name in closed:
-        simulated = np.mean([CATALOGUE[name].compute(draw, None) for draw in draws])
+        simulated = np.mean([CATALOGUE[name].compute(draw) for draw in draws])
         assert values[name] == pytest.approx(simulated, rel=0.01, abs=1e-3), name
 
 

@@ -1,5 +1,7 @@
 """Selection of bars: against a plain loop, and at the edge of its domain."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -126,12 +128,13 @@ def test_selection_runs_on_the_meta_device_where_nothing_can_be_copied_to_the_ho
 
 @pytest.mark.parametrize(
     "selection",
-    ["most", ("top", 0), ("top", 2.5), ("quantile", 1.0), ("quantile", -0.1), ("top",)],
+    ["most", ("topp", 2), ("top", 0), ("top", 2.5), ("quantile", 1.0), ("quantile", -0.1), ("top",)],
 )
 def test_an_unknown_selection_raises_an_error_that_lists_the_known_ones(selection):
-    with pytest.raises(ValueError) as error:
-        check_selection(selection)
-    assert str(error.value) == (
-        f"selection is {selection!r}, which is unknown; "
-        "use 'all', 'prominent', ('top', k) with k >= 1, or ('quantile', q) with 0 <= q < 1."
-    )
+    for call in (check_selection, partial(selected_bars, torch.ones(3))):
+        with pytest.raises(ValueError) as error:
+            call(selection)
+        assert str(error.value) == (
+            f"selection is {selection!r}, which is unknown; "
+            "use 'all', 'prominent', ('top', k) with k >= 1, or ('quantile', q) with 0 <= q < 1."
+        )

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from st_isotropy.barcodes.distances import at_least_float32, pairwise_distances
+from st_isotropy.barcodes.distances import pairwise_distances
 from st_isotropy.barcodes.mst import minimum_spanning_tree
 from st_isotropy.barcodes.rips import Engine, critical_edges
+from st_isotropy.precision import at_least_float32
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
 
     Returns:
         Lengths of shape `(m,)` or `(b, m)`; the gradient at a length of zero is zero.
+
+    Examples:
+        >>> edge_lengths(torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]), torch.tensor([[0, 1], [1, 2]])).tolist()
+        [5.0, 4.0]
     """
     if points.ndim > 2 and len(points) == 0:
         return points.new_zeros(edges.shape[:-1])
@@ -81,7 +86,7 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
 
     Args:
         points: Point cloud of shape `(n, d)`; in dimension 0 also several clouds, `(b, n, d)`.
-        dimension: Homology dimension.
+        dimension: Homology dimension, 0 or more.
         engine: Homology engine for dimensions above 0, see `critical_edges`; dimension 0 needs none.
 
     Returns:
@@ -89,8 +94,9 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
 
     Raises:
         ImportError: If `dimension` is above 0 and no engine is installed.
-        ValueError: If points hold NaN or infinity. In dimension 0 on devices other than the CPU the check is left to
-            the caller, since it would have to wait for the device.
+        ValueError: If `dimension` is negative, or above 0 and the engine unknown; if points hold NaN or infinity, or
+            their squared distances overflow. In dimension 0 on devices other than the CPU the check of the points is
+            left to the caller, since it would have to wait for the device.
 
     Examples:
         >>> import torch

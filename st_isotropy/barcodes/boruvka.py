@@ -21,14 +21,14 @@ def boruvka(points: Tensor) -> Tensor:
     """
     *batch, n, d = points.shape
     clouds = points.reshape(math.prod(batch), n, d)
-    squared = torch.cdist(clouds, clouds, compute_mode="donot_use_mm_for_euclid_dist")
+    lengths = torch.cdist(clouds, clouds, compute_mode="donot_use_mm_for_euclid_dist")
     vertices = torch.arange(n, device=points.device).expand(len(clouds), n)
     roots = vertices  # of the component each point belongs to
     # A root stops being one once, when its component is hooked onto another; that is where it notes the edge.
     edges = torch.zeros(len(clouds), n, dtype=torch.int64, device=points.device)
     rounds = max(n - 1, 0).bit_length()
     for done in range(rounds):
-        chosen, hooked = hook(squared, roots, vertices)
+        chosen, hooked = hook(lengths, roots, vertices)
         edges = torch.where(hooked != vertices, chosen, edges)
         for _ in range(rounds - done):  # at most n / 2^done roots are left, and each jump halves the way to the top
             hooked = hooked.gather(1, hooked)

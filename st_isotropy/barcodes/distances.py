@@ -15,11 +15,6 @@ ENTRIES_AT_ONCE = 2**18
 PAIRS_AT_ONCE = 2**10
 
 
-def at_least_float32(points: Tensor) -> Tensor:
-    """Convert half precision and integers to float32; float32 and float64 stay as they are."""
-    return points if points.dtype == torch.float64 else points.float()
-
-
 def centered(points: Tensor) -> Tensor:
     """Move the mean to the origin: squared distances of a narrow cone would otherwise cancel to noise."""
     return points - points.mean(dim=0)

@@ -10,10 +10,15 @@ from torch import Tensor
 
 from st_isotropy.barcodes.distances import PAIRS_AT_ONCE, centered, not_finite
 
+# On a list. Longer lists are renewed less often, but take more memory and time to make.
 NEIGHBORS = 16
+# Queries of one matrix product; their squared distances to all points are in memory at once.
 ROWS_AT_ONCE = 256
+# Points with one minimum: a list is chosen from the chunks with the smallest minima, rather than from all points.
 CHUNK = 32
+# Bound on the rounding error of a squared distance. A wider one gives the same tree and compares more by differences.
 ROUNDING_IN_ULPS = 32
+# Components left when every two of them are compared: half a pass at most, however far apart they are.
 FEW = 32
 
 
@@ -30,6 +35,9 @@ def large_tree(points: Tensor) -> np.ndarray:
 
     Returns:
         Edges of shape `(max(n - 1, 0), 2)`.
+
+    Raises:
+        ValueError: If points are not finite, or their squared distances overflow.
     """
     n = len(points)
     search = Search(points)

@@ -9,15 +9,9 @@ import torch
 from torch import Tensor
 
 from st_isotropy.barcodes.boruvka import boruvka
-from st_isotropy.barcodes.distances import (
-    at_least_float32,
-    centered,
-    near,
-    not_finite,
-    recompute_near,
-    squared_distances,
-)
+from st_isotropy.barcodes.distances import centered, near, not_finite, recompute_near, squared_distances
 from st_isotropy.barcodes.large import large_tree
+from st_isotropy.precision import at_least_float32
 
 # Keys of the distances to parents and keys of the lengths.
 Walk = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -43,8 +37,8 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
         The death of an H0 bar is the length of one such edge.
 
     Raises:
-        ValueError: If points on the CPU hold NaN or infinity. On other devices the check is left to the caller, since
-            it would have to wait for the device.
+        ValueError: If points on the CPU hold NaN or infinity, or their squared distances overflow. On other devices the
+            check is left to the caller, since it would have to wait for the device.
 
     Examples:
         >>> minimum_spanning_tree(torch.tensor([[0.0], [1.0], [3.0]])).tolist()

@@ -32,7 +32,7 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
 
     Raises:
         ImportError: If the engine is not installed.
-        ValueError: If a distance is NaN or infinite.
+        ValueError: If `dimension` is below 1, the engine unknown, or a distance NaN or infinite.
 
     Examples:
         >>> square = torch.tensor([[0.0, 0.0], [0.0, 3.0], [3.0, 3.0], [3.0, 0.0]])
@@ -44,6 +44,8 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
         Bauer 2021, "Ripser" (arXiv 1908.02518); Burella Pérez et al. 2021, "giotto-ph" (arXiv 2107.05412);
         Kapulkin and Kershaw 2026, "RedZeD" (arXiv 2606.06310).
     """
+    if dimension < 1:
+        raise ValueError(f"dimension is {dimension}; use 1 or more, or 0, for which `barcode` needs no engine.")
     edges_of = ENGINES[installed_engine(engine)]
     if not isfinite(distances.sum()):
         raise ValueError(

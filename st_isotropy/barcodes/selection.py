@@ -39,10 +39,14 @@ def selected_bars(lengths: Tensor, selection: Selection) -> Tensor:
     Returns:
         Boolean mask of shape `(m,)`, found without waiting for the device.
 
+    Raises:
+        ValueError: If there is no such selection.
+
     Examples:
         >>> selected_bars(torch.tensor([1.0, 3.0, 2.0, 3.0]), ("top", 2)).tolist()
         [False, True, False, True]
     """
+    check_selection(selection)
     if selection == "all":
         return torch.ones_like(lengths, dtype=torch.bool)
     if selection == "prominent":

@@ -21,7 +21,7 @@ def average_cosine(embeddings: Points, center: bool = False) -> float:
         A value in [-1/(n-1), 1]; 0 for isotropic rows, near 1 for a narrow cone.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> average_cosine(torch.eye(3))
@@ -47,7 +47,7 @@ def second_moment(embeddings: Points) -> float:
         A value up to `d`; 1 for isotropic rows, `d` when all rows are parallel.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> second_moment(torch.eye(3))
@@ -78,7 +78,7 @@ def uniformity(embeddings: Points, temperature: float = 2.0) -> float:
         A value in [-4t, 0]; smaller is more uniform. For `t = 2` and isotropic rows about `-4 + 8/d`.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> round(uniformity(torch.eye(3)), 6)
@@ -104,7 +104,7 @@ def alignment(embeddings: Points, partners: Points) -> float:
         A value in [0, 4]; 0 when partners coincide, 2 when they are orthogonal on average.
 
     Raises:
-        ValueError: If the two shapes differ or the rows are not finite.
+        ValueError: If the rows are not finite `(n, d)` arrays of one shape with at least two rows and two columns.
 
     Examples:
         >>> alignment(torch.eye(3), torch.eye(3))

@@ -68,7 +68,8 @@ def isotropy(
         A `Measure` for each name, in the order asked for.
 
     Raises:
-        ValueError: If the rows are not finite `(n, d)` arrays of one width, or a name is unknown or lacks its rows.
+        ValueError: If rows are not a finite `(n, d)` array with at least two rows and two columns, or differ in width;
+            if the similarity or a name is unknown, or a measure lacks its rows.
 
     Examples:
         >>> measures = isotropy(torch.eye(8), names=["average_cosine", "isoscore"])
@@ -84,8 +85,7 @@ def isotropy(
     isotropic = isotropic_values(chosen, count, width, asking, _norms(cloud), cloud.sample_size, cloud.seed)
     measures = {}
     for name in chosen:
-        value = CATALOGUE[name].compute(cloud, seconds.get(CATALOGUE[name].second or ""))
-        measures[name] = read_measure(name, value, isotropic[name], cloud)
+        measures[name] = read_measure(name, CATALOGUE[name].measured(cloud, seconds), isotropic[name], cloud)
     return measures
 
 
@@ -135,7 +135,7 @@ def isotropic_values(
         names: Measures to compute.
         count: Number of rows.
         width: Number of dimensions.
-        asking: Number of queries, which are uniform on the sphere too.
+        asking: Number of queries, which are uniform on the sphere too; measures of queries need at least one.
         norms: Quantiles of the norms of the rows, evenly spaced from the least to the largest. How norms are spread is
             no matter of direction, but neighbors by dot product and by distance depend on it.
         sample_size: Most rows that measures over all pairs run on.
@@ -143,23 +143,28 @@ def isotropic_values(
 
     Returns:
         A value for each name.
+
+    Raises:
+        KeyError: If there is no measure of a name, or no query for a measure of queries.
+
+    Examples:
+        >>> dict(isotropic_values(("average_cosine", "participation_ratio"), count=101, width=51))
+        {'average_cosine': 0.0, 'participation_ratio': 34.0}
     """
     values = {name: each(count, width) for name in names if (each := CATALOGUE[name].closed_form) is not None}
     if len(values) == len(names):
         return MappingProxyType(values)
     cloud = Cloud(simulate_isotropic(count, width, norms, seed), sample_size=sample_size, seed=seed)
-    searched, queries = cloud, None
-    if count > MOST_SEARCHED:
-        searched = Cloud(cloud.points[:MOST_SEARCHED])
+    searched = cloud if count <= MOST_SEARCHED else Cloud(cloud.points[:MOST_SEARCHED])
+    seconds = {}
     if asking:
         # Queries are thinned like the corpus, so that a row is found as often on average.
         thinned = max(1, round(asking * len(searched.points) / count))
-        queries = Cloud(simulate_isotropic(thinned, width, norms, seed + 1))
+        seconds["queries"] = Cloud(simulate_isotropic(thinned, width, norms, seed + 1))
     for name in names:
         definition = CATALOGUE[name]
         if definition.closed_form is None:
-            on = searched if definition.scope == "search" else cloud
-            values[name] = definition.compute(on, queries if definition.second == "queries" else None)
+            values[name] = definition.measured(searched if definition.scope == "search" else cloud, seconds)
     return MappingProxyType(values)
 
 

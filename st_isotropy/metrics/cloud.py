@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from st_isotropy.barcodes import barcode
 from st_isotropy.metrics.neighbors import k_occurrences
+from st_isotropy.precision import at_least_float32
 
 Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
 
@@ -124,7 +125,7 @@ def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options
     """Check embeddings of shape `(n, d)` and make a `Cloud` of them; a `Cloud` is returned as it is.
 
     Args:
-        embeddings: At least two rows of finite numbers.
+        embeddings: At least two rows and two columns of finite numbers.
         similarity: The model's similarity function. Under cosine the rows are L2-normalized; otherwise they are taken
             as they are.
         **options: `sample_size` and `seed` of `Cloud`.
@@ -133,8 +134,12 @@ def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options
         The cloud, in float32 unless the embeddings are float64.
 
     Raises:
-        ValueError: If the array has not two axes and two rows, or holds a value that is not finite; for an unknown
-            similarity.
+        ValueError: If the array has not two axes with at least two rows and two columns, or holds a value that is not
+            finite; for an unknown similarity.
+
+    Examples:
+        >>> as_cloud(np.array([[3.0, 4.0], [0.0, 2.0]]), "cosine").points.tolist()
+        [[0.6, 0.8], [0.0, 1.0]]
     """
     if isinstance(embeddings, Cloud):
         return embeddings
@@ -143,12 +148,12 @@ def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options
     points = torch.as_tensor(embeddings).detach()
     check_points(points)
     points = points.cpu() if points.device.type == "mps" else points  # Apple's GPUs have no float64
-    points = points if points.dtype == torch.float64 else points.float()
+    points = at_least_float32(points)
     return Cloud(normalize(points, dim=1) if similarity == "cosine" else points, similarity, **options)
 
 
 def check_points(points: Tensor) -> None:
-    """Raise a `ValueError` unless `points` has shape `(n, d)` with at least two rows and only finite values."""
+    """Raise a `ValueError` unless `points` are finite, of shape `(n, d)` with at least two rows and two columns."""
     if points.ndim != 2 or points.shape[0] < 2 or points.shape[1] < 2:
         raise ValueError(
             f"Isotropy is measured on an array of shape (n, d) with at least 2 rows and 2 columns, "

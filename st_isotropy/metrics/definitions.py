@@ -1,9 +1,10 @@
 """How each measure is computed, what it ranges over, what isotropic rows give, and how a value reads."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from scipy.special import hyp0f1
 
@@ -28,7 +29,7 @@ class Definition:
         second: The second cloud it needs, if any.
     """
 
-    compute: Callable[[Cloud, Any], float]
+    compute: Callable[..., float]
     limits: tuple[float, float]
     readings: tuple[str, str, str]
     distance: Callable[[float, float], float] = lambda value, isotropic: value
@@ -37,6 +38,10 @@ class Definition:
     closed_form: Callable[[int, int], float] | None = None
     scope: Literal["all", "sample", "search"] = "all"
     second: Literal["queries", "partners"] | None = None
+
+    def measured(self, cloud: Cloud, seconds: Mapping[str, Cloud]) -> float:
+        """Compute the measure of a cloud, and of the one of the second clouds that it needs."""
+        return self.compute(cloud, seconds[self.second]) if self.second else self.compute(cloud)
 
 
 def _shrinkage(value: float, isotropic: float) -> float:
@@ -99,28 +104,28 @@ _ASKED_BY_QUERIES = {f"{name}_queries": replace(each, second="queries") for name
 
 CATALOGUE: dict[str, Definition] = {
     "average_cosine": Definition(
-        lambda cloud, _: angular.average_cosine(cloud),
+        angular.average_cosine,
         limits=(0.3, 0.6),
         readings=("no common direction", "a cone: rows share a direction", "a narrow cone: all rows look alike"),
         low=lambda n, d: -1 / (n - 1),
         closed_form=lambda n, d: 0.0,
     ),
     "average_cosine_centered": Definition(
-        lambda cloud, _: angular.average_cosine(cloud, center=True),
+        partial(angular.average_cosine, center=True),
         limits=(0.1, 0.3),
         readings=("centering removes the cone", "a lopsided cloud", "a very lopsided cloud"),
         low=lambda n, d: -1 / (n - 1),
         closed_form=lambda n, d: -1 / (n - 1),
     ),
     "isoscore": Definition(
-        lambda cloud, _: spectral.isoscore(cloud),
+        spectral.isoscore,
         limits=(3, 10),
         readings=_DIRECTIONS,
         distance=_shrinkage,
         closed_form=lambda n, d: (_spectral_participation(n, d) - 1) / (d - 1),
     ),
     "participation_ratio": Definition(
-        lambda cloud, _: spectral.participation_ratio(cloud),
+        spectral.participation_ratio,
         limits=(3, 10),
         readings=_DIRECTIONS,
         distance=_shrinkage,
@@ -129,7 +134,7 @@ CATALOGUE: dict[str, Definition] = {
         closed_form=_spectral_participation,
     ),
     "effective_rank": Definition(
-        lambda cloud, _: spectral.effective_rank(cloud),
+        spectral.effective_rank,
         limits=(1.5, 3),
         readings=("nearly full rank", "reduced rank", "low rank"),
         distance=_shrinkage,
@@ -137,7 +142,7 @@ CATALOGUE: dict[str, Definition] = {
         high=lambda n, d: d,
     ),
     "effective_rank_uncentered": Definition(
-        lambda cloud, _: spectral.effective_rank(cloud, center=False),
+        partial(spectral.effective_rank, center=False),
         limits=(1.5, 3),
         readings=("nearly full rank", "reduced rank, or a cone", "low rank, or a narrow cone"),
         distance=_shrinkage,
@@ -145,41 +150,41 @@ CATALOGUE: dict[str, Definition] = {
         high=lambda n, d: d,
     ),
     "first_component_share": Definition(
-        lambda cloud, _: spectral.first_component_share(cloud),
+        spectral.first_component_share,
         limits=(0.1, 0.3),
         readings=("no dominant direction", "a strong first direction", "one direction dominates"),
         distance=_excess,
         low=lambda n, d: 1 / d,
     ),
     "largest_coordinate_share": Definition(
-        lambda cloud, _: spectral.largest_coordinate_share(cloud),
+        spectral.largest_coordinate_share,
         limits=(10, 50),
         readings=("no rogue dimension", "a coordinate stands out", "a rogue dimension rules the cosine"),
         low=lambda n, d: 1.0,
         high=lambda n, d: d,
     ),
     "largest_coordinate_share_centered": Definition(
-        lambda cloud, _: spectral.largest_coordinate_share(cloud, center=True),
+        partial(spectral.largest_coordinate_share, center=True),
         limits=(10, 50),
         readings=("no rogue dimension", "a coordinate varies most", "a rogue dimension holds the variance"),
         low=lambda n, d: 1.0,
         high=lambda n, d: d,
     ),
     "partition_ratio": Definition(
-        lambda cloud, _: spectral.partition_ratio(cloud),
+        spectral.partition_ratio,
         limits=(3, 4.5),
         readings=("no direction stands out", "a direction stands out", "a direction stands far out"),
         distance=_shrinkage,
     ),
     "second_moment": Definition(
-        lambda cloud, _: angular.second_moment(cloud),
+        angular.second_moment,
         limits=(5, 20),
         readings=("near orthogonal", "rows overlap", "rows overlap strongly"),
         high=lambda n, d: d,
         closed_form=lambda n, d: 1.0,
     ),
     "uniformity": Definition(
-        lambda cloud, _: angular.uniformity(cloud),
+        angular.uniformity,
         limits=(0.8, 2),
         readings=("spread over the sphere", "part of the sphere is empty", "most of the sphere is empty"),
         distance=_excess,
@@ -199,7 +204,7 @@ CATALOGUE: dict[str, Definition] = {
         second="partners",
     ),
     "mean_mst_length": Definition(
-        lambda cloud, _: topology.mean_mst_length(cloud),
+        topology.mean_mst_length,
         limits=(1.5, 3),
         readings=("neighbors keep their distance", "neighbors are close", "neighbors nearly coincide"),
         distance=_shrinkage,
@@ -207,7 +212,7 @@ CATALOGUE: dict[str, Definition] = {
         scope="sample",
     ),
     "persistent_entropy": Definition(
-        lambda cloud, _: topology.persistent_entropy(cloud),
+        topology.persistent_entropy,
         limits=(0.01, 0.05),
         readings=(
             "bars are alike",
@@ -218,7 +223,7 @@ CATALOGUE: dict[str, Definition] = {
         scope="sample",
     ),
     "persistent_entropy_nats": Definition(
-        lambda cloud, _: topology.persistent_entropy(cloud, normalize=False),
+        partial(topology.persistent_entropy, normalize=False),
         limits=(0.08, 0.4),
         readings=(
             "bars are alike",
@@ -230,7 +235,7 @@ CATALOGUE: dict[str, Definition] = {
         scope="sample",
     ),
     "twonn_dimension": Definition(
-        lambda cloud, _: topology.twonn_dimension(cloud),
+        topology.twonn_dimension,
         limits=(5, 15),
         readings=_DIMENSION,
         distance=_shrinkage,
@@ -238,7 +243,7 @@ CATALOGUE: dict[str, Definition] = {
         scope="sample",
     ),
     "ph_dimension": Definition(
-        lambda cloud, _: topology.ph_dimension(cloud),
+        topology.ph_dimension,
         limits=(5, 15),
         readings=_DIMENSION,
         distance=_shrinkage,

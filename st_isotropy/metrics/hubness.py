@@ -17,7 +17,8 @@ def hubness_skewness(embeddings: Points, queries: Points | None = None) -> float
         The skewness; isotropic rows have about 0.3, and hubs make it large. 0 when all counts are equal.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If rows or queries are not a finite `(n, d)` array with at least two rows and two columns, or differ
+            in width.
 
     Examples:
         >>> hubness_skewness(np.eye(5))
@@ -41,7 +42,8 @@ def anti_hub_share(embeddings: Points, queries: Points | None = None) -> float:
         A share in [0, 1].
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If rows or queries are not a finite `(n, d)` array with at least two rows and two columns, or differ
+            in width.
 
     Examples:
         >>> anti_hub_share(np.eye(5))
@@ -61,7 +63,8 @@ def largest_hub(embeddings: Points, queries: Points | None = None) -> float:
         A count, at most the number of queries.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If rows or queries are not a finite `(n, d)` array with at least two rows and two columns, or differ
+            in width.
 
     Examples:
         >>> largest_hub(np.eye(5))

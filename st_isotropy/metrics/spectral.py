@@ -16,7 +16,7 @@ def participation_ratio(embeddings: Points) -> float:
         A value in [1, d]; 1 when the rows are one point. For `n` rows of an isotropic cloud about `nd / (n + d)`.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> participation_ratio(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
@@ -39,7 +39,7 @@ def isoscore(embeddings: Points) -> float:
         A value in [0, 1]; 1 for a flat spectrum, 0 for a line or a point.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> isoscore(torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]))
@@ -63,7 +63,7 @@ def effective_rank(embeddings: Points, center: bool = True) -> float:
         A value in [1, d].
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> round(effective_rank(torch.eye(3)), 6)
@@ -88,7 +88,7 @@ def first_component_share(embeddings: Points) -> float:
         A value in [1/d, 1]; 1 when the rows are one point.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> round(first_component_share(torch.eye(3)), 6)
@@ -108,7 +108,7 @@ def largest_coordinate_share(embeddings: Points, center: bool = False) -> float:
         A value in [1, d].
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> round(largest_coordinate_share(torch.eye(3)), 6)
@@ -135,7 +135,7 @@ def partition_ratio(embeddings: Points) -> float:
         A value in (0, 1]; 1 when no direction stands out.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> round(partition_ratio(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 6)

@@ -20,7 +20,7 @@ def mean_mst_length(embeddings: Points) -> float:
         A value in [0, 2]; near 0 in a narrow cone or in tight clusters. It falls with the number of rows.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> round(mean_mst_length(torch.eye(3)), 6)
@@ -45,7 +45,7 @@ def persistent_entropy(embeddings: Points, normalize: bool = True) -> float:
         A value in [0, 1], or in nats when not normalized; 0 when all rows coincide.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> round(persistent_entropy(torch.eye(3)), 6)
@@ -70,7 +70,7 @@ def ph_dimension(embeddings: Points) -> float:
         A dimension, at least 1; infinite when the tree grows as fast as the sample. Noisy above 10 or so dimensions.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> angles = 3 * torch.rand(1000, generator=torch.Generator().manual_seed(0))
@@ -105,7 +105,7 @@ def twonn_dimension(embeddings: Points, discard: float = 0.1) -> float:
         A dimension; 0 when fewer than three different rows are left.
 
     Raises:
-        ValueError: If the rows are not a finite `(n, d)` array with at least two rows.
+        ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
         >>> heights = torch.rand(1000, generator=torch.Generator().manual_seed(0))

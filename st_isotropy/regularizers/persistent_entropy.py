@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from st_isotropy.barcodes import barcode
-from st_isotropy.barcodes.distances import at_least_float32
 from st_isotropy.barcodes.rips import Engine, installed_engine
 from st_isotropy.barcodes.selection import Selection, check_selection, selected_bars
 from st_isotropy.entropy import entropy_deficit, persistent_entropy
+from st_isotropy.precision import at_least_float32
 from st_isotropy.regularizers.base import Regularizer
 from st_isotropy.regularizers.unit_rows import unit_rows
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from st_isotropy.barcodes import barcode
-from st_isotropy.barcodes.distances import at_least_float32
+from st_isotropy.precision import at_least_float32
 from st_isotropy.regularizers import citations
 from st_isotropy.regularizers.base import Regularizer
 from st_isotropy.regularizers.unit_rows import unit_rows, without_gradient_at_zero
@@ -65,6 +65,11 @@ class KoLeo(Regularizer):
     Attributes:
         floor: Smallest distance that enters the logarithm.
 
+    Examples:
+        >>> import torch
+        >>> round(KoLeo()(torch.eye(3)).item(), 4)
+        -0.3466
+
     References:
         Sablayrolles, Douze, Schmid and Jégou 2019, "Spreading vectors for similarity search" (arXiv 1806.03198).
     """
@@ -100,6 +105,11 @@ class Uniformity(Regularizer):
     Attributes:
         temperature: The factor `t`.
 
+    Examples:
+        >>> import torch
+        >>> round(Uniformity()(torch.eye(3)).item(), 4)
+        -4.0
+
     References:
         Wang and Isola 2020, "Understanding contrastive representation learning through alignment and uniformity on the
         hypersphere" (arXiv 2005.10242).
@@ -133,6 +143,11 @@ class GlobalOrthogonal(Regularizer):
     Attributes:
         mean_weight: Weight of the squared mean cosine.
         second_moment_weight: Weight of the excess second moment.
+
+    Examples:
+        >>> import torch
+        >>> round(GlobalOrthogonal()(torch.ones(4, 2)).item(), 4)
+        1.5
 
     References:
         Zhang, Yu, Kumar and Chang 2017, "Learning spread-out local feature descriptors" (arXiv 1708.06320).
@@ -171,6 +186,11 @@ class MeanCosine(Regularizer):
 
     It is $(\lVert \sum_i u_i \rVert^2 - \sum_i \lVert u_i \rVert^2) / n(n-1)$.
 
+    Examples:
+        >>> import torch
+        >>> round(MeanCosine()(torch.ones(4, 2)).item(), 4)
+        1.0
+
     References:
         Gao et al. 2019, "Representation degeneration problem in training natural language generation models"
         (CosReg; arXiv 1907.12009), which divides by `n²`.
@@ -204,6 +224,11 @@ class Covariance(Regularizer):
     Attributes:
         variance_weight: Weight of the variance term.
         covariance_weight: Weight of the covariance term; a 25th of the other, as in the paper.
+
+    Examples:
+        >>> import torch
+        >>> round(Covariance()(torch.eye(3)).item(), 4)
+        0.02
 
     References:
         Bardes, Ponce and LeCun 2022, "VICReg" (arXiv 2105.04906).
@@ -245,6 +270,11 @@ class IsoScoreStar(Regularizer):
 
     Attributes:
         shrinkage: The factor ζ in [0, 1]. Without it a batch smaller than `d` looks anisotropic whatever its geometry.
+
+    Examples:
+        >>> import torch
+        >>> round(IsoScoreStar()(torch.eye(2)).item(), 4)
+        0.7805
 
     References:
         Rudman and Eickhoff 2024, "Stable anisotropic regularization" (I-STAR; arXiv 2305.19358).
@@ -290,6 +320,12 @@ class SIGReg(Regularizer):
         slices: Number of random projections, drawn from torch's generator anew in every call.
         knots: Number of nodes of the integral on [0, limit]; the integrand is even.
         limit: Largest frequency.
+
+    Examples:
+        >>> import torch
+        >>> sphere, point = torch.cat([torch.eye(4), -torch.eye(4)]), torch.ones(8, 4)
+        >>> (SIGReg()(sphere) < SIGReg()(point)).item()
+        True
 
     References:
         Balestriero and LeCun 2025, "LeJEPA" (arXiv 2511.08544); Epps and Pulley 1983.

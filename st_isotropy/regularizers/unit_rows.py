@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from st_isotropy.barcodes.distances import at_least_float32
+from st_isotropy.precision import at_least_float32
 
 
 def unit_rows(embeddings: Tensor) -> Tensor:
