@@ -16,7 +16,7 @@ from evaluation.errors import UserError
 from evaluation.hashes import short_hash
 from evaluation.loading import load
 from evaluation.mteb_tasks import single_tasks
-from evaluation.task_rows import (
+from evaluation.split_rows import (
     PAIR_TASKS,
     QUERY_TASKS,
     TEXT_TASKS,

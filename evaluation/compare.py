@@ -15,9 +15,9 @@ from evaluation.models import fingerprint, is_scored_by_cosine, load_model
 from evaluation.mteb_tasks import revision
 from evaluation.names import check_name
 from evaluation.report import print_report, wide_console, write_report
-from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.run_directory import check_folder, open_run
 from evaluation.summary import Section, Summary
+from evaluation.summary_rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.task_source import TaskSource
 from evaluation.tasks import resolve_tasks
 from evaluation.timing import Timing

@@ -11,7 +11,7 @@ from evaluation.head_tasks import HeadClassification
 from evaluation.loading import load
 from evaluation.mteb_tasks import single_tasks
 from evaluation.pair_texts import text_columns
-from evaluation.task_rows import PAIR_TASKS, Texts, asked, comparable, evaluated
+from evaluation.split_rows import PAIR_TASKS, Texts, asked, comparable, evaluated
 from evaluation.task_source import TaskSource
 
 
@@ -25,7 +25,7 @@ def asked_about(tasks: Iterable[TaskSource]) -> set[Texts]:
         tasks: All tasks of a study; of other kinds, such as classification, nothing is taken.
 
     Returns:
-        The texts, as `evaluation.task_rows.comparable` gives them.
+        The texts, as `evaluation.split_rows.comparable` gives them.
 
     Raises:
         UserError: The data of a task on sentence pairs, or of a test of a head, cannot be loaded.

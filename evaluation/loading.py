@@ -4,7 +4,7 @@ from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES
-from evaluation.task_rows import subsets
+from evaluation.split_rows import subsets
 
 
 def load(task: AbsTask) -> None:

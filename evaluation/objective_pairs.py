@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from evaluation.errors import UserError
 from evaluation.objectives import OBJECTIVES
-from evaluation.task_rows import comparable
+from evaluation.split_rows import comparable
 
 
 def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer | None, dimensions: int) -> Dataset:

@@ -12,7 +12,7 @@ from typing import Any
 from mteb.abstasks import AbsTask, AbsTaskClassification
 
 from evaluation.errors import UserError
-from evaluation.task_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, asked, select, subsets
+from evaluation.split_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, asked, select, subsets
 
 PARTS = ("tune", "report")
 TUNE_SHARE = 1 / 3

@@ -12,9 +12,9 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from evaluation.answer import GROUP_TITLES
 from evaluation.compared_pairs import common_old, compared_pairs
-from evaluation.rows import LOWER_IS_MORE_ISOTROPIC
+from evaluation.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
 from evaluation.summary import GROUPS, Candidate, Finding, Section
-from evaluation.tables import measure_name, weight_text
+from evaluation.tables import weight_text
 from evaluation.wording import difference, shortened, significant
 from st_isotropy.svg import FINE, INK, LINE, MUTED, OURS, REFERENCE, SERIES, STRONG
 
@@ -132,8 +132,7 @@ def dose_plots(section: Section) -> Iterator[Plot]:
             if measure in each.isotropy and measure in base[each.learning_rate].isotropy
         ]
         shown = measure_name(measure)
-        lower = measure in {*LOWER_IS_MORE_ISOTROPIC, *map(measure_name, LOWER_IS_MORE_ISOTROPIC)}
-        towards = "← more isotropic" if lower else "more isotropic →"
+        towards = "← more isotropic" if measure in LOWER_IS_MORE_ISOTROPIC else "more isotropic →"
         yield Plot(
             f"{shown} and the validation score",
             "One mark for each weight and learning rate that was tried: the change from no regularizer at the same "

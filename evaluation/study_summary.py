@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from evaluation.dose_response import dose_response, transfer
+from evaluation.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
 from evaluation.measuring import statuses
-from evaluation.rows import LOWER_IS_MORE_ISOTROPIC, MEASURES, isotropy_rows, retrieval_rows, task_rows
 from evaluation.study import NONE, START, Setting
 from evaluation.summary import Candidate, Section, TransferAnswer
+from evaluation.summary_rows import isotropy_rows, retrieval_rows, task_rows
 
 FEWEST_DOSES = 3  # a rank correlation over two weights says nothing
 
@@ -143,8 +144,7 @@ def transfer_answers(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> l
             sign = -1 if name in LOWER_IS_MORE_ISOTROPIC else 1
             comparison = dose_response(sign * np.array([each.isotropy[name] for each in doses]).T, scores)
             found = transfer(comparison)
-            shown = MEASURES.get(name) or name.replace("_", " ")
-            answers.append(TransferAnswer(variant, shown, found.answer, found.sentence, comparison))
+            answers.append(TransferAnswer(variant, measure_name(name), found.answer, found.sentence, comparison))
     return answers
 
 

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from evaluation.answer import GROUP_TITLES, correlation
 from evaluation.compared_pairs import common_old, compared_pairs
-from evaluation.rows import MEASURES
+from evaluation.measure_names import measure_name
 from evaluation.statistics import NEW_RUNS, NEW_RUNS_AND_QUERIES, NEW_RUNS_AND_TEXTS, Comparison
 from evaluation.summary import GROUPS, Candidate, Row, Section
 from evaluation.wording import difference, number, significant
@@ -191,11 +191,6 @@ def index_table(section: Section, task: str) -> Table:
 def tasks_of(points: dict[str, dict[str, list[dict[str, object]]]]) -> list[str]:
     """The retrieval tasks that curves or indexes were measured on."""
     return list(dict.fromkeys(task for tasks in points.values() for task in tasks))
-
-
-def measure_name(measure: str) -> str:
-    """An isotropy measure as it is named in the rows."""
-    return MEASURES.get(measure) or measure.replace("_", " ")
 
 
 def weight_text(weight: float | str) -> str:

@@ -17,7 +17,7 @@ from evaluation.folder_rows import numbered_cells
 from evaluation.head_tasks import LabelledData, labelled_data
 from evaluation.loading import load
 from evaluation.sources import Sources
-from evaluation.task_rows import evaluated
+from evaluation.split_rows import evaluated
 from evaluation.tasks import DOCSTRINGS, resolve_tasks
 
 _HEADERS = (("anchor", "positive"), ("sentence1", "sentence2", "score"))

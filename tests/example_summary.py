@@ -101,7 +101,7 @@ def _row(
 def _tuning(rng: np.random.Generator, effects: dict[str, tuple[float, ...]]) -> list[Candidate]:
     base = {rate: 60 + 2 * (rate > 1e-3) + rng.normal(size=2) * 0.2 for rate in RATES}
     found = [
-        Candidate("none", 0, rate, base[rate].tolist(), {"IsoScore": [0.158, 0.157]}, rate == RATES[-1])
+        Candidate("none", 0, rate, base[rate].tolist(), {"isoscore": [0.158, 0.157]}, rate == RATES[-1])
         for rate in RATES
     ]
     for variant, (rise, *points) in effects.items():
@@ -110,7 +110,7 @@ def _tuning(rng: np.random.Generator, effects: dict[str, tuple[float, ...]]) -> 
                 scores = base[rate] + (place + 1) * points[0] / 3 - 0.08 * place**2 + rng.normal(size=2) * 0.1
                 isotropy = (0.158 + rise * (place + 1) / 3 + rng.normal(size=2) * 0.001).tolist()
                 chosen = rate == RATES[-1] and weight == 10.0
-                found.append(Candidate(variant, weight, rate, scores.tolist(), {"IsoScore": isotropy}, chosen))
+                found.append(Candidate(variant, weight, rate, scores.tolist(), {"isoscore": isotropy}, chosen))
     return found
 
 

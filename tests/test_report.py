@@ -11,9 +11,9 @@ from rich.console import Console
 
 from evaluation.markdown import markdown_report
 from evaluation.report import print_report, read_summary, write_report
-from evaluation.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.statistics import NEW_QUERIES, NEW_RUNS, student_interval
 from evaluation.summary import Row, Section, Summary
+from evaluation.summary_rows import isotropy_rows, retrieval_rows, task_rows
 
 PAIR = "regularized − plain"
 PAIRS = [("plain", "regularized")]

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from evaluation.crossed import crossed_interval
+from evaluation.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
 from evaluation.permutation import sign_flip_test
 from evaluation.spearman import changed, compare_resampled, resampled_spearman
 from evaluation.statistics import (
@@ -26,14 +27,7 @@ from evaluation.statistics import (
 )
 from evaluation.summary import Row
 
-MEASURES = {
-    "isoscore": "IsoScore",
-    "persistent_entropy": "persistent entropy of H0",
-    "mean_mst_length": "mean MST length",
-    "hubness_skewness": "hubness skewness (k = 10)",
-}
 METRICS = {"ndcg_at_10": "nDCG@10", "v_measure": "V-measure", "cosine_spearman": "Spearman", "f1": "F1", "mcc": "MCC"}
-LOWER_IS_MORE_ISOTROPIC = {"average_cosine", "hubness_skewness", "first_component_share"}
 
 Measured = Mapping[str, Sequence[Any]]  # variant -> one measurement per run; runs of two variants pair up by place
 Pair = tuple[str, str]  # (old variant, new variant)
@@ -60,10 +54,9 @@ def isotropy_rows(measured: Measured, pairs: Sequence[Pair]) -> list[Row]:
         values = {variant: [run[name]["value"] for run in runs] for variant, runs in measured.items()}
         comparisons = {label(pair): _over_runs(values, pair) for pair in _among(values, pairs)}
         improves = name not in LOWER_IS_MORE_ISOTROPIC
-        shown = MEASURES.get(name) or name.replace("_", " ")
         references = {run[name]["isotropic"] for runs in measured.values() for run in runs}
         isotropic = measure["isotropic"] if len(references) == 1 else None
-        rows.append(Row("isotropy", shown, improves, isotropic, values, comparisons))
+        rows.append(Row("isotropy", measure_name(name), improves, isotropic, values, comparisons))
     return rows
 
 
