@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
 from evaluation.documentation import generated, results
 from evaluation.documentation.__main__ import FIGURE, readme_figure
-from evaluation.documentation.chosen_settings import WeightChoice, weight_choices, weight_gains
+from evaluation.documentation.chosen_settings import WeightChoice, tried_weights, weight_choices, weight_gains
 from evaluation.documentation.effects import (
     added_table,
     beside_entropy_table,
@@ -83,7 +83,7 @@ def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) 
     assert names and {study.name for study in studies()} == names
     assert listed.count("Not run yet.") == len(names)
     assert all(f"results/{name}.md" in listed for name in names)
-    for name in ("home-figure", "effects", "choices", "weights", "gains", "doses", "whitening"):
+    for name in ("home-figure", "effects", "choices", "weights", "gains", "tried", "doses", "whitening"):
         assert GENERATED[name]() == NOTHING
     assert "not run yet" in GENERATED["quickstart"]()
     assert "not run yet" in study_page(studies()[0])
@@ -267,6 +267,15 @@ def test_the_answer_on_whitening_lists_tasks_with_labels(one_study: Summary) -> 
     write_json(results.RESULTS / "negative-free" / "summary.json", Summary("Does it?", [section], [], {}).to_dict())
     results._read.cache_clear()
     assert GENERATED["whitening"]() == "- static, cosine: ▲ +3.10 [+2.85, +3.35] (Banking77 accuracy)"
+
+
+def test_every_weight_that_was_tried_stands_with_how_often_it_was_chosen() -> None:
+    tried = [("none", 0.0, True), ("koleo", 1.0, False), ("koleo", 0.1, True), ("koleo", "auto", False)]
+    tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
+    section = replace(section_with([]), tuning=tuning)
+    distilled = replace(section, title="static, distillation from minilm on medquad")
+    sections = [StudySection("recipe", each) for each in (section, section, distilled)]
+    assert tried_weights(sections) == {"koleo": {0.1: 2, 1.0: 0}}
 
 
 def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:

@@ -43,6 +43,20 @@ def weight_choices(sections: Sequence[StudySection], variant: str) -> list[Weigh
     return choices
 
 
+def tried_weights(sections: Sequence[StudySection]) -> dict[str, dict[float, int]]:
+    """Per regularizer and weight that is a number and was tried: in how many regimes it was chosen.
+
+    Distillation is left out, as in `weight_gains`.
+    """
+    tried: dict[str, dict[float, int]] = {}
+    for section in _without_distillation(sections):
+        for each in section.tuning:
+            if each.variant != NONE and not isinstance(each.weight, str):
+                chosen = tried.setdefault(each.variant, {})
+                chosen[each.weight] = chosen.get(each.weight, 0) + each.chosen
+    return {variant: dict(sorted(chosen.items())) for variant, chosen in sorted(tried.items())}
+
+
 def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, list[float]]:
     """Per weight that is a number: what it gained over the objective alone on the validation tasks, in every regime.
 
@@ -50,7 +64,7 @@ def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, 
     objective is a mean squared error over coordinates, of another scale.
     """
     gains: dict[float, list[float]] = {}
-    for section in (each.section for each in sections if "distillation" not in each.section.title):
+    for section in _without_distillation(sections):
         alone = max((_validation(each) for each in section.tuning if each.variant == NONE), default=0.0)
         best: dict[float, float] = {}
         for each in section.tuning:
@@ -59,6 +73,10 @@ def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, 
         for weight, score in best.items():
             gains.setdefault(weight, []).append(score - alone)
     return dict(sorted(gains.items()))
+
+
+def _without_distillation(sections: Sequence[StudySection]) -> list[Section]:
+    return [each.section for each in sections if "distillation" not in each.section.title]
 
 
 def _validation(candidate: Candidate) -> float:

@@ -8,7 +8,7 @@ from evaluation.answer import TRANSFER_TITLE, answer
 from evaluation.compared_pairs import compared_pairs
 from evaluation.coverage import Coverage, coverage_table
 from evaluation.documentation import drawings
-from evaluation.documentation.chosen_settings import weight_choices, weight_gains
+from evaluation.documentation.chosen_settings import tried_weights, weight_choices, weight_gains
 from evaluation.documentation.effects import (
     COSTS_READING,
     EFFECTS_READING,
@@ -123,6 +123,19 @@ def _weights() -> str:
         f"| {plain(each.regime)} | {weight_text(each.weight)} | {', '.join(map(weight_text, each.tried))} | "
         f"{each.learning_rate:g} |"
         for each in chosen
+    ]
+    return "\n".join(lines)
+
+
+def _tried() -> str:
+    """Which weights of every regularizer were tried, and how often each was chosen."""
+    tried = tried_weights(sections_of_studies())
+    if not tried:
+        return NOTHING
+    lines = ["| in studies | weights that were tried (and in how many regimes chosen) |", "|---|---|"]
+    lines += [
+        f"| `{variant}` | {', '.join(f'{weight_text(weight)} ({times})' for weight, times in weights.items())} |"
+        for variant, weights in tried.items()
     ]
     return "\n".join(lines)
 
@@ -242,6 +255,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "choices": _choices,
     "weights": _weights,
     "gains": _gains,
+    "tried": _tried,
     "doses": _doses,
     "quickstart": partial(_answer, "quickstart"),
     "coverage": lambda: coverage_table(_coverage()),
