@@ -211,8 +211,8 @@ def _mean_over_indexes(name: str, averaged: Sequence[_IndexRow], pairs: Sequence
                     by_corpus.setdefault(each.corpus, []).append(difference)
             if by_corpus:
                 strata = [np.sum(several, axis=0) / len(averaged) for several in by_corpus.values()]
-                one = _with_sign_flips(query_interval(strata[0]), strata[0])
-                mean.comparisons[label((old, new))].append(one if len(strata) == 1 else stratified_interval(strata))
+                over_queries = _over_fixed_runs(strata[0]) if len(strata) == 1 else stratified_interval(strata)
+                mean.comparisons[label((old, new))].append(over_queries)
     return means
 
 
@@ -261,9 +261,12 @@ def _over_units(measured: Measured, pairs: Sequence[Pair]) -> dict[Pair, list[Co
 def _over_units_and_runs(differences: NDArray[np.float64], estimands: tuple[str, str]) -> list[Comparison]:
     """Intervals over queries or texts with the runs held fixed, and over both where there are several runs."""
     these_runs, new_runs = estimands
-    mean = differences.mean(axis=0)
-    fixed = _with_sign_flips(query_interval(mean, these_runs), mean)
+    fixed = _over_fixed_runs(differences.mean(axis=0), these_runs)
     return [fixed, crossed_interval(differences, new_runs)] if min(differences.shape) > 1 else [fixed]
+
+
+def _over_fixed_runs(differences: NDArray[np.float64], estimand: str = NEW_QUERIES) -> Comparison:
+    return _with_sign_flips(query_interval(differences, estimand), differences)
 
 
 def _with_sign_flips(comparison: Comparison, differences: NDArray[np.float64]) -> Comparison:

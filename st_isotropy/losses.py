@@ -204,9 +204,13 @@ class RegularizedLoss(nn.Module):
     @property
     def citation(self) -> str:
         """BibTeX of every regularizer, those of regularized losses inside it too."""
-        nested = [each for each in nested_losses(self) if isinstance(each, RegularizedLoss)]
+        nested = _regularized_in(self)
         cited = [one.citation.strip() for each in nested for one, _ in each.penalties.regularizers if one.citation]
         return "\n".join(dict.fromkeys(cited))
+
+
+def _regularized_in(loss: nn.Module) -> list[RegularizedLoss]:
+    return [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
 
 
 def _described(module: nn.Module) -> str:
@@ -352,7 +356,7 @@ def _weighted(
 
 
 def _check_names(regularizers: Sequence[tuple[Regularizer, Weight]], loss: nn.Module) -> None:
-    inner = [each.penalties.regularizers for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
+    inner = [each.penalties.regularizers for each in _regularized_in(loss)]
     names = [each.name for pairs in (regularizers, *inner) for each, _ in pairs]
     if len(set(names)) < len(names) or not names or "base" in names:
         raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
