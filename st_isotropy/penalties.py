@@ -18,6 +18,9 @@ from st_isotropy.weights import BalancedWeight, Weight, WeightSchedule
 
 Gradients = list[Tensor | None]
 
+# The gradient of a small deficit vanishes in float16; a power of two loses no digit of the others.
+_GRADIENT_SCALE = 2.0**12
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -138,8 +141,9 @@ def gradients(value: Tensor, sources: list[Tensor]) -> Gradients:
     trained = [part for part in sources if part.requires_grad]
     if not value.requires_grad or not trained:
         return [None for _ in sources]
-    found = iter(torch.autograd.grad(value, trained, retain_graph=True, allow_unused=True))
-    return [next(found) if part.requires_grad else None for part in sources]
+    found = iter(torch.autograd.grad(value * _GRADIENT_SCALE, trained, retain_graph=True, allow_unused=True))
+    scaled = [next(found) if part.requires_grad else None for part in sources]
+    return [None if each is None else at_least_float32(each) / _GRADIENT_SCALE for each in scaled]
 
 
 def _row_norms(gradients: Gradients) -> Tensor:

@@ -15,6 +15,7 @@ from sentence_transformers.sentence_transformer.losses import (
 from torch.nn.functional import normalize
 
 from st_isotropy import BalancedWeight, MSTLength, PersistentEntropy, PersistentEntropyLoss, WeightSchedule
+from st_isotropy.penalties import gradients
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,15 @@ def test_a_balanced_weight_is_the_share_of_the_gradients_at_the_embeddings(objec
         weight = fraction * median_row(base) / median_row(penalty)
         assert loss.penalties.snapshot.weights[regularizer.name] == pytest.approx(weight, rel=1e-6)
         assert terms[f"{regularizer.name}_loss"].item() == pytest.approx(weight * penalty.item(), rel=1e-6)
+
+
+def test_a_gradient_too_small_for_half_precision_is_kept():
+    embeddings = torch.ones(3, 4, dtype=torch.float16, requires_grad=True)
+
+    (gradient,) = gradients((embeddings.float() * 1e-8).sum(), [embeddings])
+
+    assert gradient is not None
+    torch.testing.assert_close(gradient, torch.full((3, 4), 1e-8), rtol=1e-3, atol=0)
 
 
 def test_a_balanced_weight_carries_no_gradient(model, sentences):
