@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from evaluation.compared_pairs import common_old, compared_pairs
 from evaluation.statistics import Comparison
-from evaluation.summary import GROUPS, Finding, Section, Summary, TransferAnswer
+from evaluation.summary import APPROXIMATE_MEAN, GROUPS, Finding, Section, Summary, TransferAnswer
 from evaluation.wording import difference, shortened, significant
 
 GROUP_TITLES = {
@@ -62,6 +62,8 @@ def correlation(comparison: Comparison) -> str:
 
 def _group_line(group: str, found: Sequence[tuple[Section, Finding]]) -> str:
     title, words = GROUP_TITLES[group], WORDS.get(group, {})
+    if group == "retrieval" and not any(row.name == APPROXIMATE_MEAN for section, _ in found for row in section.rows):
+        title += " (exact search, because no approximate index is in range)"
     if len(found) == 1:
         return f"{title}: {_single(found[0][1], words)}."
     tally = _tally(Counter(each.outcome for _, each in found), {each: words.get(each, each) for each in OUTCOMES})

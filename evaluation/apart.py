@@ -1,7 +1,8 @@
 """Validation apart from test: no setting is chosen on what is reported.
 
 Tasks share rows under different names, too: three quarters of the pairs of STSBenchmark's validation split are in STS12
-to STS15. What a test task asks about is left out of the validation tasks of its kind.
+to STS15. What a test task asks about is left out of the validation tasks of its kind. A head is asked about the two
+sentences of a pair as one text.
 """
 
 from collections import Counter
@@ -14,6 +15,7 @@ from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
 from evaluation.hashes import short_hash
+from evaluation.head_tasks import HeadClassification
 from evaluation.loading import load
 from evaluation.mteb_tasks import single_tasks
 from evaluation.split_rows import (
@@ -43,8 +45,8 @@ def apart(validation: Sequence[TaskSource], test: Sequence[TaskSource]) -> list[
 
 def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
     tasks = single_tasks(source.make())
-    kind = next((kind for kind in (PAIR_TASKS, QUERY_TASKS, TEXT_TASKS) if isinstance(tasks[0], kind)), None)
-    if kind is None:
+    kinds = _sharing_kinds(tasks[0])
+    if not kinds:
         if source.name in {other.name for other in test}:
             raise UserError(f"The settings would be chosen and reported on {source.name}: give another task for one.")
         return source
@@ -52,8 +54,8 @@ def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
     shared: set[Texts] = set()
     sharing = []
     for other in test:
-        reported = [task for task in single_tasks(other.make()) if isinstance(task, kind)]
-        if common := own.keys() & _rows(reported).keys():
+        reported = {text for texts in _rows(_of_kinds(other, kinds)) for text in _ways(texts)}
+        if common := {texts for texts in own if not reported.isdisjoint(_ways(texts))}:
             shared |= common
             sharing.append(other.name)
     if not shared:
@@ -75,6 +77,24 @@ def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
         note=f"{source.note} {note}".strip(),
         left_out=short_hash(dropped_texts),
     )
+
+
+def _sharing_kinds(task: AbsTask) -> tuple[type[AbsTask], ...]:
+    """Which tasks can ask about the same; none for a task whose rows nothing is known about."""
+    if isinstance(task, HeadClassification):
+        return (*TEXT_TASKS, *PAIR_TASKS)
+    if isinstance(task, PAIR_TASKS):
+        return (*PAIR_TASKS, HeadClassification)
+    return next((kind for kind in (QUERY_TASKS, TEXT_TASKS) if isinstance(task, kind)), ())
+
+
+def _of_kinds(source: TaskSource, kinds: tuple[type[AbsTask], ...]) -> list[AbsTask]:
+    return [task for task in single_tasks(source.make()) if isinstance(task, kinds)]
+
+
+def _ways(texts: Texts) -> list[Texts]:
+    """The texts, and those of a pair joined to one text in either order."""
+    return [texts, *((" ".join(order),) for order in (texts, texts[::-1]) if len(texts) > 1)]
 
 
 def _rows(tasks: Sequence[AbsTask]) -> Counter[Texts]:

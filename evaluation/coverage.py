@@ -168,7 +168,10 @@ _NOISE: dict[str, tuple[Callable[..., NDArray[np.float64]], bool]] = {
 
 
 def _run_cells() -> Iterable[Cell]:
-    for estimand, sizes, used in ((NEW_RUNS, (3, 5, 10), student_interval), (NEW_TASKS, (6, 14, 41), task_interval)):
+    for estimand, sizes, used in (
+        (NEW_RUNS, (3, 5, 10), student_interval),
+        (NEW_TASKS, (2, 4, 7, 14, 41), task_interval),
+    ):
         for n in sizes:
             for case, (noise, assumed) in _NOISE.items():
                 base = Cell(
@@ -271,19 +274,27 @@ def _pair_scores(rng: Generator, n: int) -> tuple[Sample, Sample, Sample]:
     return before, after, np.clip(np.round(2 * (meaning + 1)), 0, 5)
 
 
+def _sparse_gold_scores(rng: Generator, n: int) -> tuple[Sample, Sample, Sample]:
+    before, after, gold = _pair_scores(rng, n)
+    return before, after, (gold == 5).astype(float)
+
+
 def _partly_changed_scores(rng: Generator, n: int, share: float) -> tuple[Sample, Sample, Sample]:
     before, after, gold = _pair_scores(rng, n)
     return before, np.where(rng.random(n) < share, after, before), gold
 
 
 def _pair_cells() -> Iterable[Cell]:
-    cases = {"correlated similarities, gold with ties": _pair_scores}
+    cases = {
+        "correlated similarities, gold with ties": _pair_scores,
+        "the same, gold 1 for one pair in fifteen, else 0": _sparse_gold_scores,
+    }
     for share in (0.1, 0.95):
         cases[f"the same, {share:.0%} of the similarities change"] = partial(_partly_changed_scores, share=share)
     for case, draw in cases.items():
         before, after, gold = (stats.rankdata(x) for x in draw(np.random.default_rng(0), 1_000_000))
         truth = float(np.corrcoef(after, gold)[0, 1] - np.corrcoef(before, gold)[0, 1])
-        for n in (20, 50, 300, 1000):
+        for n in (30, 50, 300, 1000):
             yield Cell(
                 NEW_PAIRS,
                 "percentile bootstrap of Spearman",
@@ -332,7 +343,7 @@ def _dose_cells() -> Iterable[Cell]:
     for doses in (4, 5, 6):
         for slope, case in ((0.0, "no relation"), (0.5, "a weak relation"), (2.0, "a strong relation")):
             truth = dose_response(*_dose_scores(np.random.default_rng(0), 10_000, doses, slope)).estimate
-            for runs in (3, 5, 10):
+            for runs in (2, 3, 5, 10):
                 yield Cell(
                     f"dose-response, {NEW_RUNS}",
                     "Student t over rank correlations",

@@ -50,7 +50,7 @@ def crossed_interval(differences: ArrayLike, estimand: str = NEW_RUNS_AND_QUERIE
         raise ValueError(f"Differences must be finite, of shape (runs, queries), two of each; got {table.shape}.")
     runs, queries = table.shape
     mean = float(table.mean())
-    differing = int((np.abs(table).max(axis=0) > 0).sum())
+    differing = int((np.abs(table).max(axis=0) > ROUNDING).sum())
     reason = ""
     if runs < FEWEST_RUNS:
         reason = f"no interval: there are {runs} runs, and it takes {FEWEST_RUNS}"

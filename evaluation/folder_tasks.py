@@ -251,6 +251,14 @@ def _remark(name: str, data: BeirData, without_own: bool) -> str:
             f"Qrels of {name} grade {len(unknown)} documents that its corpus lacks, such as {min(unknown)!r}; no model "
             "can find them."
         )
+    texts = dict(zip(data.queries["id"], data.queries["text"], strict=True))
+    judged = {query for split in data.grades.values() for query in split}
+    repeats = len(judged) - len({texts[query] for query in judged})
+    if repeats:
+        remarks.append(
+            f"{repeats} of the {len(judged)} queries of {name} repeat the text of another, and intervals over queries "
+            "count each as one of its own."
+        )
     if without_own:
         remarks.append(f"Queries of {name} are documents too, and none finds itself.")
     return " ".join(remarks)

@@ -5,6 +5,8 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from evaluation.statistics import ROUNDING
+
 FEWEST = 6  # 2 / 2**6 is the first smallest p-value below 5 %
 PERMUTATIONS = 9999
 
@@ -30,7 +32,7 @@ def sign_flip_test(differences: ArrayLike, rng: Generator) -> float | None:
         0.03125
     """
     values = np.asarray(differences, dtype=float)
-    values = values[values != 0]  # a zero has no sign to flip
+    values = values[np.abs(values) > ROUNDING]  # a zero has no sign to flip
     if values.size < FEWEST:
         return None
     result = stats.permutation_test(

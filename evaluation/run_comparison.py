@@ -171,8 +171,8 @@ def _shared(title: str, key: _Key, having: Mapping[str, list[Comparison]]) -> Sh
 def _reading(intervals: list[tuple[float, float]]) -> str:
     if len(intervals) < 2:
         return "undecided"
-    if max(low for low, _ in intervals) > min(high for _, high in intervals):
-        return "contradict"
     if all(low > 0 for low, _ in intervals) or all(high < 0 for _, high in intervals):
         return "agree"
+    if max(low for low, _ in intervals) > min(high for _, high in intervals):
+        return "contradict"
     return "agree on none" if all(low <= 0 <= high for low, high in intervals) else "overlap"

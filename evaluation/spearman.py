@@ -11,7 +11,7 @@ from scipy import stats
 from evaluation.statistics import LEVEL, NEW_PAIRS, POWER, ROUNDING, Comparison
 
 RESAMPLES = 2000
-FEWEST_PAIRS = 20  # with 10 a simulated interval covered 82 %
+FEWEST_PAIRS = 20  # beside those of the commonest gold score; where 10 of 200 were, a simulated interval covered 92 %
 LEAST_CHANGED = 0.9  # share of the pairs; where the similarities of half of 100 pairs change, it covered 90 %
 _CHUNK = 2_000_000  # resampled values held in memory at once
 
@@ -32,7 +32,8 @@ def spearman_bootstrap(
 
     Returns:
         The comparison, in units of Spearman's rho; its p-value is the normal one for the bootstrap's standard error.
-        With fewer than 20 pairs, or where fewer than nine in ten change, there is no interval.
+        There is no interval where fewer than 20 pairs have another gold score than the commonest one, nor where fewer
+        than nine in ten change.
 
     Raises:
         ValueError: The shapes do not fit, or a correlation is undefined because all values of a variable are alike.
@@ -46,7 +47,7 @@ def spearman_bootstrap(
     """
     seed = int(rng.integers(2**62))
     old, new = (resampled_spearman(each, gold, np.random.default_rng(seed), resamples) for each in (before, after))
-    return compare_resampled(old, new, changed(before, after))
+    return compare_resampled(old, new, changed(before, after), gold)
 
 
 def resampled_spearman(
@@ -89,14 +90,16 @@ def changed(before: ArrayLike, after: ArrayLike) -> NDArray[np.bool_]:
 
 
 def compare_resampled(
-    before: NDArray[np.float64], after: NDArray[np.float64], changed: NDArray[np.bool_]
+    before: NDArray[np.float64], after: NDArray[np.float64], changed: NDArray[np.bool_], gold: ArrayLike
 ) -> Comparison:
     """Compare two variants from their correlations in the same resamples.
 
     Args:
         before: From `resampled_spearman`, for the old variant.
         after: The same for the new variant.
-        changed: From `changed`. With fewer than 20 pairs, or where fewer than nine in ten change, there is no interval.
+        changed: From `changed`. Where fewer than nine in ten pairs change, there is no interval.
+        gold: Similarities given by people, shape `(n,)`. There is no interval either where fewer than 20 pairs have
+            another one than the commonest.
     """
     estimate, *rest = after - before
     n = changed.size
@@ -104,8 +107,9 @@ def compare_resampled(
     def without(reason: str) -> Comparison:
         return Comparison(float(estimate), None, None, f"no interval: {reason}", NEW_PAIRS, n, None, None)
 
-    if n < FEWEST_PAIRS:
-        return without(f"there are {n} pairs, and it takes {FEWEST_PAIRS}")
+    apart = n - np.unique(gold, return_counts=True)[1].max()
+    if apart < FEWEST_PAIRS:
+        return without(f"{apart} of {n} gold scores differ from the commonest, and it takes {FEWEST_PAIRS}")
     values = np.array(rest)
     values = values[np.isfinite(values)]  # a resample that holds one value only has no correlation
     error = float(values.std())

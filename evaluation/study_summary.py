@@ -14,7 +14,7 @@ from evaluation.study import NONE, START, Setting
 from evaluation.summary import Candidate, Section, TransferAnswer
 from evaluation.summary_rows import isotropy_rows, retrieval_rows, task_rows
 
-FEWEST_DOSES = 3  # a rank correlation over two weights says nothing
+FEWEST_FOR_A_CORRELATION = 3  # doses; a rank correlation over two says nothing
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def transfer_answers(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> l
             and each.setting.learning_rate == setting.learning_rate
             and each.scores is not None
         ]
-        if variant == NONE or len(doses) < FEWEST_DOSES:
+        if variant == NONE or len(doses) < FEWEST_FOR_A_CORRELATION:
             continue
         scores = np.array([each.scores for each in doses]).T
         for name in doses[0].isotropy:

@@ -8,12 +8,13 @@ from evaluation.statistics import LEVEL, NEW_RUNS, Comparison, holm, verdict
 
 # Tasks on similarities and tasks on labels answer to isotropy in different ways, so they are never averaged.
 GROUPS = ("isotropy", "similarity", "labels", "retrieval")
+APPROXIMATE_MEAN = "mean of the approximate indexes"
 # Named before anything is run: the one measure of each group on which its verdict rests, or the next one that is there.
 DECIDING = {
     "isotropy": ("IsoScore",),
     "similarity": ("mean of STS and retrieval",),
     "labels": ("mean of classification and clustering",),
-    "retrieval": ("mean of the approximate indexes", "mean over corpora: flat nDCG@10", "flat nDCG@10"),
+    "retrieval": (APPROXIMATE_MEAN, "mean over corpora: flat nDCG@10", "flat nDCG@10"),
 }
 
 

@@ -25,7 +25,7 @@ from evaluation.statistics import (
     student_interval,
     task_interval,
 )
-from evaluation.summary import Row
+from evaluation.summary import APPROXIMATE_MEAN, Row
 
 METRICS = {"ndcg_at_10": "nDCG@10", "v_measure": "V-measure", "cosine_spearman": "Spearman", "f1": "F1", "mcc": "MCC"}
 
@@ -120,7 +120,7 @@ def retrieval_rows(measured: Measured, statuses: Mapping[str, Mapping[str, str]]
     if len(by_corpus) > 1:
         rows += _means_over_corpora(found, pairs)
     in_range = [each for each in found if each.counts == "approximate"]
-    return rows + _mean_over_indexes("mean of the approximate indexes", in_range, pairs)
+    return rows + _mean_over_indexes(APPROXIMATE_MEAN, in_range, pairs)
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,11 @@ def _over_pairs(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> di
     }
     return {
         (old, new): [
-            _in_points(compare_resampled(resampled[old], resampled[new], changed(similarity[old], similarity[new])))
+            _in_points(
+                compare_resampled(
+                    resampled[old], resampled[new], changed(similarity[old], similarity[new]), subset["gold"]
+                )
+            )
         ]
         for old, new in pairs
     }

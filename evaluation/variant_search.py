@@ -90,14 +90,16 @@ class VariantSearch:
         places = np.where(found >= 0, self.order(seed)[found], -1)
         if not more:
             return places
-        own_last = np.argsort(places == self.own[:, None], axis=1, kind="stable")
-        return np.take_along_axis(places, own_last, axis=1)[:, :-1]
+        is_own = places == self.own[:, None]
+        own_last = np.argsort(is_own, axis=1, kind="stable")
+        return np.take_along_axis(np.where(is_own, -1, places), own_last, axis=1)[:, :depth]
 
     def recall(self, neighbors: NDArray[np.int64], depth: int) -> float:
         """Compute the share of the exact neighbors that was found, at the depth of the search."""
         # Places are unique within a row, so that equal neighbors in the sorted union are places that both rows hold.
         both = np.sort(np.concatenate([neighbors, self.exact[depth]], axis=1), axis=1)
-        return float(((both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)).sum() / neighbors.size)
+        found = (both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)
+        return float(found.sum() / (self.exact[depth] >= 0).sum())
 
     def hubness(self, neighbors: NDArray[np.int64]) -> float:
         """Compute the skewness of how often each document was found; 0 where all are found equally often."""

@@ -94,6 +94,7 @@ def test_single_measures_that_speak_for_themselves_are_named_unless_they_do_not_
         replace(base.rows[0], group="retrieval", name=name, comparisons={"new − old": [student_interval(runs)]})
         for name, runs in (
             ("flat nDCG@10", [0.1]),
+            ("mean of the approximate indexes", [0.2]),
             ("pq nDCG@10", [0.3, 0.32, 0.31]),
             ("ivf nDCG@10", [-1.0, 1, 0]),
             ("hnsw retention (out of range)", [9.0, 8.0, 9.0]),
@@ -102,6 +103,15 @@ def test_single_measures_that_speak_for_themselves_are_named_unless_they_do_not_
     [line] = answer(summary(replace(base, rows=rows)))
     assert line.startswith("FAISS retrieval: better in 1 of 2 comparisons, no difference found in 1. Best pq nDCG@10 ")
     assert "worst ivf nDCG@10" in line
+
+
+def test_where_no_index_is_in_range_the_line_says_that_it_speaks_of_exact_search() -> None:
+    base = section({"new": [0.3, 0.32, 0.31]}, name="flat nDCG@10")
+    rows = [replace(base.rows[0], group="retrieval"), replace(base.rows[0], group="retrieval", name="pq (no headroom)")]
+    [line] = answer(summary(replace(base, rows=rows)))
+    assert line.startswith(
+        "FAISS retrieval (exact search, because no approximate index is in range): better, flat nDCG@10 +0.310 ["
+    )
 
 
 def test_there_are_at_most_five_lines_and_none_about_what_was_not_measured() -> None:

@@ -27,6 +27,7 @@ def folder(tmp_path: Path) -> Path:
     write_pairs(tmp_path / "rated.tsv")
     write_pairs(tmp_path / "same.tsv", column="label", seed=5)
     for seed, split in enumerate(("train", "test")):
+        write_pairs(tmp_path / "judged" / f"{split}.tsv", column="label", seed=10 + seed)
         write_labels(tmp_path / "tickets" / f"{split}.tsv", seed=seed)
     return tmp_path
 
@@ -41,6 +42,8 @@ def folder(tmp_path: Path) -> Path:
         ("tickets-clustering", "tickets"),
         ("tickets", "tickets-head"),
         ("same:tune", "same"),
+        ("judged-head:tune", "judged"),
+        ("judged", "judged-head"),
     ],
 )
 def test_rows_that_are_all_reported_are_no_choice(validation: str, test: str, folder: Path) -> None:

@@ -38,6 +38,12 @@ def test_too_few_differing_queries_give_no_interval():
     assert crossed_interval(table).method == "no interval: 19 of 100 differ, and it takes 20"
 
 
+def test_what_averaging_index_seeds_rounds_off_is_no_difference():
+    table = np.random.default_rng(0).choice([-1e-14, 1e-14], size=(5, 100))
+    table[:, :3] = 0.5
+    assert crossed_interval(table).method == "no interval: 3 of 100 differ, and it takes 20"
+
+
 def test_too_few_runs_give_no_interval():
     assert crossed_interval(np.eye(4, 100)).method == "no interval: there are 4 runs, and it takes 5"
 

@@ -146,6 +146,16 @@ def test_missing_neighbors_count_as_not_found():
     assert ivf.distances_per_query == 8 + 2
 
 
+def test_in_a_corpus_of_fewer_than_ten_documents_only_the_own_one_is_left_out():
+    angles = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
+    corpus = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    start = RetrievalEmbeddings(np.array([[1.0, 0.0]] * 2), corpus, ("q", "a"), tuple("abcde"), skips_own_id=True)
+    [flat] = checked(start, {"q": {"e": 1}, "a": {"e": 1}}, FLAT)
+    # The farthest document is the fifth, and the fourth where the nearest is the query itself.
+    assert flat.per_query == pytest.approx({"q": 1 / math.log2(6), "a": 1 / math.log2(5)})
+    assert (flat.recall_at_10, flat.recall_at_100) == (1.0, 1.0)
+
+
 def test_the_row_of_exact_search_is_what_retention_is_a_share_of_among_equal_documents():
     rng = np.random.default_rng(0)
     corpus = rng.standard_normal((300, 16))

@@ -234,6 +234,19 @@ def test_what_pandas_writes_for_a_missing_title_is_no_title(tmp_path: Path) -> N
     assert task.dataset["default"]["test"]["corpus"]["title"][0] == ""
 
 
+def test_queries_that_repeat_a_text_are_told(tmp_path: Path) -> None:
+    """Intervals over queries take them for independent."""
+    write_beir(tmp_path / "books")
+    queries = tmp_path / "books" / "queries.jsonl"
+    rows = [json.loads(line) for line in queries.read_text().splitlines()]
+    write_lines(queries, [json.dumps({**row, "text": rows[min(at, 27)]["text"]}) for at, row in enumerate(rows)])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert source.note == (
+        "2 of the 30 queries of books repeat the text of another, and intervals over queries count each as one of its "
+        "own."
+    )
+
+
 def test_a_document_that_only_the_qrels_have_is_told_and_cannot_be_found(tmp_path: Path) -> None:
     """As in ArguAna, where mteb keeps the query and scores it 0."""
     write_beir(tmp_path / "books")

@@ -29,11 +29,12 @@ def run(**intervals: tuple[float, float] | None) -> Summary:
 
 
 def test_intervals_agree_contradict_overlap_or_are_not_there() -> None:
-    first = run(same=(1, 2), apart=(1, 2), partly=(1, 3), zero=(-1, 1), without=(1, 2))
-    second = run(same=(1.5, 3), apart=(3, 4), partly=(-1, 2), zero=(-2, 1), without=None)
+    first = run(same=(1, 2), larger=(1, 2), apart=(1, 2), partly=(1, 3), zero=(-1, 1), without=(1, 2))
+    second = run(same=(1.5, 3), larger=(3, 4), apart=(-4, -3), partly=(-1, 2), zero=(-2, 1), without=None)
     shared = {each.measure: each.reading for each in compare_runs({"a": first, "b": second}).shared}
     assert shared == {
         "same": "agree",
+        "larger": "agree",
         "apart": "contradict",
         "partly": "overlap",
         "zero": "agree on none",

@@ -77,7 +77,7 @@ def test_variants_share_the_resamples_of_a_seed():
     before, after, gold = pairs(None)
     old, new = (resampled_spearman(each, gold, rng(), 50) for each in (before, after))
     assert (
-        compare_resampled(old, new, changed(before, after)).estimate
+        compare_resampled(old, new, changed(before, after), gold).estimate
         == spearman_bootstrap(before, after, gold, rng()).estimate
     )
     np.testing.assert_array_equal(old, resampled_spearman(before, gold, rng(), 50))
@@ -91,7 +91,12 @@ def test_similarities_that_mostly_stay_give_no_interval():
     assert comparison.low is None and re.fullmatch(reason, comparison.method)
 
 
-def test_fewer_than_twenty_pairs_give_no_interval():
-    before, after, gold = (values[:19] for values in pairs(None))
+def test_fewer_than_twenty_pairs_beside_the_commonest_gold_score_give_no_interval():
+    before, after, _ = pairs(None)
+    gold = np.zeros(150)
+    gold[:19] = np.arange(1, 20)
     comparison = spearman_bootstrap(before, after, gold, rng())
-    assert comparison.method == "no interval: there are 19 pairs, and it takes 20" and comparison.low is None
+    reason = "no interval: 19 of 150 gold scores differ from the commonest, and it takes 20"
+    assert comparison.method == reason and comparison.low is None
+    gold[19] = 20
+    assert spearman_bootstrap(before, after, gold, rng()).low is not None

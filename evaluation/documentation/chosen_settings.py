@@ -65,13 +65,15 @@ def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, 
     """
     gains: dict[float, list[float]] = {}
     for section in _without_distillation(sections):
-        alone = max((_validation(each) for each in section.tuning if each.variant == NONE), default=0.0)
+        alone = [_validation(each) for each in section.tuning if each.variant == NONE]
+        if not alone:
+            continue
         best: dict[float, float] = {}
         for each in section.tuning:
             if each.variant == variant and not isinstance(each.weight, str):
                 best[each.weight] = max(best.get(each.weight, -math.inf), _validation(each))
         for weight, score in best.items():
-            gains.setdefault(weight, []).append(score - alone)
+            gains.setdefault(weight, []).append(score - max(alone))
     return dict(sorted(gains.items()))
 
 
