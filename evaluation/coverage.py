@@ -276,7 +276,7 @@ def _pair_scores(rng: Generator, n: int) -> tuple[Sample, Sample, Sample]:
 
 def _sparse_gold_scores(rng: Generator, n: int) -> tuple[Sample, Sample, Sample]:
     before, after, gold = _pair_scores(rng, n)
-    return before, after, (gold == 5).astype(float)
+    return before, after, (stats.rankdata(before + after + gold) > n - n // 15).astype(float)
 
 
 def _partly_changed_scores(rng: Generator, n: int, share: float) -> tuple[Sample, Sample, Sample]:

@@ -29,6 +29,7 @@ from evaluation.errors import UserError
 from evaluation.files import cache_root, new_folder
 from evaluation.hub import hub_reachable
 from evaluation.noise import errors_only
+from st_isotropy.loading import load_dense
 
 STATIC_DIMENSIONS = 256
 STATIC_PRECISION = "float16"  # coarser than the rounding that differs between numbers of threads
@@ -206,7 +207,7 @@ def _built_once(name: str, recipe: dict[str, str], build: Callable[[], SentenceT
 
 def _load_folder(folder: Path) -> SentenceTransformer:
     try:
-        return SentenceTransformer(str(folder), local_files_only=True)
+        return load_dense(str(folder), local_files_only=True)
     except Exception as error:  # the type depends on which of the folder's files is missing or broken
         raise UserError(
             f"The folder {folder} holds no sentence-transformers model that can be loaded "
@@ -217,7 +218,7 @@ def _load_folder(folder: Path) -> SentenceTransformer:
 def _load_from_hub(name: str) -> SentenceTransformer:
     reachable = hub_reachable()
     try:
-        return with_known_prompts(SentenceTransformer(name, local_files_only=not reachable), name)
+        return with_known_prompts(load_dense(name, local_files_only=not reachable), name)
     except (OSError, ValueError) as error:
         near = get_close_matches(name, PACKAGED, n=3, cutoff=0.5) or list(PACKAGED)
         where = "on the hub" if reachable else "in the local cache (the hub cannot be reached)"

@@ -44,6 +44,9 @@ class GeometryCallback(TrainerCallback):
 
     def __init__(self, loss: nn.Module | Mapping[str, nn.Module]) -> None:
         roots = _by_prefix(loss) if isinstance(loss, Mapping) else {"": loss}
+        for root in roots.values():
+            if not isinstance(root, nn.Module):
+                raise ValueError(f"the callback follows a loss that was built, not {root!r}.")
         found = {prefix: _penalties(root) for prefix, root in roots.items()}
         self.penalties = {prefix: several[0] for prefix, several in found.items() if several}
         self.scheduled = [each for several in found.values() for each in several]

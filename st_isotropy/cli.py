@@ -14,6 +14,7 @@ from sentence_transformers import SentenceTransformer
 
 from st_isotropy.diagnosis import FEWEST_ROWS, Diagnosis, diagnose
 from st_isotropy.diagnosis_table import format_table
+from st_isotropy.loading import load_dense
 from st_isotropy.metrics.cloud import Similarity
 
 
@@ -58,8 +59,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _diagnose(options: argparse.Namespace) -> None:
+    # Both fail before the encoding, which may take long.
+    check_targets([path for path in (options.html, options.json) if path is not None], options.model)
     if options.html is not None:
-        load_page_writer()  # fails before the encoding, which may take long
+        load_page_writer()
     if options.model.endswith(".npy"):
         if options.texts is not None:
             raise ValueError(f"{options.model} holds embeddings already; leave --texts out, or name a model.")
@@ -76,12 +79,23 @@ def _diagnose(options: argparse.Namespace) -> None:
         queries = None if asking is None else model.encode_query(asking, show_progress_bar=True)
         similarity = options.similarity or model.similarity_fn_name
     diagnosis = diagnose(embeddings, source=options.model, queries=queries, similarity=similarity)
+    cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")  # a pipe on Windows has no minus sign and no ∞
+    sys.stdout.write(format_table(diagnosis) + "\n")
     if options.json is not None:
         write_text(options.json, diagnosis.to_json())
     if options.html is not None:
         write_text(options.html, load_page_writer()(diagnosis, embeddings))
-    cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")  # a pipe on Windows has no minus sign and no ∞
-    sys.stdout.write(format_table(diagnosis) + "\n")
+
+
+def check_targets(paths: Sequence[Path], source: str) -> None:
+    """Raise a `ValueError` for files that cannot be written, that are the same, or that are the source itself."""
+    for path in paths:
+        if path.is_dir() or not path.parent.is_dir():
+            wrong = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+            raise ValueError(f"{path} cannot be written: {wrong}; choose another place.")
+    different = {path.resolve() for path in paths}
+    if len(different) < len(paths) or Path(source).resolve() in different:
+        raise ValueError(f"{paths[0]} would be written over; give every file a name of its own.")
 
 
 def load_page_writer() -> Callable[[Diagnosis, np.ndarray], str]:
@@ -167,7 +181,7 @@ def load_model(name: str) -> SentenceTransformer:
         ValueError: If it cannot be loaded, with the first line of the reason.
     """
     try:
-        return SentenceTransformer(name)
+        return load_dense(name)
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(
@@ -182,4 +196,5 @@ def write_text(path: Path, content: str) -> None:
         temporary.write_text(content, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise ValueError(f"{path} cannot be written: {error.strerror}; choose another place.") from None

@@ -119,7 +119,8 @@ def point_clouds(
             when = "" if step is None else f" at step {step}"
             raise ValueError(
                 f"the embeddings of input column {index} of {len(columns)} contain NaN or infinity{when}; "
-                "lower the learning rate or the weight, or look for broken texts in that column."
+                "lower the learning rate or the weight, look for broken texts in that column, or for a regularizer of "
+                "your own whose gradient is not finite."
             )
     clouds = []
     for group in column_groups(cloud, len(columns)):

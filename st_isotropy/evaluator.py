@@ -97,7 +97,7 @@ class IsotropyEvaluator(BaseEvaluator):
                 f"Primary metric {primary_metric!r} is not among the measures {', '.join(self.names)}; add it to them."
             )
         self.name = name
-        self.primary_metric = primary_metric
+        self.primary_metric = f"{name}_{primary_metric}" if name else primary_metric
         self.greater_is_better = greater_is_better
         self.batch_size = batch_size
         self.sample_size = sample_size

@@ -341,15 +341,19 @@ def _weighted(
         pairs = [(regularizer, 1.0 if weight is None else weight)]
     elif isinstance(regularizer, type):
         raise _not_built(regularizer)
+    elif not isinstance(regularizer, Sequence):
+        raise _no_regularizer(regularizer)
     elif weight is None:
         pairs = list(regularizer)
-        if alone := [each for each in pairs if isinstance(each, Regularizer)]:
-            raise ValueError(
-                f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {alone[0]} has no weight."
-            )
-        for each, _ in pairs:
-            if isinstance(each, type):
-                raise _not_built(each)
+        for pair in pairs:
+            if not (isinstance(pair, Sequence) and len(pair) == 2):
+                raise ValueError(
+                    f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {pair} has no weight."
+                )
+            if isinstance(pair[0], type):
+                raise _not_built(pair[0])
+            if not isinstance(pair[0], Regularizer):
+                raise _no_regularizer(pair[0])
     else:
         raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
     return tuple((each, parse_weight(value, each.name)) for each, value in pairs)
@@ -360,6 +364,10 @@ def _check_names(regularizers: Sequence[tuple[Regularizer, Weight]], loss: nn.Mo
     names = [each.name for pairs in (regularizers, *inner) for each, _ in pairs]
     if len(set(names)) < len(names) or not names or "base" in names:
         raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
+
+
+def _no_regularizer(given: object) -> ValueError:
+    return ValueError(f"a regularizer must be a Regularizer, such as PersistentEntropy(), not {given!r}.")
 
 
 def _not_built(regularizer: type) -> ValueError:

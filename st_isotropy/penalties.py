@@ -77,6 +77,10 @@ class Penalties:
 
         Returns:
             One `<name>_loss` per regularizer, 0-dim, attached to the graph.
+
+        Raises:
+            ValueError: If an embedding is not finite, a regularizer gives anything but a finite 0-dim tensor, or a
+                weight lacks what it depends on: a schedule the step, a balance the objective's gradient.
         """
         objective = functools.cache(objective)
         if self.gather_across_devices:
@@ -89,7 +93,7 @@ class Penalties:
             usable = [cloud for cloud in clouds if len(cloud) >= MINIMUM_POINTS]
             terms, weights = LossTerms(), {}
             for regularizer, weight in self.regularizers:
-                penalty = self._reduce([regularizer(cloud) for cloud in usable], clouds)
+                penalty = self._reduce([_penalty(regularizer, cloud) for cloud in usable], clouds)
                 weights[regularizer.name] = self._weight(regularizer, weight, penalty, sources, objective)
                 terms[f"{regularizer.name}_loss"] = weights[regularizer.name] * penalty
         if self.watching and self.snapshot is None and torch.is_grad_enabled():
@@ -131,16 +135,36 @@ class Penalties:
         if isinstance(weight, BalancedWeight):
             if not penalty.requires_grad:
                 return 1.0
+            if all(each is None for each in objective()):
+                raise ValueError(
+                    f"the weight of {regularizer.name} cannot be balanced, because the base loss does not depend on "
+                    "the embeddings it acts on, as at token level under torch.compile; give it a number."
+                )
             norms = _row_norms(objective()), _row_norms(gradients(penalty, sources))
             return weight.balance(*norms, across_devices=self.gather_across_devices).to(penalty)
         return weight
 
 
+def _penalty(regularizer: Regularizer, cloud: Tensor) -> Tensor:
+    penalty = regularizer(cloud)
+    if not isinstance(penalty, Tensor) or penalty.ndim or not penalty.isfinite():
+        raise ValueError(
+            f"the regularizer {regularizer.name} gives {penalty} for a cloud of shape {tuple(cloud.shape)}, but a "
+            "penalty is a finite tensor without dimensions."
+        )
+    return penalty
+
+
 def gradients(value: Tensor, sources: list[Tensor]) -> Gradients:
-    """Compute the gradients of a 0-dim value at some tensors, keeping the graph; None where there is none."""
+    """Compute the gradients of a 0-dim value at some tensors, keeping the graph.
+
+    None where the value does not depend on a tensor, or that takes no gradient; zeros of a value that is a constant.
+    """
     trained = [part for part in sources if part.requires_grad]
-    if not value.requires_grad or not trained:
+    if not trained:
         return [None for _ in sources]
+    if not value.requires_grad:
+        return [torch.zeros_like(part) if part.requires_grad else None for part in sources]
     found = iter(torch.autograd.grad(value * _GRADIENT_SCALE, trained, retain_graph=True, allow_unused=True))
     scaled = [next(found) if part.requires_grad else None for part in sources]
     return [None if each is None else at_least_float32(each) / _GRADIENT_SCALE for each in scaled]

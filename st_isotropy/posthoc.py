@@ -36,14 +36,15 @@ class PostHoc(ABC):
 
         Args:
             model: The model; it is not changed. The map acts before a `truncate_dim`, as every module does.
-            texts: Texts that the model will not be evaluated on; encoded as documents.
+            texts: Texts that the model will not be evaluated on; encoded as documents. Repeated ones count once.
             batch_size: Texts per forward pass.
 
         Returns:
             A `Dense` module with identity activation and the model's precision, for `model.append(...)`.
 
         Raises:
-            ValueError: If the texts are no list or too few, an embedding is not finite, or an option is out of range.
+            ValueError: If the model is of another kind, the texts are no list or too few, an embedding is not finite,
+                or an option is out of range.
 
         Examples:
             ```python
@@ -53,8 +54,13 @@ class PostHoc(ABC):
         """
         if isinstance(texts, str):
             raise ValueError("A transform is fitted on a list of texts, but this is a single text.")
+        if not isinstance(model, SentenceTransformer):
+            raise ValueError(
+                f"A transform is fitted to the embeddings of a SentenceTransformer, not of a {type(model).__name__}."
+            )
+        distinct = list(dict.fromkeys(texts))
         with model.truncate_embeddings(None):
-            embeddings = model.encode_document(list(texts), batch_size=batch_size, show_progress_bar=False)
+            embeddings = model.encode_document(distinct, batch_size=batch_size, show_progress_bar=False)
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)
 
     def fit_embeddings(self, embeddings: np.ndarray | Tensor) -> Dense:
@@ -143,7 +149,7 @@ class AllButTheTop(PostHoc):
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Find the projection onto the complement of the leading components."""
         width = cloud.points.shape[1]
-        if not 0 < self.components < width:
+        if not (isinstance(self.components, int) and 0 < self.components < width):
             raise ValueError(
                 f"All-but-the-top removes between 1 and {width - 1} of {width} components, not {self.components}."
             )
@@ -162,7 +168,8 @@ class SpectralPower(PostHoc):
         shrinkage: Share of the mean variance mixed into the covariance first, as in `Whitening`.
 
     Raises:
-        ValueError: When fitted, if `shrinkage` is not between 0 and 1, or is 0 with no more embeddings than dimensions.
+        ValueError: When fitted, if `gamma` or `shrinkage` is not between 0 and 1, or `shrinkage` is 0 with no more
+            embeddings than dimensions.
 
     Examples:
         >>> rows = torch.tensor([[4.0, 1.0], [4.0, -1.0], [-4.0, 1.0], [-4.0, -1.0]])
@@ -224,6 +231,8 @@ def _principal(cloud: Cloud) -> tuple[Tensor, Tensor]:
 
 
 def _scaled(cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float) -> tuple[Tensor, Tensor]:
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"The power of a spectrum lies between 0 and 1, not {gamma}.")
     if not 0 <= shrinkage <= 1:
         raise ValueError(f"The shrinkage of a covariance lies between 0 and 1, not {shrinkage}.")
     count, width = cloud.points.shape

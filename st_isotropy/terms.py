@@ -62,3 +62,12 @@ class LossTerms(dict[str, Tensor]):
         return merged
 
     __radd__ = __add__
+
+    def __neg__(self) -> "LossTerms":
+        return self * -1
+
+    def __sub__(self, other: "LossTerms | Tensor | float") -> "LossTerms":
+        return self + -other
+
+    def __rsub__(self, other: "Tensor | float") -> "LossTerms":
+        return -self + other

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import CrossEncoder, SparseEncoder
 from shared_data import SHARED
 
 from st_isotropy.cli import main, read_embeddings, read_texts
@@ -254,7 +255,10 @@ def bad_inputs(folder):
             "--queries",
             "same.txt",
         ): "same.txt has 1 different texts in 30 lines; at least 2 are needed, so add some.",
-        ("good.npy", "--json", "no/where.json"): "where.json cannot be written: No such file or directory; choose",
+        ("good.npy", "--json", "no/where.json"): "where.json cannot be written: there is no folder no; choose another",
+        ("good.npy", "--html", "."): ". cannot be written: it is a folder; choose another place.",
+        ("good.npy", "--json", "good.npy"): "good.npy would be written over; give every file a name of its own.",
+        ("good.npy", "--json", "x", "--html", "x"): "x would be written over; give every file a name of its own.",
         ("good.npy", "--similarity", "cosin"): "invalid choice: 'cosin'",
         ("good.npy", "--jsn", "x"): "unrecognized arguments: --jsn x; see `st-isotropy diagnose --help`.",
     }
@@ -289,6 +293,16 @@ def test_a_model_that_cannot_be_loaded_is_named(text_file, tmp_path, capsys):
         message = capsys.readouterr().err.strip().splitlines()[-1]
         assert message.startswith(f"st-isotropy: The model {name} cannot be loaded: ")
         assert message.endswith("; give a folder or a hub name.")
+
+
+@pytest.mark.parametrize("kind", [SparseEncoder, CrossEncoder])
+def test_a_model_of_another_kind_is_refused(kind, bert_folder, text_file, tmp_path, capsys):
+    kind(bert_folder).save_pretrained(str(tmp_path / "other"))
+    assert main(["diagnose", str(tmp_path / "other"), "--texts", str(text_file)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"st-isotropy: The model {tmp_path}/other cannot be loaded: it is a {kind.__name__}, and only a "
+        "SentenceTransformer gives each text a dense embedding; give a folder or a hub name."
+    )
 
 
 def test_the_table_needs_no_extra_and_the_page_says_which_one_is_missing(array_file, tmp_path, capsys, monkeypatch):

@@ -128,6 +128,12 @@ def test_two_evaluators_keep_their_metrics_apart(static_model, texts):
     assert metrics["sequential_score"] == metrics["second_isoscore"]
 
 
+def test_a_name_that_begins_the_primary_metric_is_prefixed_all_the_same(static_model, texts):
+    evaluator = IsotropyEvaluator(texts, "average", primary_metric="average_cosine")
+    scores = SequentialEvaluator([evaluator])(static_model)
+    assert scores["sequential_score"] == scores["average_average_cosine"]
+
+
 def test_no_metric_name_ends_with_another():
     names = [*CATALOGUE, *(f"{name}_isotropic" for name in CATALOGUE)]
     assert not [(a, b) for a in names for b in names if a != b and a.endswith(b)]

@@ -280,6 +280,9 @@ def test_a_model_that_guides_itself_counts_once(double_model, features):
 def test_terms_of_a_hand_written_loop_are_a_number_and_a_graph(double_model, features):
     terms = PersistentEntropyLoss(double_model, MultipleNegativesRankingLoss(double_model))(features(2))
     assert terms.item() == float(terms) == pytest.approx(sum(each.item() for each in terms.values()))
+    assert (terms - 1.0).total.item() == pytest.approx(terms.item() - 1)
+    assert (torch.ones(()) - terms).total.item() == pytest.approx(1 - terms.item())
+    assert (terms - terms).total.item() == 0.0
     terms.backward(retain_graph=True)
     once = next(p.grad.clone() for p in double_model.parameters() if p.grad is not None)
     terms.backward()
@@ -368,6 +371,63 @@ class NamedBase(Regularizer):
 def test_a_class_of_regularizers_is_refused_with_how_to_build_one(model):
     with pytest.raises(ValueError, match=r"must be one that was built, such as PersistentEntropy\(\), not"):
         RegularizedLoss(model, MultipleNegativesRankingLoss(model), PersistentEntropy, 1.0)
+
+
+@pytest.mark.parametrize("given", [(lambda cloud: cloud.mean()), [(lambda cloud: cloud.mean(), 1.0)]])
+def test_a_function_is_no_regularizer(given, model):
+    with pytest.raises(ValueError, match=r"must be a Regularizer, such as PersistentEntropy\(\), not <function"):
+        RegularizedLoss(model, MultipleNegativesRankingLoss(model), given)
+
+
+def test_a_list_of_regularizers_without_weights_is_refused(model):
+    with pytest.raises(
+        ValueError, match=r"holds pairs, such as \(KoLeo\(\), 0.1\), but .*PersistentEntropy.* has no weight"
+    ):
+        RegularizedLoss(model, MultipleNegativesRankingLoss(model), [PersistentEntropy()])
+
+
+class Odd(Regularizer):
+    """Gives what a subclass of somebody's own might."""
+
+    name = "odd"
+
+    def __init__(self, penalty):
+        self.penalty = penalty
+
+    def __call__(self, embeddings):
+        return self.penalty(embeddings)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "given"),
+    [
+        (lambda cloud: cloud.std(dim=0), r"tensor\(\["),
+        (lambda cloud: cloud.mean() * float("nan"), "nan"),
+        (lambda cloud: 0.5, "0.5"),
+    ],
+)
+def test_a_penalty_that_is_no_finite_number_is_told_with_its_regularizer(penalty, given, model, sentences):
+    loss = RegularizedLoss(model, MultipleNegativesRankingLoss(model), Odd(penalty), 1.0)
+    message = rf"(?s)the regularizer odd gives {given}.* for a cloud of shape \(6, \d+\), but"
+    with pytest.raises(ValueError, match=message):
+        loss([model.preprocess(sentences(6, seed=seed)) for seed in (1, 2)])
+
+
+def test_a_weight_is_not_balanced_against_a_loss_that_does_not_see_the_embeddings(model, sentences):
+    """As at token level under `torch.compile`, where it was 0 without a word."""
+
+    class Elsewhere(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model, self.scale = model, torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, features, labels):
+            self.model(features[0])
+            return self.scale.square()
+
+    loss = PersistentEntropyLoss(model, Elsewhere(model), "auto")
+    with pytest.raises(ValueError, match="cannot be balanced, because the base loss does not depend on the embeddings"):
+        loss([model.preprocess(sentences(6))])
 
 
 def test_a_regularizer_that_cannot_be_hashed_is_one_all_the_same(model, sentences):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import SentenceTransformer, SparseEncoder
 from sklearn.decomposition import PCA
 
 from st_isotropy.metrics import average_cosine, effective_rank, hubness_skewness, isoscore
@@ -153,6 +153,21 @@ def test_a_saved_model_loads_in_a_process_that_cannot_import_this_package(model,
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
 
 
+def test_repeated_texts_do_not_make_up_for_missing_ones(model, sentences):
+    width = model.get_embedding_dimension()
+    with pytest.raises(ValueError, match=f"needs more than {width} embeddings, but there are {width // 2}"):
+        Whitening().fit(model, sentences(width // 2) * 5)
+
+
+def test_a_model_of_another_kind_is_refused(bert_folder):
+    with pytest.raises(ValueError, match="to the embeddings of a SentenceTransformer, not of a SparseEncoder"):
+        Center().fit(SparseEncoder(bert_folder), ["a cat", "two dogs"])
+
+
+def test_a_list_of_tensors_is_a_cloud():
+    assert torch.equal(Center().fit_embeddings(list(rows())).linear.bias, Center().fit_embeddings(rows()).linear.bias)
+
+
 def test_a_single_text_is_refused(model):
     with pytest.raises(ValueError, match="on a list of texts, but this is a single text"):
         Center().fit(model, "its characters are no texts")
@@ -170,6 +185,9 @@ def test_a_single_text_is_refused(model):
         (Whitening("cholesky"), 'of kind "pca" or "zca", not \'cholesky\''),
         (Whitening(shrinkage=2.0), "between 0 and 1, not 2.0"),
         (AllButTheTop(8), "between 1 and 7 of 8 components, not 8"),
+        (AllButTheTop(1.5), r"between 1 and 7 of 8 components, not 1\.5"),
+        (SpectralPower(float("nan")), "The power of a spectrum lies between 0 and 1, not nan"),
+        (SpectralPower(60), "The power of a spectrum lies between 0 and 1, not 60"),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(transform, message):

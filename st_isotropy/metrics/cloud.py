@@ -1,5 +1,6 @@
 """One point cloud and what several measures share: its unit rows, spectrum, neighbors and H0 barcode."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -16,6 +17,7 @@ from st_isotropy.precision import at_least_float32
 Similarity = Literal["cosine", "dot", "euclidean", "manhattan"]
 
 BLOCK_ROWS = 8192
+_MOST_DOUBLINGS = 120  # a larger power of two overflows in float32
 ROUNDINGS = 4  # rows that differ by so many units in the last place are one point
 
 
@@ -41,7 +43,7 @@ class Cloud:
     @cached_property
     def unit(self) -> Tensor:
         """Rows of length one; a row of zeros stays zero."""
-        return self.points if self.similarity == "cosine" else normalize(self.points, dim=1)
+        return self.points if self.similarity == "cosine" else _unit_rows(self.points)
 
     @cached_property
     def sample(self) -> Tensor:
@@ -118,14 +120,14 @@ class Cloud:
         return self._occurrences[queries]
 
 
-Points = np.ndarray | Tensor | Cloud
+Points = np.ndarray | Tensor | Sequence[Tensor] | Cloud
 
 
 def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options: Any) -> Cloud:
     """Check embeddings of shape `(n, d)` and make a `Cloud` of them; a `Cloud` is returned as it is.
 
     Args:
-        embeddings: At least two rows and two columns of finite numbers.
+        embeddings: At least two rows and two columns of finite numbers; a list holds one tensor per row.
         similarity: The model's similarity function. Under cosine the rows are L2-normalized; otherwise they are taken
             as they are.
         **options: `sample_size` and `seed` of `Cloud`.
@@ -134,8 +136,8 @@ def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options
         The cloud, in float32 unless the embeddings are float64.
 
     Raises:
-        ValueError: If the array has not two axes with at least two rows and two columns, or holds a value that is not
-            finite; for an unknown similarity.
+        ValueError: If the array has not two axes with at least two rows and two columns, is sparse, or holds a value
+            that is not finite; for an unknown similarity.
 
     Examples:
         >>> as_cloud(np.array([[3.0, 4.0], [0.0, 2.0]]), "cosine").points.tolist()
@@ -145,15 +147,26 @@ def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options
         return embeddings
     if similarity not in get_args(Similarity):
         raise ValueError(f"The similarity is one of {', '.join(get_args(Similarity))}, not {similarity!r}.")
-    points = torch.as_tensor(embeddings).detach()
+    points = torch.stack(embeddings) if isinstance(embeddings, list) else torch.as_tensor(embeddings)
+    points = points.detach()
     check_points(points)
     points = points.cpu() if points.device.type == "mps" else points  # Apple's GPUs have no float64
     points = at_least_float32(points)
-    return Cloud(normalize(points, dim=1) if similarity == "cosine" else points, similarity, **options)
+    return Cloud(_unit_rows(points) if similarity == "cosine" else points, similarity, **options)
+
+
+def _unit_rows(points: Tensor) -> Tensor:
+    # Scaled by powers of two first, which changes no digit: the square of a tiny row is 0, and of a huge one infinite.
+    exponents = torch.frexp(points.abs().amax(dim=1, keepdim=True)).exponent
+    return normalize(torch.ldexp(points, -exponents.clamp(-_MOST_DOUBLINGS, _MOST_DOUBLINGS)), dim=1)
 
 
 def check_points(points: Tensor) -> None:
     """Raise a `ValueError` unless `points` are finite, of shape `(n, d)` with at least two rows and two columns."""
+    if points.layout != torch.strided:
+        raise ValueError(
+            "Isotropy is measured on dense embeddings, and these are sparse; a SparseEncoder has no others."
+        )
     if points.ndim != 2 or points.shape[0] < 2 or points.shape[1] < 2:
         raise ValueError(
             f"Isotropy is measured on an array of shape (n, d) with at least 2 rows and 2 columns, "

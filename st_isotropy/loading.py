@@ -1,0 +1,31 @@
+"""Loading a model for what it is."""
+
+import json
+from pathlib import Path
+
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import load_file_path
+
+_CONFIGURATION = "config_sentence_transformers.json"
+
+
+def load_dense(name: str, local_files_only: bool = False) -> SentenceTransformer:
+    """Load a model of dense embeddings; sentence-transformers would make one of any other kind, by mean pooling.
+
+    Args:
+        name: Folder or hub name.
+        local_files_only: Do not ask the hub.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If it was saved as a model of another kind, such as a SparseEncoder.
+        OSError: If it cannot be loaded.
+    """
+    configuration = load_file_path(name, _CONFIGURATION, local_files_only=local_files_only)
+    saved = json.loads(Path(configuration).read_text(encoding="utf-8")) if configuration else {}
+    kind = saved.get("model_type", SentenceTransformer.__name__)
+    if kind != SentenceTransformer.__name__:
+        raise ValueError(f"it is a {kind}, and only a SentenceTransformer gives each text a dense embedding")
+    return SentenceTransformer(name, local_files_only=local_files_only)
