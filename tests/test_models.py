@@ -1,7 +1,7 @@
 import pytest
 import torch
 from huggingface_hub import constants
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import SentenceTransformer, SparseEncoder
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from small_corpus import static_model, transformer_model
 
@@ -131,6 +131,12 @@ def test_a_worker_that_has_another_model_than_the_study_is_refused(tmp_path):
         UserError, match=rf"^The model {tmp_path} is \w+ here and {'0' * 16} where the study was started"
     ):
         _start_model(str(tmp_path), "0" * 16)
+
+
+def test_a_model_of_another_kind_is_not_measured_as_the_dense_one_it_could_be_made_into(bert_folder, tmp_path):
+    SparseEncoder(bert_folder).save_pretrained(str(tmp_path))
+    with pytest.raises(UserError, match=r"it is a SparseEncoder, and only a SentenceTransformer gives each text a dense"):
+        load_model(str(tmp_path))
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
