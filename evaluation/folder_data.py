@@ -1,9 +1,9 @@
 """Data sets in a folder: which there are, of which kind, and with which splits.
 
 A BEIR folder holds `corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv`. Tables are tab-separated, with a header and
-without quotation: a quotation mark is a character like any other. The files `train`, `validation` (or `dev`) and `test`
-of a folder are the splits of one data set with the folder's name; any other file is a data set with its own name. Every
-file may be gzipped.
+without quotation: a quotation mark is a character like any other. The files `train`, `validation` (or `valid`, `val`,
+`dev`) and `test` of a folder are the splits of one data set with the folder's name; any other file is a data set with
+its own name. Every file may be gzipped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ from evaluation.folder_rows import (
 )
 from evaluation.hashes import files_hash
 
-SPLITS = {"train": "train", "validation": "validation", "dev": "validation", "test": "test"}
+SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
 BEIR = "BEIR folder"
 TEXTS = "texts with labels"
@@ -65,18 +65,35 @@ class DataSet:
         """`BEIR`, or a key of `COLUMNS`.
 
         Raises:
-            UserError: The columns of a table fit no kind, or those of two splits do not agree.
+            UserError: A BEIR folder lacks a file, the columns of a table fit no kind, or those of two splits do not
+                agree.
         """
-        return BEIR if _is_beir(self.folder) else _kind(list(self.files.values()))
+        if not _is_beir(self.folder):
+            return _kind(list(self.files.values()))
+        for name in ("corpus", "queries"):
+            _beir_file(self.folder, name)
+        if not self.files:
+            raise UserError(
+                f"{self.folder} has no qrels/<split>.tsv with the relevant documents, such as qrels/test.tsv."
+            )
+        return BEIR
 
 
 @dataclass(frozen=True)
 class BeirData:
-    """The rows of a BEIR folder: `corpus` with id, title and text, `queries` with id and text, and grades by split."""
+    """The rows of a BEIR folder.
+
+    Attributes:
+        corpus: Columns `id`, `title` and `text`.
+        queries: Columns `id` and `text`.
+        grades: By split, of these queries.
+        unknown: Further queries that have grades and no text.
+    """
 
     corpus: Rows
     queries: Rows
     grades: dict[str, Grades]
+    unknown: set[str]
 
 
 def data_sets(folder: Path) -> list[DataSet]:
@@ -85,7 +102,7 @@ def data_sets(folder: Path) -> list[DataSet]:
     A subfolder that holds none is searched one level deeper, as where an archive was unpacked into a folder.
 
     Raises:
-        UserError: There is none, or one is incomplete.
+        UserError: There is none, or two files would be the same one.
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}: name one with --folder.")
@@ -112,13 +129,18 @@ def read_beir(data: DataSet, splits: Iterable[str]) -> BeirData:
     """Read a BEIR folder, with the grades of some splits.
 
     Raises:
-        UserError: A line is broken, an id repeats, a grade's query is unknown, or nothing known is relevant.
+        UserError: A line is broken, an id repeats, or nothing known is relevant.
     """
     _check_unchanged(data)
     corpus = json_rows(_beir_file(data.folder, "corpus"), ("title", "text"))
     queries = json_rows(_beir_file(data.folder, "queries"), ("text",))
     known = set(queries["id"]), set(corpus["id"])
-    return BeirData(corpus, queries, {split: grades_of(data.files[split], *known) for split in splits})
+    grades = {split: grades_of(data.files[split], *known) for split in splits}
+    unknown = {query for graded in grades.values() for query in graded} - known[0]
+    for graded in grades.values():
+        for query in unknown & graded.keys():
+            del graded[query]
+    return BeirData(corpus, queries, grades, unknown)
 
 
 def read_tables(data: DataSet) -> dict[str, Rows]:
@@ -154,12 +176,10 @@ def _is_hidden(path: Path, kind: str) -> bool:
 def _in_folder(folder: Path) -> list[DataSet]:
     """The data sets that lie directly in a folder."""
     if _is_beir(folder):
-        qrels = _tables(folder / "qrels")
-        files = [_beir_file(folder, "corpus"), _beir_file(folder, "queries"), *qrels.values()]
-        if not qrels:
-            raise UserError(f"{folder} has no qrels/<split>.tsv with the relevant documents, such as qrels/test.tsv.")
+        qrels = tables_in(folder / "qrels")
+        files = [*_present(folder, "corpus")[:1], *_present(folder, "queries")[:1], *qrels.values()]
         return [DataSet(_name(folder), folder, qrels, _revision(files))]
-    tables = _tables(folder)
+    tables = tables_in(folder)
     splits: dict[str, Path] = {}
     for stem, path in tables.items():
         if stem in SPLITS and splits.setdefault(SPLITS[stem], path) != path:
@@ -183,7 +203,7 @@ def _is_beir(folder: Path) -> bool:
     return any(_present(folder, name) for name in ("corpus", "queries"))
 
 
-def _tables(folder: Path) -> dict[str, Path]:
+def tables_in(folder: Path) -> dict[str, Path]:
     """The tables in a folder by name, the one that is not gzipped where there are both."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():

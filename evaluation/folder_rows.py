@@ -107,12 +107,13 @@ def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
             raise UserError(f"{path}, line {number}: the score {cell!r} is no finite number; give every pair one.")
         return score
     if name == "label" and kind == "pairs with labels":
-        if cell.strip() not in ("0", "1", HIDDEN):
+        label = _number(cell)  # as "1.0" is how pandas writes a column with gaps
+        if label not in (0, 1, int(HIDDEN)):
             raise UserError(
                 f"{path}, line {number}: the label {cell!r} is neither 1 (the pair means the same) nor 0; "
                 "call the column score if it is a degree of similarity."
             )
-        return int(cell)
+        return int(label)
     if name == "label" and not cell.strip():
         raise UserError(f"{path}, line {number}: the label is empty; give every text one.")
     return cell.strip() if name == "label" else cell
@@ -129,6 +130,8 @@ def _number(cell: str) -> float | None:
 def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
     """Read a JSON-lines file: the column `id`, from "_id", and further text columns; a title may be missing.
 
+    Ids that are whole numbers become texts, as those in the qrels are.
+
     Raises:
         UserError: There is no line, a line is no JSON object or lacks a text, or an id repeats.
     """
@@ -138,6 +141,8 @@ def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
         if not line.strip():
             continue
         row = _json_object(line, path, number)
+        if type(row.get("_id")) is int:
+            row["_id"] = str(row["_id"])
         for name in ("_id", *columns):
             value = row.get(name) if name != "title" else row.get(name) or ""
             if not isinstance(value, str):
@@ -183,12 +188,13 @@ def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
 
     Args:
         path: A qrels file.
-        queries: Known query ids.
+        queries: Known query ids. Grades of others are kept, too, unless there are no known ones.
         documents: Known document ids. Published qrels may name documents that the corpus lacks, as ArguAna's do; like
             mteb we keep their grades, and no model can find them.
 
     Raises:
-        UserError: A line is broken, a query is unknown, nothing is relevant, or no relevant document is known.
+        UserError: A line is broken, a pair has two grades, no query is known, nothing is relevant, or no relevant
+            document is known.
     """
     rows = numbered_cells(path)
     header = next(rows, (1, []))[1]
@@ -199,17 +205,16 @@ def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
         if len(cells) != len(header):
             raise UserError(f"{path}, line {number}: there are {len(cells)} cells instead of 3, separated by tabs.")
         query, document, cell = cells
-        if query not in queries:
-            raise UserError(
-                f"{path}, line {number}: there is no query {query!r} among the {len(queries)}; add it, or remove the "
-                "line."
-            )
         grade = _number(cell)
         if grade is None or grade != int(grade):
             raise UserError(f"{path}, line {number}: the score {cell!r} is no whole number; give 0, 1 or a grade.")
-        if document in grades.setdefault(query, {}):
-            raise UserError(f"{path}, line {number}: {query!r} and {document!r} have a score already; keep one line.")
-        grades[query][document] = int(grade)
+        if grades.setdefault(query, {}).setdefault(document, int(grade)) != grade:
+            raise UserError(f"{path}, line {number}: {query!r} and {document!r} have another score already; keep one.")
+    if grades and queries.isdisjoint(grades):
+        raise UserError(
+            f"{path}: none of its {len(grades)} queries, such as {next(iter(grades))!r}, is among the {len(queries)} "
+            "there are; give both the same ids."
+        )
     relevant = [document for graded in grades.values() for document, grade in graded.items() if grade > 0]
     if not relevant:
         raise UserError(f"{path} has no relevant document, that is no score above 0: add some.")

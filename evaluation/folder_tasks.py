@@ -246,6 +246,11 @@ def _remark(name: str, data: BeirData, without_own: bool) -> str:
     known = set(data.corpus["id"])
     unknown = {doc for split in data.grades.values() for graded in split.values() for doc in graded} - known
     remarks = []
+    if data.unknown:
+        remarks.append(
+            f"Qrels of {name} grade documents for {len(data.unknown)} queries that it lacks, such as "
+            f"{min(data.unknown)!r}; they do not count."
+        )
     if unknown:
         remarks.append(
             f"Qrels of {name} grade {len(unknown)} documents that its corpus lacks, such as {min(unknown)!r}; no model "

@@ -21,6 +21,12 @@ def load(task: AbsTask) -> None:
         if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
             raise
         raise _no_data(task, str(error).partition("\n")[0].rstrip(".")) from error
+    lacking = [name for name in task.hf_subsets if name not in (task.dataset or {})]
+    if lacking and not set(task.dataset or {}) - set(task.metadata.hf_subsets):
+        there = (
+            f"name those that are there, such as '{task.metadata.name}[{min(task.dataset)}]'" if task.dataset else ""
+        )
+        raise _no_data(task, f"the subsets {', '.join(lacking)} are missing", there)
     for there in subsets(task):
         missing = set(task.eval_splits) - set(there)
         if missing:
@@ -31,8 +37,8 @@ def load(task: AbsTask) -> None:
             )
 
 
-def _no_data(task: AbsTask, reason: str) -> UserError:
+def _no_data(task: AbsTask, reason: str, else_: str = "") -> UserError:
     return UserError(
         f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
-        "give a whole local copy, laid out as on the hub, with --mirror DIR."
+        f"{else_ and f'{else_}, or '}give a whole local copy, laid out as on the hub, with --mirror DIR."
     )

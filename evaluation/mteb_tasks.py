@@ -133,13 +133,19 @@ def make_task(name: str, subsets: Sequence[str], splits: Sequence[str], part: st
 
 def _take_from(mirror: Path, task: AbsTask) -> None:
     """Let a task load its data from a mirror; its revision is then a hash of them, so that no results are confused."""
-    folder = mirror / task.metadata.dataset["path"]
+    folder = _current(mirror / task.metadata.dataset["path"])
     dataset: dict[str, Any] = {**task.metadata.dataset, "path": str(folder)}
     if folder.is_dir():  # else `check_data` says so
         dataset["revision"] = folder_hash(folder)
         # A decorator makes its context anew for every call.
         task.load_data = _cached_by(dataset["revision"])(task.load_data)
     task.metadata = task.metadata.model_copy(update={"dataset": dataset})
+
+
+def _current(folder: Path) -> Path:
+    """Where the hub's cache keeps several revisions of the data, the folder of that which it loads."""
+    main = folder / "refs" / "main"
+    return folder / "snapshots" / main.read_text(encoding="utf-8").strip() if main.is_file() else folder
 
 
 @contextmanager

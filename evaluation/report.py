@@ -34,8 +34,8 @@ STYLES = {"▲": "green", "▼": "red", "○": "dim", "?": "dim"}
 
 def wide_console() -> Console:
     """The terminal, at least as wide as the table needs."""
-    console = Console(highlight=False)
-    return console if console.width >= MIN_WIDTH else Console(width=MIN_WIDTH, highlight=False)
+    console = Console(highlight=False, emoji=False)
+    return console if console.width >= MIN_WIDTH else Console(width=MIN_WIDTH, highlight=False, emoji=False)
 
 
 def write_report(summary: Summary, folder: Path) -> None:

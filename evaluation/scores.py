@@ -248,10 +248,15 @@ def _save_embeddings(task: AbsTask, recording: RecordingEncoder, name: str, fold
 
 
 def _searched(task: AbsTaskRetrieval) -> Any:
-    """The data of a task that searches one whole corpus; None where it has several or ranks a few given documents."""
+    """The data of a task that searches one whole corpus; None where an index could not do what the task does.
+
+    That is where it has several corpora, ranks a few given documents, or has ids that repeat.
+    """
     parts = [task.dataset[subset][split] for subset in task.hf_subsets for split in task.eval_splits]
-    whole = len(parts) == 1 and parts[0]["top_ranked"] is None and not task.skip_first_result
-    return parts[0] if whole else None
+    if len(parts) > 1 or parts[0]["top_ranked"] is not None or task.skip_first_result or len(parts[0]["corpus"]) < 2:
+        return None
+    unique = all(len(set(parts[0][name]["id"])) == len(parts[0][name]) for name in ("queries", "corpus"))
+    return parts[0] if unique else None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from mteb.abstasks import AbsTaskSTS
 from evaluation.docstring_corpus import docstring_corpus, positive_pairs
 from evaluation.errors import UserError
 from evaluation.files import cache_root
-from evaluation.folder_data import data_sets
+from evaluation.folder_data import data_sets, tables_in
 from evaluation.folder_rows import numbered_cells
 from evaluation.head_tasks import LabelledData, labelled_data
 from evaluation.loading import load
@@ -29,7 +29,8 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
     Args:
         name: "docstrings"; `TASK:SPLIT`, a split of an STS task or of a data set with labels in one of
             `sources.folders`; or the name of a tab-separated file in one of `sources.pairs`, without its ending. Files
-            have a header, `anchor` and `positive` or `sentence1`, `sentence2` and `score`, and may be gzipped.
+            have a header with `anchor` and `positive` or `sentence1`, `sentence2` and `score`, and may be gzipped;
+            other columns are not read.
         sources: Where to look.
 
     Returns:
@@ -48,11 +49,12 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
     if split:
         return _of_task(name, sources)
     for folder in sources.pairs:
-        for ending in (".tsv", ".tsv.gz"):
-            if (folder / f"{name}{ending}").is_file():
-                return _read(folder / f"{name}{ending}")
+        if path := tables_in(folder).get(name):
+            return _read(path)
     searched = ", ".join(map(str, sources.pairs)) or "no folder: name one with --pairs DIR"
-    raise UserError(f"There are no training pairs {name!r}; {name}.tsv or {name}.tsv.gz was looked for in {searched}.")
+    raise UserError(
+        f"There are no training pairs {name!r}; a tab-separated file {name}.tsv was looked for in {searched}."
+    )
 
 
 def _labelled(labelled: LabelledData, split: str) -> Dataset:
@@ -78,43 +80,50 @@ def _of_task(name: str, sources: Sources) -> Dataset:
             "on a split whose scores are known."
         )
     low, high = float(task.min_score), float(task.max_score)
+    if scores.min() < low or scores.max() > high:
+        raise UserError(
+            f"{name}: the scores lie between {scores.min():g} and {scores.max():g}, and mteb says between {low:g} and "
+            f"{high:g}; write the pairs to a file for --pairs, whose scores are scaled by their own range."
+        )
+    first, second = (str(column) for column in task.column_names[:2])
     return Dataset.from_dict(
         {
-            "sentence1": [row["sentence1"] for row in rows],
-            "sentence2": [row["sentence2"] for row in rows],
+            "sentence1": [row[first] for row in rows],
+            "sentence2": [row[second] for row in rows],
             "score": ((scores - low) / (high - low)).tolist(),
         }
     )
 
 
 def _read(path: Path) -> Dataset:
-    header, lines, columns = _columns(path)
-    if len(columns[0]) < 2:
-        raise UserError(f"{path} holds {len(columns[0])} pairs, and training needs at least 2.")
-    if header[-1] == "score":
-        columns[-1] = _scaled(path, lines, columns[-1])
-    return Dataset.from_dict(dict(zip(header, columns, strict=True)))
+    lines, columns = _columns(path)
+    if len(lines) < 2:
+        raise UserError(f"{path} holds {len(lines)} pairs, and training needs at least 2.")
+    if "score" in columns:
+        columns["score"] = _scaled(path, lines, columns["score"])
+    return Dataset.from_dict(columns)
 
 
-def _columns(path: Path) -> tuple[tuple[str, ...], list[int], list[list[Any]]]:
-    """The header, the line number of every row, and the columns."""
+def _columns(path: Path) -> tuple[list[int], dict[str, list[Any]]]:
+    """The line number of every row, and the columns of pairs; what a file holds beside them is not read."""
     rows = numbered_cells(path)
-    header = tuple(next(rows, (1, []))[1])
-    if header not in _HEADERS:
+    header = [name.strip() for name in next(rows, (1, []))[1]]
+    names = next((each for each in _HEADERS if all(header.count(name) == 1 for name in each)), None)
+    if names is None:
         wanted = " or ".join(", ".join(each) for each in _HEADERS)
         raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
     lines: list[int] = []
-    columns: list[list[Any]] = [[] for _ in header]
+    columns: dict[str, list[Any]] = {name: [] for name in names}
     for line, row in rows:
         if len(row) != len(header):
             raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
-        for name, cell in zip(header, row, strict=True):
+        for name, column in columns.items():
+            cell = row[header.index(name)]
             if not cell.strip():
                 raise UserError(f"{path}, line {line}: the {name} is empty; give it, or take the line out.")
-        lines.append(line)
-        for column, cell in zip(columns, row, strict=True):
             column.append(cell)
-    return header, lines, columns
+        lines.append(line)
+    return lines, columns
 
 
 def _scaled(path: Path, lines: Sequence[int], cells: Sequence[str]) -> list[float]:

@@ -83,11 +83,15 @@ class VariantSearch:
     def find(self, index: faiss.Index, seed: int | None, depth: int) -> NDArray[np.int64]:
         """Search all queries; the result holds places in the corpus, -1 where nothing was found.
 
+        A query whose embedding is zero, such as that of an empty text, finds nothing.
+
         Where a query does not count its own document, one more is searched for, and that document taken out.
         """
         more = int(self.variant.skips_own_id)
         found = index.search(self.queries, min(depth + more, index.ntotal))[1]
-        places = np.where(found >= 0, self.order(seed)[found], -1)
+        # A query without a direction is as near to every document as to any other.
+        directed = self.queries.any(axis=1, keepdims=True)
+        places = np.where((found >= 0) & directed, self.order(seed)[found], -1)
         if not more:
             return places
         is_own = places == self.own[:, None]

@@ -146,6 +146,15 @@ def test_missing_neighbors_count_as_not_found():
     assert ivf.distances_per_query == 8 + 2
 
 
+@pytest.mark.parametrize("place", [0, 19])
+def test_a_query_without_a_direction_finds_nothing_wherever_its_document_stands(place):
+    start, _ = planted(20, 8)
+    queries = start.queries.copy()
+    queries[0] = 0
+    [flat] = checked(dataclasses.replace(start, queries=queries), {"q0": {f"d{place}": 1}, "q1": {"d1": 1}}, FLAT)
+    assert flat.per_query["q0"] == 0.0 < flat.per_query["q1"]
+
+
 def test_in_a_corpus_of_fewer_than_ten_documents_only_the_own_one_is_left_out():
     angles = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
     corpus = np.stack([np.cos(angles), np.sin(angles)], axis=1)

@@ -36,8 +36,8 @@ def row(**columns: object) -> str:
         ),
         (
             "queries.jsonl",
-            [row(_id=1, text="a")],
-            'queries.jsonl, line 1: there is no text under "_id"; write 1 as a text',
+            [row(_id=1.5, text="a")],
+            'queries.jsonl, line 1: there is no text under "_id"; write 1.5 as a text',
         ),
         (
             "corpus.jsonl",
@@ -49,7 +49,7 @@ def row(**columns: object) -> str:
         (
             "qrels/test.tsv",
             [HEADER, "q99\td0\t1"],
-            "test.tsv, line 2: there is no query 'q99' among the 30; add it, or",
+            "test.tsv: none of its 1 queries, such as 'q99', is among the 30 there are; give both the same ids.",
         ),
         (
             "qrels/test.tsv",
@@ -64,8 +64,8 @@ def row(**columns: object) -> str:
         ("qrels/test.tsv", [HEADER, "q0\td0\t0"], "test.tsv has no relevant document, that is no score above 0: add"),
         (
             "qrels/test.tsv",
-            [HEADER, "q0\td0\t1", "q0\td0\t1"],
-            "test.tsv, line 3: 'q0' and 'd0' have a score already; keep one line.",
+            [HEADER, "q0\td0\t1", "q0\td0\t2"],
+            "test.tsv, line 3: 'q0' and 'd0' have another score already; keep one.",
         ),
     ],
 )
@@ -234,6 +234,59 @@ def test_what_pandas_writes_for_a_missing_title_is_no_title(tmp_path: Path) -> N
     assert task.dataset["default"]["test"]["corpus"]["title"][0] == ""
 
 
+def test_ids_that_are_whole_numbers_are_texts_as_those_of_the_qrels(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    for name in ("corpus", "queries"):
+        rows = [json.loads(line) for line in (tmp_path / "books" / f"{name}.jsonl").read_text().splitlines()]
+        write_lines(
+            tmp_path / "books" / f"{name}.jsonl", [json.dumps({**each, "_id": at}) for at, each in enumerate(rows)]
+        )
+    write_lines(tmp_path / "books" / "qrels" / "test.tsv", [HEADER, "3\t5\t1"])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert task.dataset["default"]["test"]["relevant_docs"] == {"3": {"5": 1}}
+    assert "5" in task.dataset["default"]["test"]["corpus"]["id"]
+
+
+def test_queries_that_only_the_qrels_have_are_told_and_do_not_count(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    qrels = tmp_path / "books" / "qrels" / "test.tsv"
+    lines = qrels.read_text().splitlines()
+    write_lines(qrels, [*lines, lines[1], "gone\td1\t1"])  # and the same grade twice is one
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert source.note == (
+        "Qrels of books grade documents for 1 queries that it lacks, such as 'gone'; they do not count."
+    )
+    task = source.make()
+    task.load_data()
+    assert len(task.dataset["default"]["test"]["relevant_docs"]) == 30
+
+
+def test_an_incomplete_data_set_that_nobody_asks_for_is_left_alone(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    write_beir(tmp_path / "broken")
+    (tmp_path / "broken" / "qrels" / "test.tsv").unlink()
+    [source] = resolve_tasks(["books"], folders=[tmp_path])
+    assert source.name == "books"
+    with pytest.raises(UserError, match=r"broken has no qrels/<split>\.tsv"):
+        resolve_tasks(["broken"], folders=[tmp_path])
+
+
+@pytest.mark.parametrize("stem", ["validation", "valid", "val", "dev"])
+def test_the_validation_split_has_several_names(stem: str, tmp_path: Path) -> None:
+    for name in ("train", stem):
+        write_labels(tmp_path / "tickets" / f"{name}.tsv")
+    names = [source.name for source in resolve_tasks([], folders=[tmp_path])]
+    assert names == ["tickets", "tickets-clustering"]
+
+
+def test_labels_of_pairs_may_be_written_as_pandas_does(tmp_path: Path) -> None:
+    write_lines(tmp_path / "same.tsv", ["sentence1\tsentence2\tlabel", "a\tb\t1.0", "c\td\t0.0"])
+    [data] = data_sets(tmp_path)
+    assert read_tables(data)["test"]["label"] == [1, 0]
+
+
 def test_queries_that_repeat_a_text_are_told(tmp_path: Path) -> None:
     """Intervals over queries take them for independent."""
     write_beir(tmp_path / "books")
@@ -265,7 +318,7 @@ def test_a_split_that_is_not_evaluated_may_have_broken_qrels(tmp_path: Path) -> 
     write_beir(tmp_path / "books")
     write_lines(tmp_path / "books" / "qrels" / "train.tsv", [HEADER, "q99\td0\t1"])
     assert [source.name for source in resolve_tasks(["books"], folders=[tmp_path])] == ["books"]
-    with pytest.raises(UserError, match=r"train\.tsv, line 2: there is no query 'q99' among the 30"):
+    with pytest.raises(UserError, match=r"train\.tsv: none of its 1 queries, such as 'q99', is among the 30"):
         resolve_tasks(["books:train"], folders=[tmp_path])
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from example_summary import example_summary, renamed, small_summary
-from rich.console import Console
 
 from evaluation.markdown import markdown_report
-from evaluation.report import print_report, read_summary, write_report
+from evaluation.report import print_report, read_summary, wide_console, write_report
 from evaluation.statistics import NEW_QUERIES, NEW_RUNS, student_interval
 from evaluation.summary import Row, Section, Summary
 from evaluation.summary_rows import isotropy_rows, retrieval_rows, task_rows
@@ -188,7 +187,8 @@ def test_a_name_with_a_bar_does_not_break_the_table() -> None:
 
 
 def printed(summary: Summary) -> str:
-    console = Console(file=io.StringIO(), width=136, highlight=False)
+    console = wide_console()
+    console.file, console.width = io.StringIO(), 136
     print_report(summary, console)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -207,6 +207,13 @@ def test_the_terminal_shows_few_variants_side_by_side() -> None:
     assert len(line.split()) == 2 + 4 + 1 + 3  # name and arrow, four values, difference, interval
     assert "Isotropy: rose" in text and "Took 1 min 01 s" in text
     assert "…" not in text.replace(" … ", "")  # nothing is cut off
+
+
+def test_a_split_in_a_name_is_no_emoji() -> None:
+    whole = small_summary()
+    rows = [replace(row, name="SciFact:train: flat nDCG@10") for row in whole.sections[0].rows[:1]]
+    text = printed(replace(whole, sections=[replace(whole.sections[0], rows=rows)]))
+    assert "SciFact:train: flat" in text
 
 
 def test_the_terminal_has_a_line_for_each_of_many_variants_and_the_answer_after_the_tables() -> None:

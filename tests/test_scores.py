@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import concatenate_datasets
 from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata
 from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from own_data import sentences, write_lines
@@ -126,6 +127,51 @@ def test_a_task_of_several_subsets_is_scored_as_mteb_defines_it(tmp_path: Path) 
     assert set(both.pairs) == {"en-en/test", "es-es/test"} and english.score != spanish.score
     assert both.pairs["en-en/test"] == english.pairs["en-en/test"]
     assert len(load_texts(embeddings_file(tmp_path / "out", both.task))) == 160
+
+
+def test_subsets_that_the_data_lack_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "mirror" / "mteb" / "sts17-crosslingual-sts"
+    rows = [{"lang": "en-en", "sentence1": text, "sentence2": text, "score": 5.0} for text in sentences(20)]
+    write_lines(folder / "test.jsonl", [json.dumps(row) for row in rows])
+    [both] = resolve_tasks(["STS17[en-en,es-es]"], tmp_path / "mirror")
+    [failure] = evaluate(static_model(), "small", [both], tmp_path / "out")
+    assert isinstance(failure, TaskFailure)
+    assert "(the subsets es-es are missing): name those that are there, such as 'STS17[en-en]', or give a whole" in (
+        failure.reason
+    )
+
+
+def test_of_a_folder_of_the_hubs_cache_the_revision_of_its_main_branch_is_read(tmp_path: Path) -> None:
+    cache = tmp_path / "datasets--mteb--sickr-sts"
+    for revision, seed in (("abc", 0), ("def", 1)):
+        rows = [{"sentence1": text, "sentence2": text, "score": 5.0} for text in sentences(5, seed)]
+        write_lines(cache / "snapshots" / revision / "test.jsonl", [json.dumps(row) for row in rows])
+    write_lines(cache / "refs" / "main", ["def"])
+    (tmp_path / "mirror" / "mteb").mkdir(parents=True)
+    (tmp_path / "mirror" / "mteb" / "sickr-sts").symlink_to(cache)
+    [source] = resolve_tasks(["SICK-R"], tmp_path / "mirror")
+    task = source.make()
+    task.load_data()
+    assert list(task.dataset["test"]["sentence1"]) == sentences(5, 1)
+
+
+class Repeating(DocstringRetrieval):
+    """Has one document twice, as published corpora do."""
+
+    metadata = DocstringRetrieval.metadata.model_copy(update={"name": "Repeating"})
+
+    def load_data(self, *args, **kwargs):
+        super().load_data()
+        corpus = self.dataset["default"]["test"]["corpus"]
+        self.dataset["default"]["test"]["corpus"] = concatenate_datasets([corpus, corpus.select([0])])
+
+
+def test_a_corpus_whose_ids_repeat_has_a_score_and_no_index(tmp_path: Path) -> None:
+    source = TaskSource("Repeating", "Retrieval", partial(Repeating, CORPUS))
+    [scores] = evaluate(static_model(), "small", [source], tmp_path)
+    assert isinstance(scores, TaskScores) and scores.score > 0
+    assert not qrels_file(tmp_path, "Repeating").exists()
+    assert len(load_texts(embeddings_file(tmp_path, "Repeating"))) == len({pair.rest for pair in CORPUS.test})
 
 
 class Both(AbsTaskAggregate):

@@ -2,6 +2,7 @@
 
 import json
 
+import mteb
 import pytest
 from own_data import damaged_gzip, write_lines
 
@@ -15,6 +16,29 @@ def test_pairs_are_read_from_a_file_and_scores_are_scaled(tmp_path, ending):
     write_lines(tmp_path / f"mine{ending}", ["sentence1\tsentence2\tscore", "a\tb\t0", 'c\t"d\t5', "e\tf\t2.5"])
     pairs = load_pairs("mine", Sources(pairs=(tmp_path,)))
     assert pairs.to_dict() == {"sentence1": ["a", "c", "e"], "sentence2": ["b", '"d', "f"], "score": [0.0, 1.0, 0.5]}
+
+
+def test_columns_are_found_by_name_and_others_are_not_read(tmp_path):
+    write_lines(tmp_path / "mine.CSV", ["id\tpositive \t anchor", "1\tb\ta", "2\t\td"])
+    write_lines(tmp_path / "other.tsv", ["score\tsentence2\tsentence1", "1\tb\ta", "0\td\tc"])
+    with pytest.raises(UserError, match=r"mine\.CSV, line 3: the positive is empty"):
+        load_pairs("mine", Sources(pairs=(tmp_path,)))
+    pairs = load_pairs("other", Sources(pairs=(tmp_path,)))
+    assert pairs.to_dict() == {"sentence1": ["a", "c"], "sentence2": ["b", "d"], "score": [1.0, 0.0]}
+
+
+def test_pairs_of_a_task_have_the_columns_and_the_range_that_mteb_gives_it(tmp_path):
+    rows = [{"query": "a", "passage": "b", "score": 0}, {"query": "c", "passage": "d", "score": 5}]
+    task = mteb.get_task("UkrSedUASmallSTSv1")
+    assert task.column_names == ("query", "passage") and (task.min_score, task.max_score) == (0, 5)
+    file = write_lines(tmp_path / task.metadata.dataset["path"] / "test.jsonl", [json.dumps(row) for row in rows])
+    pairs = load_pairs("UkrSedUASmallSTSv1:test", Sources(mirror=tmp_path))
+    assert pairs.to_dict() == {"sentence1": ["a", "c"], "sentence2": ["b", "d"], "score": [0.0, 1.0]}
+    write_lines(file, [json.dumps({**row, "score": 2 * row["score"]}) for row in rows])
+    with pytest.raises(
+        UserError, match="the scores lie between 0 and 10, and mteb says between 0 and 5; write the pairs"
+    ):
+        load_pairs("UkrSedUASmallSTSv1:test", Sources(mirror=tmp_path))
 
 
 def test_scores_that_are_shares_stay_as_they_are(tmp_path):
@@ -66,7 +90,7 @@ def test_an_empty_file_has_no_columns(tmp_path):
 
 
 def test_pairs_that_are_nowhere_are_told_with_where_they_were_looked_for(tmp_path):
-    with pytest.raises(UserError, match=r"no training pairs 'mine'; mine\.tsv or mine\.tsv\.gz was looked for in "):
+    with pytest.raises(UserError, match=r"no training pairs 'mine'; a tab-separated file mine\.tsv was looked for in "):
         load_pairs("mine", Sources(pairs=(tmp_path,)))
     with pytest.raises(UserError, match=r"was looked for in no folder: name one with --pairs DIR\."):
         load_pairs("mine", Sources())
