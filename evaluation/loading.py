@@ -1,5 +1,7 @@
 """A task's data, loaded and checked: data that cannot be had are one sentence, whatever library found out."""
 
+from typing import Any
+
 from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
@@ -21,12 +23,11 @@ def load(task: AbsTask) -> None:
         if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
             raise
         raise _no_data(task, str(error).partition("\n")[0].rstrip(".")) from error
-    lacking = [name for name in task.hf_subsets if name not in (task.dataset or {})]
-    if lacking and not set(task.dataset or {}) - set(task.metadata.hf_subsets):
-        there = (
-            f"name those that are there, such as '{task.metadata.name}[{min(task.dataset)}]'" if task.dataset else ""
-        )
-        raise _no_data(task, f"the subsets {', '.join(lacking)} are missing", there)
+    loaded: dict[str, Any] = task.dataset or {}
+    lacking = [name for name in task.hf_subsets if name not in loaded]
+    if lacking and loaded.keys() <= set(task.metadata.hf_subsets):
+        cure = f"name those that are there, such as '{task.metadata.name}[{min(loaded)}]', or " if loaded else ""
+        raise _no_data(task, f"the subsets {', '.join(lacking)} are missing", cure)
     for there in subsets(task):
         missing = set(task.eval_splits) - set(there)
         if missing:
@@ -37,8 +38,8 @@ def load(task: AbsTask) -> None:
             )
 
 
-def _no_data(task: AbsTask, reason: str, else_: str = "") -> UserError:
+def _no_data(task: AbsTask, reason: str, cure: str = "") -> UserError:
     return UserError(
         f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
-        f"{else_ and f'{else_}, or '}give a whole local copy, laid out as on the hub, with --mirror DIR."
+        f"{cure}give a whole local copy, laid out as on the hub, with --mirror DIR."
     )
