@@ -128,7 +128,7 @@ class RegularizedLoss(nn.Module):
 
         Raises:
             ValueError: If an embedding is NaN or infinite, naming the column and, where `GeometryCallback` passes it
-                on, the global step.
+                on, the global step; or if a penalty is not a finite 0-dim tensor, naming the regularizer.
         """
         features = list(sentence_features)
         if self.uses_gradient_cache:

@@ -94,6 +94,10 @@ class Penalties:
             terms, weights = LossTerms(), {}
             for regularizer, weight in self.regularizers:
                 penalty = self._reduce([_penalty(regularizer, cloud) for cloud in usable], clouds)
+                if not penalty.isfinite():  # the trainer waits for every term, too
+                    raise ValueError(
+                        f"the regularizer {regularizer.name} gives {penalty.item()} for finite embeddings."
+                    )
                 weights[regularizer.name] = self._weight(regularizer, weight, penalty, sources, objective)
                 terms[f"{regularizer.name}_loss"] = weights[regularizer.name] * penalty
         if self.watching and self.snapshot is None and torch.is_grad_enabled():
@@ -147,10 +151,11 @@ class Penalties:
 
 def _penalty(regularizer: Regularizer, cloud: Tensor) -> Tensor:
     penalty = regularizer(cloud)
-    if not isinstance(penalty, Tensor) or penalty.ndim or not penalty.isfinite():
+    if not isinstance(penalty, Tensor) or penalty.ndim:
+        given = f"a tensor of shape {tuple(penalty.shape)}" if isinstance(penalty, Tensor) else repr(penalty)
         raise ValueError(
-            f"the regularizer {regularizer.name} gives {penalty} for a cloud of shape {tuple(cloud.shape)}, but a "
-            "penalty is a finite tensor without dimensions."
+            f"the regularizer {regularizer.name} gives {given} for a cloud of shape {tuple(cloud.shape)}, but a "
+            "penalty is a tensor without dimensions."
         )
     return penalty
 
