@@ -281,3 +281,8 @@ def test_several_processes_need_the_same_terms_for_all_data_sets(model, tmp_path
         callback.on_train_begin(several, TrainerState(), TrainerControl())
     alike = {**losses, "b": PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=0.0)}
     GeometryCallback(alike).on_train_begin(several, TrainerState(), TrainerControl())
+
+
+def test_a_loss_that_is_not_built_cannot_be_followed():
+    with pytest.raises(ValueError, match="follows a loss that was built, not <function"):
+        GeometryCallback(lambda model: model)

@@ -476,3 +476,8 @@ def test_closed_forms_are_given_without_a_simulation(monkeypatch):
         "average_cosine": 0.0,
         "second_moment": 1.0,
     }
+
+
+def test_sparse_embeddings_are_refused():
+    with pytest.raises(ValueError, match="dense embeddings, and these are sparse; a SparseEncoder has no others"):
+        isotropy(gaussian(30, 6).to_sparse())
