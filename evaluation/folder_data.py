@@ -134,13 +134,10 @@ def read_beir(data: DataSet, splits: Iterable[str]) -> BeirData:
     _check_unchanged(data)
     corpus = json_rows(_beir_file(data.folder, "corpus"), ("title", "text"))
     queries = json_rows(_beir_file(data.folder, "queries"), ("text",))
-    known = set(queries["id"]), set(corpus["id"])
-    grades = {split: grades_of(data.files[split], *known) for split in splits}
-    unknown = {query for graded in grades.values() for query in graded} - known[0]
-    for graded in grades.values():
-        for query in unknown & graded.keys():
-            del graded[query]
-    return BeirData(corpus, queries, grades, unknown)
+    asked, documents = set(queries["id"]), set(corpus["id"])
+    graded = {split: grades_of(data.files[split], asked, documents) for split in splits}
+    grades = {split: {query: docs for query, docs in each.items() if query in asked} for split, each in graded.items()}
+    return BeirData(corpus, queries, grades, {query for each in graded.values() for query in each} - asked)
 
 
 def read_tables(data: DataSet) -> dict[str, Rows]:

@@ -215,7 +215,8 @@ def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
             f"{path}: none of its {len(grades)} queries, such as {next(iter(grades))!r}, is among the {len(queries)} "
             "there are; give both the same ids."
         )
-    relevant = [document for graded in grades.values() for document, grade in graded.items() if grade > 0]
+    known = [graded for query, graded in grades.items() if query in queries]
+    relevant = [document for graded in known for document, grade in graded.items() if grade > 0]
     if not relevant:
         raise UserError(f"{path} has no relevant document, that is no score above 0: add some.")
     if documents.isdisjoint(relevant):

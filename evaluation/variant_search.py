@@ -42,6 +42,8 @@ class VariantSearch:
         self.qrels = {query: dict(qrels[query]) for query in self.query_ids}
         places = {id_: place for place, id_ in enumerate(variant.corpus_ids)} if variant.skips_own_id else {}
         self.own = np.array([places.get(query, NOWHERE) for query in self.query_ids])
+        # A query without a direction is as near to every document as to any other.
+        self.directed = self.queries.any(axis=1, keepdims=True)
         exact = faiss.IndexFlatIP(variant.corpus.shape[1])
         exact.add(variant.corpus)
         # Two searches, because faiss orders equal documents by how many it was asked for.
@@ -89,9 +91,7 @@ class VariantSearch:
         """
         more = int(self.variant.skips_own_id)
         found = index.search(self.queries, min(depth + more, index.ntotal))[1]
-        # A query without a direction is as near to every document as to any other.
-        directed = self.queries.any(axis=1, keepdims=True)
-        places = np.where((found >= 0) & directed, self.order(seed)[found], -1)
+        places = np.where((found >= 0) & self.directed, self.order(seed)[found], -1)
         if not more:
             return places
         is_own = places == self.own[:, None]
@@ -99,11 +99,11 @@ class VariantSearch:
         return np.take_along_axis(np.where(is_own, -1, places), own_last, axis=1)[:, :depth]
 
     def recall(self, neighbors: NDArray[np.int64], depth: int) -> float:
-        """Compute the share of the exact neighbors that was found, at the depth of the search."""
+        """Compute the share of the exact neighbors that was found, at the depth of the search; 0 if there are none."""
         # Places are unique within a row, so that equal neighbors in the sorted union are places that both rows hold.
         both = np.sort(np.concatenate([neighbors, self.exact[depth]], axis=1), axis=1)
         found = (both[:, 1:] == both[:, :-1]) & (both[:, 1:] >= 0)
-        return float(found.sum() / (self.exact[depth] >= 0).sum())
+        return float(found.sum() / max(1, (self.exact[depth] >= 0).sum()))
 
     def hubness(self, neighbors: NDArray[np.int64]) -> float:
         """Compute the skewness of how often each document was found; 0 where all are found equally often."""

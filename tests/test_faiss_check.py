@@ -155,6 +155,12 @@ def test_a_query_without_a_direction_finds_nothing_wherever_its_document_stands(
     assert flat.per_query["q0"] == 0.0 < flat.per_query["q1"]
 
 
+def test_where_no_query_has_a_direction_nothing_is_found():
+    start, _ = planted(20, 8)
+    [flat] = checked(dataclasses.replace(start, queries=np.zeros_like(start.queries)), {"q0": {"d0": 1}}, FLAT)
+    assert (flat.ndcg_at_10, flat.recall_at_10, flat.recall_at_100, flat.hubness) == (0.0, 0.0, 0.0, 0.0)
+
+
 def test_in_a_corpus_of_fewer_than_ten_documents_only_the_own_one_is_left_out():
     angles = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
     corpus = np.stack([np.cos(angles), np.sin(angles)], axis=1)

@@ -62,6 +62,7 @@ def row(**columns: object) -> str:
             "test.tsv, line 2: the score 'high' is no whole number; give 0, 1",
         ),
         ("qrels/test.tsv", [HEADER, "q0\td0\t0"], "test.tsv has no relevant document, that is no score above 0: add"),
+        ("qrels/test.tsv", [HEADER, "q0\td0\t0", "gone\td1\t1"], "test.tsv has no relevant document, that is no"),
         (
             "qrels/test.tsv",
             [HEADER, "q0\td0\t1", "q0\td0\t2"],
