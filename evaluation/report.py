@@ -35,7 +35,9 @@ STYLES = {"▲": "green", "▼": "red", "○": "dim", "?": "dim"}
 def wide_console() -> Console:
     """The terminal, at least as wide as the table needs."""
     console = Console(highlight=False, emoji=False)
-    return console if console.width >= MIN_WIDTH else Console(width=MIN_WIDTH, highlight=False, emoji=False)
+    if console.width < MIN_WIDTH:
+        console.width = MIN_WIDTH
+    return console
 
 
 def write_report(summary: Summary, folder: Path) -> None:

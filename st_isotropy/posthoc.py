@@ -63,7 +63,7 @@ class PostHoc(ABC):
             embeddings = model.encode_document(distinct, batch_size=batch_size, show_progress_bar=False)
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)
 
-    def fit_embeddings(self, embeddings: np.ndarray | Tensor) -> Dense:
+    def fit_embeddings(self, embeddings: np.ndarray | Tensor | list[Tensor]) -> Dense:
         """Fit the map to embeddings of shape `(n, d)`; errors as for `fit`.
 
         The module is in float32, or in float64 where the embeddings are: a model takes it after `.to(model.dtype)`.

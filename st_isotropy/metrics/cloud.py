@@ -1,6 +1,5 @@
 """One point cloud and what several measures share: its unit rows, spectrum, neighbors and H0 barcode."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -120,7 +119,7 @@ class Cloud:
         return self._occurrences[queries]
 
 
-Points = np.ndarray | Tensor | Sequence[Tensor] | Cloud
+Points = np.ndarray | Tensor | list[Tensor] | Cloud
 
 
 def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options: Any) -> Cloud:
