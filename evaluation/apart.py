@@ -28,6 +28,7 @@ from evaluation.split_rows import (
     evaluated,
     select,
     subsets,
+    ways,
 )
 from evaluation.task_source import TaskSource
 
@@ -54,8 +55,8 @@ def _apart(source: TaskSource, test: Sequence[TaskSource]) -> TaskSource:
     shared: set[Texts] = set()
     sharing = []
     for other in test:
-        reported = {text for texts in _rows(_of_kinds(other, kinds)) for text in _ways(texts)}
-        if common := {texts for texts in own if not reported.isdisjoint(_ways(texts))}:
+        reported = {text for texts in _rows(_of_kinds(other, kinds)) for text in ways(texts)}
+        if common := {texts for texts in own if not reported.isdisjoint(ways(texts))}:
             shared |= common
             sharing.append(other.name)
     if not shared:
@@ -90,11 +91,6 @@ def _sharing_kinds(task: AbsTask) -> tuple[type[AbsTask], ...]:
 
 def _of_kinds(source: TaskSource, kinds: tuple[type[AbsTask], ...]) -> list[AbsTask]:
     return [task for task in single_tasks(source.make()) if isinstance(task, kinds)]
-
-
-def _ways(texts: Texts) -> list[Texts]:
-    """The texts, and those of a pair joined to one text in either order."""
-    return [texts, *((" ".join(order),) for order in (texts, texts[::-1]) if len(texts) > 1)]
 
 
 def _rows(tasks: Sequence[AbsTask]) -> Counter[Texts]:

@@ -1,6 +1,6 @@
 """What a task asks about is not trained on."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
 from datasets import Dataset
@@ -11,7 +11,7 @@ from evaluation.head_tasks import HeadClassification
 from evaluation.loading import load
 from evaluation.mteb_tasks import single_tasks
 from evaluation.pair_texts import text_columns
-from evaluation.split_rows import PAIR_TASKS, Texts, asked, comparable, evaluated
+from evaluation.split_rows import PAIR_TASKS, Texts, asked, comparable, evaluated, ways
 from evaluation.task_source import TaskSource
 
 
@@ -19,21 +19,23 @@ def asked_about(tasks: Iterable[TaskSource]) -> set[Texts]:
     """What must not be trained on, because a task asks about it.
 
     That is sentence pairs, the texts that a head is tested on, and each query with each document that answers it. STS12
-    to STS16 and STSBenchmark share many pairs; training on them would be scored as if it were skill.
+    to STS16 and STSBenchmark share many pairs; training on them would be scored as if it were skill. A head reads a
+    pair's two sentences as one text, so pairs are compared with such texts, too.
 
     Args:
         tasks: All tasks of a study; of other kinds, such as classification, nothing is taken.
 
     Returns:
-        The texts, as `evaluation.split_rows.comparable` gives them.
+        The texts, in all `ways` of `evaluation.split_rows`.
 
     Raises:
         UserError: The data of a task on sentence pairs, or of a test of a head, cannot be loaded.
     """
-    return {texts for source in tasks for task in single_tasks(source.make()) for texts in _asked(task)}
+    singles = (task for source in tasks for task in single_tasks(source.make()))
+    return {way for task in singles for texts in _asked(task) for way in ways(texts)}
 
 
-def without_asked(pairs: Dataset, asked: Container[Texts]) -> tuple[Dataset, int]:
+def without_asked(pairs: Dataset, asked: Set[Texts]) -> tuple[Dataset, int]:
     """Drop the rows that a task asks about, in either order.
 
     Args:
@@ -44,7 +46,7 @@ def without_asked(pairs: Dataset, asked: Container[Texts]) -> tuple[Dataset, int
         The pairs that are left, and how many were dropped.
     """
     rows = zip(*(pairs[name] for name in text_columns(pairs)), strict=True)
-    kept = [place for place, texts in enumerate(rows) if comparable(*texts) not in asked]
+    kept = [place for place, texts in enumerate(rows) if asked.isdisjoint(ways(comparable(*texts)))]
     return pairs.select(kept), len(pairs) - len(kept)
 
 

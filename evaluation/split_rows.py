@@ -70,6 +70,11 @@ def comparable(*texts: str) -> Texts:
     return tuple(sorted(" ".join(text.lower().split()) for text in texts))
 
 
+def ways(texts: Texts) -> list[Texts]:
+    """How a row's texts can be asked about: as they are, and a pair also as one text, in either order, as heads are."""
+    return [texts, *((" ".join(order),) for order in (texts, texts[::-1]) if len(texts) > 1)]
+
+
 def _judged(rows: dict[str, Any]) -> list[int]:
     return [place for place, query in enumerate(rows["queries"]["id"]) if rows["relevant_docs"].get(query)]
 

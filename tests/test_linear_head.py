@@ -151,6 +151,16 @@ def test_what_a_head_is_tested_on_is_not_trained_on(data):
         assert (len(rows), dropped) == (left, 90 - left)
 
 
+def test_a_head_is_not_trained_on_what_a_pair_task_asks_about_nor_pairs_on_what_a_head_is_tested_on(data):
+    sources = Sources(folders=(data,), pairs=(data,))
+    write_pairs(data / "asked.tsv", column="score", seed=1)  # the sentences of same:validation
+    by_pairs = asked_about(resolve_tasks(["asked"], folders=[data]))
+    by_head = asked_about(resolve_tasks(["same-head:validation"], folders=[data]))
+    for name, known in (("same:train", 0), ("same:validation", 60), ("asked", 60)):
+        rows = load_pairs(name, sources)
+        assert without_asked(rows, by_pairs)[1] == without_asked(rows, by_head)[1] == known
+
+
 def test_labels_and_pairs_are_not_mistaken_for_each_other(data):
     rows = load_pairs("topics:train", Sources(folders=(data,)))
     with pytest.raises(UserError, match="objective cosine trains on pairs, but the columns here are text, label"):
