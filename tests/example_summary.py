@@ -196,3 +196,10 @@ def renamed(section: Section, old: str, new: str) -> Section:
         distributions=keys(section.distributions),
         training=keys(section.training),
     )
+
+
+def row(group: str, name: str, differences: dict[str, list[float]]) -> Row:
+    """A row of a section: 50 in three runs of the objective alone, and differences from it."""
+    values = {"none": [50.0, 50.0, 50.0], **{variant: [50 + d for d in ds] for variant, ds in differences.items()}}
+    comparisons = {f"{variant} − none": [student_interval(ds)] for variant, ds in differences.items()}
+    return Row(group, name, True, None, values, comparisons)

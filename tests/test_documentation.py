@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from example_summary import example_summary, renamed
+from example_summary import example_summary, renamed, row
 
 pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
@@ -29,7 +29,6 @@ from evaluation.documentation.results import StudySection, sections_of_studies, 
 from evaluation.documentation.study_pages import study_page
 from evaluation.errors import UserError
 from evaluation.files import write_json
-from evaluation.statistics import student_interval
 from evaluation.summary import Candidate, Row, Section, Summary
 
 DOCS = results.ROOT / "docs"
@@ -141,12 +140,6 @@ def test_effects_tell_sts_from_retrieval() -> None:
 
 def section_with(rows: list[Row], variants: tuple[str, ...] = ("none", METHOD, "whitening")) -> Section:
     return Section("static, cosine", list(variants), rows)
-
-
-def row(group: str, name: str, differences: dict[str, list[float]]) -> Row:
-    values = {"none": [50.0, 50.0, 50.0], **{variant: [50 + d for d in ds] for variant, ds in differences.items()}}
-    comparisons = {f"{variant} − none": [student_interval(ds)] for variant, ds in differences.items()}
-    return Row(group, name, True, None, values, comparisons)
 
 
 def test_choices_name_what_is_better_and_nothing_where_nothing_is() -> None:

@@ -71,7 +71,7 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
                 new,
                 chosen_setting(section, new),
                 *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS],
-                *[_tasks_cell(section, ending, new, old) for ending in TASKS_BY_ENDING.values()],
+                *[_tasks_cell(section, kind, new, old) for kind in TASKS_BY_ENDING],
                 *[_row_cell(row, pair) for row in kept],
             ]
             for pair, (new, old) in compared_pairs(section).items()
@@ -203,6 +203,26 @@ def retention_row(section: Section, index: str) -> Row | None:
     return rows[0] if rows and not in_range else None
 
 
+def tasks_difference(section: Section, kind: str, new: str, old: str) -> tuple[Comparison, Row] | None:
+    """The difference in the mean over the tasks of similarity of one kind, with a row that says how it is read.
+
+    Args:
+        section: Of a study.
+        kind: One of `TASKS_BY_ENDING`.
+        new: The variant.
+        old: What it is compared with.
+
+    Returns:
+        The difference; None where a variant lacks such a task, or there is none.
+    """
+    ending = TASKS_BY_ENDING[kind]
+    rows = [row for row in section.rows if row.group == "similarity" and row.name.endswith(ending)]
+    if not all({new, old} <= row.values.keys() for row in rows) or not rows:
+        return None
+    differences = np.mean([np.subtract(row.values[new], row.values[old]) for row in rows], axis=0)
+    return student_interval(differences), rows[0]
+
+
 def _column(group: str, sections: Sequence[StudySection]) -> str:
     found = [finding for each in sections for finding in each.section.findings()]
     measures = {finding.measure for finding in found if finding.group == group}
@@ -221,13 +241,9 @@ def _row_cell(row: Row | None, pair: str) -> str:
     return _cell(main_comparison(row.comparisons[pair]), row)
 
 
-def _tasks_cell(section: Section, ending: str, new: str, old: str) -> str:
-    """The difference in the mean over the tasks of similarity whose metric is named so."""
-    rows = [row for row in section.rows if row.group == "similarity" and row.name.endswith(ending)]
-    if not all({new, old} <= row.values.keys() for row in rows) or not rows:
-        return ""
-    differences = np.mean([np.subtract(row.values[new], row.values[old]) for row in rows], axis=0)
-    return _cell(student_interval(differences), rows[0])
+def _tasks_cell(section: Section, kind: str, new: str, old: str) -> str:
+    found = tasks_difference(section, kind, new, old)
+    return "" if found is None else _cell(*found)
 
 
 def _difference_cell(row: Row, new: str, old: str) -> str:

@@ -1,4 +1,4 @@
-"""What stands in place of `<!-- generated: NAME -->` in a page of the documentation."""
+"""What stands in place of `<!-- generated: NAME -->` and of claims in a page of the documentation."""
 
 import re
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from evaluation.compared_pairs import compared_pairs
 from evaluation.coverage import Coverage, coverage_table
 from evaluation.documentation import drawings
 from evaluation.documentation.chosen_settings import tried_weights, weight_choices, weight_gains
+from evaluation.documentation.claims import checked
 from evaluation.documentation.effects import (
     COSTS_READING,
     EFFECTS_READING,
@@ -39,12 +40,13 @@ BENCH = RESULTS / "bench"
 
 
 def filled(markdown: str) -> str:
-    """Replace every marker of a page.
+    """Replace every marker and every claim of a page.
 
     Raises:
         KeyError: For a name that stands for nothing.
+        UserError: For a claim that the results do not support.
     """
-    return MARKER.sub(lambda found: GENERATED[found[1]](), markdown)
+    return MARKER.sub(lambda found: GENERATED[found[1]](), checked(markdown))
 
 
 def _home_figure() -> str:

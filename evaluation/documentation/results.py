@@ -41,8 +41,7 @@ def studies() -> list[StudyResult]:
     """All studies, those that were run first."""
     found = []
     for path in sorted(STUDIES.glob("*.toml")):
-        title = tomllib.loads(path.read_text(encoding="utf-8"))["title"]
-        found.append(StudyResult(path.stem, title, committed(path.stem)))
+        found.append(StudyResult(path.stem, _title(path), committed(path.stem)))
     return sorted(found, key=lambda study: study.summary is None)
 
 
@@ -81,6 +80,11 @@ def sections_of_studies(prefix: str = "") -> list[StudySection]:
     """Every start model and regime of the studies that were run and whose names begin so."""
     run = [(study.name, study.summary) for study in studies() if study.name.startswith(prefix)]
     return [StudySection(name, section) for name, summary in run if summary for section in summary.sections]
+
+
+@lru_cache
+def _title(study: Path) -> str:
+    return tomllib.loads(study.read_text(encoding="utf-8"))["title"]
 
 
 @lru_cache

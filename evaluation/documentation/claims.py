@@ -1,0 +1,168 @@
+"""What the documentation's sentences claim of the studies: checked, and given their numbers, when the site is built.
+
+`{{gain: recipe, static, whitening}}` stands for the points that whitening gained over the objective alone in that study
+on that start model, and stops the build where the results say anything else. A claim names studies (names or patterns),
+words of a regime's title (or `any`), a variant, and where it is not the mean of STS and retrieval, a measure:
+
+- `gain`, `loss`: the size of a difference that is one; `null`: a difference that was not found, with its interval. The
+  variant can be `A beside B`.
+- `gains`, `losses`, `nulls`, `regimes`: in how many regimes it is one, was not found, or was looked for. The variant
+  can be `A or B`, which counts both.
+- `least`, `most`: the size of the smallest and of the largest gain.
+- `value`: the mean of a variant in a row of the study's tables.
+- `validation`: the best validation score of a variant at a learning rate, which is given last.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+
+import numpy as np
+
+from evaluation.compared_pairs import compared_pairs
+from evaluation.documentation.effects import TASKS_BY_ENDING, retention_row, tasks_difference
+from evaluation.documentation.results import StudySection, sections_of_studies
+from evaluation.errors import UserError
+from evaluation.statistics import Comparison, student_interval, verdict
+from evaluation.tables import decimals
+from evaluation.wording import difference, number, significant
+
+CLAIM = re.compile(r"\{\{([a-z]+):\s+([^{}]+)\}\}")
+OUTCOMES = {"gain": "better", "loss": "worse", "null": "no difference found"}
+# What a claim calls the groups, whose verdicts are adjusted; those of one kind of task or one index are not.
+GROUPS = {"mean": "similarity", "classification": "labels", "isotropy": "isotropy", "approximate": "retrieval"}
+NUMBER_WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()
+
+
+def checked(markdown: str) -> str:
+    """Replace every claim of a page by its number.
+
+    Raises:
+        UserError: The results say something else, or a claim names what they do not have.
+    """
+    return CLAIM.sub(lambda found: _checked(found[0], found[1], " ".join(found[2].split()).split(", ")), markdown)
+
+
+def _checked(claim: str, kind: str, given: Sequence[str]) -> str:
+    if kind not in KINDS:
+        raise UserError(f"The documentation claims {claim}, but the kinds of claims are {', '.join(KINDS)}.")
+    try:
+        return KINDS[kind](*given)
+    except (TypeError, ValueError) as error:  # TypeError: too many or too few parts
+        raise UserError(f"The documentation claims {claim}, but {error}.") from error
+
+
+def _outcome(kind: str, studies: str, regime: str, variant: str, measure: str = "mean") -> str:
+    section = _only(_sections(studies, regime))
+    found = _compared(section, variant, measure)
+    if found is None:
+        raise ValueError(f"{section.name} does not compare {variant} by {measure}")
+    outcome, comparison = found
+    if outcome != OUTCOMES[kind]:
+        raise ValueError(f"in {section.name} it is {outcome}: {difference(comparison)}")
+    if kind != "null":
+        return _magnitude(comparison)
+    excludes_zero = comparison.low is not None and comparison.high is not None and comparison.low * comparison.high > 0
+    return difference(comparison) + (" before Holm's adjustment" if excludes_zero else "")
+
+
+def _count(outcome: str, studies: str, regime: str, variants: str, measure: str = "mean") -> str:
+    times = sum(found.startswith(outcome) for found, _ in _all(studies, regime, variants, measure))
+    return NUMBER_WORDS[times] if times < len(NUMBER_WORDS) else str(times)
+
+
+def _extreme(choose: Callable[..., Comparison], studies: str, regime: str, variants: str, measure: str = "mean") -> str:
+    gains = [comparison for found, comparison in _all(studies, regime, variants, measure) if found == OUTCOMES["gain"]]
+    if not gains:
+        raise ValueError("it gained nowhere")
+    return _magnitude(choose(gains, key=lambda each: abs(each.estimate)))
+
+
+def _value(studies: str, regime: str, variant: str, measure: str) -> str:
+    section = _only(_sections(studies, regime))
+    row = section.row(measure)
+    if row is None or variant not in row.values:
+        raise ValueError(f"{section.name} has no {measure} of {variant}")
+    return number(row.mean(variant), min(2, decimals(row)))
+
+
+def _validation(studies: str, regime: str, variant: str, learning_rate: str) -> str:
+    section = _only(_sections(studies, regime))
+    found = [
+        float(np.mean(each.scores))
+        for each in section.section.tuning
+        if each.variant == variant and f"{each.learning_rate:.2g}" == f"{float(learning_rate):.2g}"
+    ]
+    if not found:
+        raise ValueError(f"{section.name} did not try {variant} at a learning rate of {learning_rate}")
+    return number(max(found), 1)
+
+
+def _sections(studies: str, regime: str) -> list[StudySection]:
+    """The regimes of studies by their names or patterns, whose titles have every one of some words."""
+    patterns, wanted = studies.split(), set() if regime == "any" else set(regime.split())
+    return [
+        each
+        for each in sections_of_studies()
+        if any(fnmatchcase(each.study, pattern) for pattern in patterns)
+        and wanted <= set(each.section.title.replace(",", "").split())
+    ]
+
+
+def _only(sections: Sequence[StudySection]) -> StudySection:
+    if len(sections) != 1:
+        raise ValueError(f"it names {len(sections)} regimes: {'; '.join(each.name for each in sections) or 'none'}")
+    return sections[0]
+
+
+def _all(studies: str, regime: str, variants: str, measure: str) -> list[tuple[str, Comparison]]:
+    found = [
+        compared
+        for each in _sections(studies, regime)
+        for variant in variants.split(" or ")
+        if (compared := _compared(each, variant, measure)) is not None
+    ]
+    if not found:
+        raise ValueError(f"no regime compares {variants} by {measure}")
+    return found
+
+
+def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, Comparison] | None:
+    """Outcome and difference of a variant from what it is compared with, or of "A beside B"; None where it has none."""
+    section = of_study.section
+    new, _, other = variant.partition(" beside ")
+    pair, old = next(((pair, old) for pair, (each, old) in compared_pairs(section).items() if each == new), ("", other))
+    findings = [each for each in section.findings() if each.group == GROUPS.get(measure)]
+    if not other and measure in GROUPS:
+        return next(((each.outcome, each.comparison) for each in findings if each.pair == pair), None)
+    if measure in TASKS_BY_ENDING:
+        found = tasks_difference(section, measure, new, other or old)
+    else:
+        row = of_study.row(findings[0].measure) if findings else retention_row(section, measure)
+        if row is None or row.remark or not {new, other or old} <= row.values.keys():
+            return None
+        found = student_interval(np.subtract(row.values[new], row.values[other or old])), row
+    if found is None:
+        return None
+    comparison, row = found
+    return verdict(comparison, row.greater_is_better, row.name).outcome, comparison
+
+
+def _magnitude(comparison: Comparison) -> str:
+    """In points to one decimal, or to one significant digit where that would be zero."""
+    size = abs(comparison.estimate)
+    return number(size, 1) if size >= 0.1 else significant(size, 1)
+
+
+KINDS: dict[str, Callable[..., str]] = {
+    **{kind: partial(_outcome, kind) for kind in OUTCOMES},
+    "gains": partial(_count, OUTCOMES["gain"]),
+    "losses": partial(_count, OUTCOMES["loss"]),
+    "nulls": partial(_count, OUTCOMES["null"]),
+    "regimes": partial(_count, ""),
+    "least": partial(_extreme, min),
+    "most": partial(_extreme, max),
+    "value": _value,
+    "validation": _validation,
+}
