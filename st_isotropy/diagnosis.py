@@ -108,7 +108,7 @@ RULES = (
         "low rank",
         ("effective_rank", "isoscore"),
         "Flatten the spectrum (posthoc.SpectralPower, Whitening with shrinkage), or train with Covariance, "
-        "GlobalOrthogonal or Uniformity; check classification tasks, which whitening often hurts.",
+        "GlobalOrthogonal or Uniformity; check classification tasks, which whitening can help or hurt.",
     ),
     _Rule(
         "hubs",

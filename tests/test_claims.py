@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from example_summary import row
@@ -13,17 +14,20 @@ from evaluation.documentation.claims import checked
 from evaluation.documentation.generated import filled
 from evaluation.documentation.results import StudySection
 from evaluation.errors import UserError
-from evaluation.summary import Candidate, Section
+from evaluation.summary import Candidate, Row, Section
 
 DOCS = results.ROOT / "docs"
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 BETTER, WORSE, SAME, SLIGHT = [1.6, 1.7, 1.8], [-0.4, -0.2, -0.3], [-0.2, 0.1, 0.1], [0.04, 0.05, 0.06]
 
 
-def section(regime: str, entropy: list[float], whitening: list[float], tuning: Sequence[Candidate] = ()) -> Section:
+def section(
+    regime: str, entropy: list[float], whitening: list[float], tuning: Sequence[Candidate] = (), rising: bool = True
+) -> Section:
     changes = {"entropy": entropy, "whitening": whitening}
     rows = [
-        row("isotropy", "IsoScore", {"entropy": SLIGHT, "whitening": BETTER}),
+        replace(row("isotropy", "IsoScore", {"entropy": SLIGHT, "whitening": BETTER}), greater_is_better=rising),
+        Row("isotropy", "small", True, None, {"entropy": [0.002, 0.004, 0.004]}, {}),
         row("similarity", "mean of STS and retrieval", changes),
         row("similarity", "STS12 Spearman", {"entropy": WORSE, "whitening": BETTER}),
         row("similarity", "cisi nDCG@10", {"entropy": SAME, "whitening": WORSE}),
@@ -46,7 +50,7 @@ def studies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     found = [
         StudySection("first", section("static, cosine on a", BETTER, WORSE, tuning)),
         StudySection("first", section("glove, cosine on a", SLIGHT, SAME)),
-        StudySection("second", section("static, in-batch on b, batch 8", SAME, BETTER)),
+        StudySection("second", section("static, in-batch on b, batch 8", SAME, BETTER, rising=False)),
     ]
     monkeypatch.setattr(claims, "sections_of_studies", lambda: found)
 
@@ -69,6 +73,8 @@ def test_every_claim_of_a_page_holds(page: str) -> None:
         ("gain: first, static, entropy, classification", "1.7"),
         ("gain: first, static, whitening, isotropy", "1.7"),
         ("gain: first, static, entropy, pq", "1.7"),
+        ("loss: second, any, entropy, isotropy", "0.05"),
+        ("gain: second, any, entropy beside whitening, isotropy", "1.7"),
         ("gain: first, static, entropy beside whitening", "2.0"),
         ("loss: first, static, whitening beside entropy, pq", "2.0"),
         ("gain: sec*, static in-batch 8, whitening", "1.7"),
@@ -76,10 +82,12 @@ def test_every_claim_of_a_page_holds(page: str) -> None:
         ("nulls: first second, any, entropy", "one"),
         ("losses: first second, any, entropy", "none"),
         ("regimes: *, any, entropy", "three"),
+        ("regimes: first f* second, any, entropy", "three"),
         ("gains: *, static, entropy or whitening", "two"),
         ("least: *, any, entropy", "0.05"),
         ("most: *, any, entropy or whitening", "1.7"),
         ("value: first, static, entropy, STS12 Spearman", "49.7"),
+        ("value: first, static, entropy, small", "0.0033"),
         ("validation: first, static, none, 0.0057", "30.5"),
         ("validation: first, static, entropy, 4e-3", "33.0"),
     ],
@@ -96,7 +104,9 @@ def test_a_claim_that_holds_becomes_its_number(claim: str, text: str) -> None:
         ("loss: first, static, entropy", "in static, cosine on a (first) it is better: +1.70 [+1.45, +1.95]"),
         ("null: first, glove, entropy", "in glove, cosine on a (first) it is better: +0.050 [+0.025, +0.075]"),
         ("gain: first, any, entropy", "it names 2 regimes: static, cosine on a (first); glove, cosine on a (first)"),
-        ("gain: third, any, entropy", "it names 0 regimes: none"),
+        ("gain: third, any, entropy", "third has no regime any"),
+        ("gains: first third, static, entropy", "third has no regime static"),
+        ("gains: first, any, entropy or koleo", "no regime compares koleo by mean"),
         ("gain: first, static, koleo", "static, cosine on a (first) does not compare koleo by mean"),
         ("gain: first, static, entropy, one-bit", "static, cosine on a (first) does not compare entropy by one-bit"),
         ("gain: first, static, entropy, speed", "static, cosine on a (first) does not compare entropy by speed"),
@@ -117,4 +127,5 @@ def test_a_claim_that_does_not_hold_stops_the_build_and_says_what_is_so(claim: s
 def test_a_difference_that_only_the_adjustment_takes_away_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [StudySection("first", section("static", [0.25, 0.5, 0.5], SAME))]  # p 0.038, and 0.077 of two
     monkeypatch.setattr(claims, "sections_of_studies", lambda: found)
-    assert checked("{{null: first, static, entropy}}") == "+0.42 [+0.06, +0.78] before Holm's adjustment"
+    for claim in ("{{null: first, static, entropy}}", "{{null: first, static, entropy beside none}}"):
+        assert checked(claim) == "+0.42 [+0.06, +0.78] before Holm's adjustment"

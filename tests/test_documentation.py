@@ -30,6 +30,7 @@ from evaluation.documentation.study_pages import study_page
 from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.summary import Candidate, Row, Section, Summary
+from st_isotropy.metrics import CATALOGUE
 
 DOCS = results.ROOT / "docs"
 
@@ -287,7 +288,43 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
     ]
     tuned = [*tuning, Candidate(METHOD, 3.0, 1e-3, [99.0, 99.0], {}, False)]
     scaled = replace(section, title="static, distillation from minilm on medquad", tuning=tuned)
-    assert weight_gains([*sections, StudySection(study, scaled)], METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
+    alone = replace(section, tuning=[each for each in tuning if each.weight != 30])
+    others = [StudySection(study, each) for each in (scaled, alone)]
+    assert weight_gains([*sections, *others], METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
+
+
+def test_the_default_weight_is_counted_where_it_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def study(*weights: float) -> StudySection:
+        tuning = [Candidate(METHOD, weight, 1e-3, [50.0], {}, weight == weights[0]) for weight in weights]
+        return StudySection("recipe", replace(section_with([]), tuning=tuning))
+
+    monkeypatch.setattr(generated, "sections_of_studies", lambda: [study(3, 10), study(10, 3), study(30)])
+    assert GENERATED["weights"]().startswith(
+        "The default weight, 3, was the choice in 1 of the 2 cases in which it was tried. In 1 of them no smaller one"
+    )
+
+
+def test_the_doses_are_counted_before_they_are_listed(one_study: Summary) -> None:
+    answers = [each.answer for section in one_study.sections for each in section.transfer]
+    decided = [each for each in answers if each != "undecided"]
+    assert "the opposite" in decided
+    first, _, *studies = GENERATED["doses"]().splitlines()
+    assert first.startswith(f"Of {len(answers)} curves, ") and f" {len(decided)} have an interval: " in first
+    assert f"fall as it rises in {decided.count('the opposite')}, " in first
+    assert len(studies) == 1
+
+
+def test_every_measure_has_its_reading() -> None:
+    lines = {line.split(" | ")[0].removeprefix("| "): line for line in GENERATED["measure-readings"]().splitlines()[2:]}
+    assert list(lines) == list(CATALOGUE)
+    assert lines["average_cosine_centered"] == (
+        "| average_cosine_centered | the mean cosine of distinct rows; of the rows less their mean | −0.0005 | "
+        "from 0.1: a lopsided cloud | from 0.3: a very lopsided cloud |"
+    )
+    assert "; in a search by the queries | " in lines["largest_hub_queries"]
+    assert lines["isoscore"].endswith(
+        "| 0.969 | 3 times below: some directions dominate | 10 times below: few directions hold the variance |"
+    )
 
 
 def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None:

@@ -60,8 +60,9 @@ def tried_weights(sections: Sequence[StudySection]) -> dict[str, dict[float, int
 def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, list[float]]:
     """Per weight that is a number: what it gained over the objective alone on the validation tasks, in every regime.
 
-    Both are taken at their best learning rate and averaged over tuning seeds, in points. Distillation is left out: its
-    objective is a mean squared error over coordinates, of another scale.
+    Regimes in which one weight alone was tried are left out, so that weights are seen side by side. Both are taken at
+    their best learning rate and averaged over tuning seeds, in points. Distillation is left out: its objective is a
+    mean squared error over coordinates, of another scale.
     """
     gains: dict[float, list[float]] = {}
     for section in _without_distillation(sections):
@@ -72,7 +73,7 @@ def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, 
         for each in section.tuning:
             if each.variant == variant and not isinstance(each.weight, str):
                 best[each.weight] = max(best.get(each.weight, -math.inf), _validation(each))
-        for weight, score in best.items():
+        for weight, score in best.items() if len(best) > 1 else ():
             gains.setdefault(weight, []).append(score - max(alone))
     return dict(sorted(gains.items()))
 

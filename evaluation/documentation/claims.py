@@ -9,7 +9,7 @@ words of a regime's title (or `any`), a variant, and where it is not the mean of
 - `gains`, `losses`, `nulls`, `regimes`: in how many regimes it is one, was not found, or was looked for. The variant
   can be `A or B`, which counts both.
 - `least`, `most`: the size of the smallest and of the largest gain.
-- `value`: the mean of a variant in a row of the study's tables.
+- `value`: the mean of a variant in a row of the study's tables, to two digits where it is below 0.1.
 - `validation`: the best validation score of a variant at a learning rate, which is given last.
 """
 
@@ -84,7 +84,8 @@ def _value(studies: str, regime: str, variant: str, measure: str) -> str:
     row = section.row(measure)
     if row is None or variant not in row.values:
         raise ValueError(f"{section.name} has no {measure} of {variant}")
-    return number(row.mean(variant), min(2, decimals(row)))
+    mean = row.mean(variant)
+    return number(mean, min(2, decimals(row))) if abs(mean) >= 0.1 else significant(mean, 2)
 
 
 def _validation(studies: str, regime: str, variant: str, learning_rate: str) -> str:
@@ -101,31 +102,35 @@ def _validation(studies: str, regime: str, variant: str, learning_rate: str) -> 
 
 def _sections(studies: str, regime: str) -> list[StudySection]:
     """The regimes of studies by their names or patterns, whose titles have every one of some words."""
-    patterns, wanted = studies.split(), set() if regime == "any" else set(regime.split())
-    return [
-        each
-        for each in sections_of_studies()
-        if any(fnmatchcase(each.study, pattern) for pattern in patterns)
-        and wanted <= set(each.section.title.replace(",", "").split())
-    ]
+    wanted = set() if regime == "any" else set(regime.split())
+    of_pattern = {
+        pattern: [
+            each
+            for each in sections_of_studies()
+            if fnmatchcase(each.study, pattern) and wanted <= set(each.section.title.replace(",", "").split())
+        ]
+        for pattern in studies.split()
+    }
+    if vain := [pattern for pattern, found in of_pattern.items() if not found]:
+        raise ValueError(f"{' or '.join(vain)} has no regime {regime}")
+    return list({each.name: each for found in of_pattern.values() for each in found}.values())
 
 
 def _only(sections: Sequence[StudySection]) -> StudySection:
     if len(sections) != 1:
-        raise ValueError(f"it names {len(sections)} regimes: {'; '.join(each.name for each in sections) or 'none'}")
+        raise ValueError(f"it names {len(sections)} regimes: {'; '.join(each.name for each in sections)}")
     return sections[0]
 
 
 def _all(studies: str, regime: str, variants: str, measure: str) -> list[tuple[str, Comparison]]:
-    found = [
-        compared
-        for each in _sections(studies, regime)
+    sections = _sections(studies, regime)
+    found = {
+        variant: [compared for each in sections if (compared := _compared(each, variant, measure)) is not None]
         for variant in variants.split(" or ")
-        if (compared := _compared(each, variant, measure)) is not None
-    ]
-    if not found:
-        raise ValueError(f"no regime compares {variants} by {measure}")
-    return found
+    }
+    if vain := [variant for variant, compared in found.items() if not compared]:
+        raise ValueError(f"no regime compares {' or '.join(vain)} by {measure}")
+    return [each for compared in found.values() for each in compared]
 
 
 def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, Comparison] | None:
@@ -133,6 +138,8 @@ def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, 
     section = of_study.section
     new, _, other = variant.partition(" beside ")
     pair, old = next(((pair, old) for pair, (each, old) in compared_pairs(section).items() if each == new), ("", other))
+    if other == old:
+        other = ""  # the verdict that was adjusted
     findings = [each for each in section.findings() if each.group == GROUPS.get(measure)]
     if not other and measure in GROUPS:
         return next(((each.outcome, each.comparison) for each in findings if each.pair == pair), None)

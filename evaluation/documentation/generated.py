@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import partial
+from statistics import fmean
 
 from evaluation.answer import TRANSFER_TITLE, answer
 from evaluation.compared_pairs import compared_pairs
@@ -24,6 +25,7 @@ from evaluation.documentation.effects import (
     measures_table,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
+from evaluation.documentation.measure_readings import readings_table
 from evaluation.documentation.results import RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
 from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
@@ -112,11 +114,12 @@ def _weights() -> str:
     chosen = weight_choices(sections_of_studies(), METHOD)
     if not chosen:
         return NOTHING
-    of_default = [each for each in chosen if each.weight == DEFAULT_WEIGHT]
+    tried = [each for each in chosen if DEFAULT_WEIGHT in each.tried]
+    of_default = [each for each in tried if each.weight == DEFAULT_WEIGHT]
     lowest = sum(each.weight == each.tried[0] for each in of_default)
     lines = [
-        f"The default weight, {DEFAULT_WEIGHT:g}, was the choice in {len(of_default)} of {len(chosen)} cases. In "
-        f"{lowest} of them no smaller one was tried, so that it can mean “as little as possible”:",
+        f"The default weight, {DEFAULT_WEIGHT:g}, was the choice in {len(of_default)} of the {len(tried)} cases in "
+        f"which it was tried. In {lowest} of them no smaller one was, so that it can mean “as little as possible”:",
         "",
         "| start model and regime | weight chosen | tried | learning rate |",
         "|---|---:|---:|---:|",
@@ -147,10 +150,11 @@ def _gains() -> str:
     gains = weight_gains(sections_of_studies(), METHOD)
     if not gains:
         return NOTHING
-    lines = ["| weight | regimes | mean gain | smallest | largest |", "|---:|---:|---:|---:|---:|"]
+    lines = ["| weight | regimes | mean gain | mean size of the change | smallest | largest |", f"|{'---:|' * 6}"]
     lines += [
-        f"| {weight_text(weight)} | {len(found)} | {number(sum(found) / len(found), 2, sign=True)} | "
-        f"{number(min(found), 2, sign=True)} | {number(max(found), 2, sign=True)} |"
+        f"| {weight_text(weight)} | {len(found)} | {number(fmean(found), 2, sign=True)} | "
+        f"{number(fmean(map(abs, found)), 2)} | {number(min(found), 2, sign=True)} | "
+        f"{number(max(found), 2, sign=True)} |"
         for weight, found in gains.items()
     ]
     return "\n".join(lines)
@@ -165,7 +169,16 @@ def _doses() -> str:
         for line in answer(study.summary)
         if line.startswith(TRANSFER_TITLE)
     ]
-    return "\n".join(said) or NOTHING
+    if not said:
+        return NOTHING
+    answers = [each.answer for of_study in sections_of_studies() for each in of_study.section.transfer]
+    decided = len(answers) - answers.count("undecided")
+    first = (
+        f"Of {len(answers):,} curves, one for each regularizer and measure of isotropy in each regime, {decided:,} "
+        f"have an interval: scores rise with isotropy in {answers.count('yes')}, fall as it rises in "
+        f"{answers.count('the opposite')}, and show no evidence in {answers.count('no evidence')}. By study:"
+    )
+    return "\n".join([first, "", *said])
 
 
 def _answer(name: str) -> str:
@@ -251,6 +264,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "spread": partial(_beside_entropy, "entropy_and_spread"),
     "h1": partial(_beside_entropy, "entropy_h0_h1"),
     "measures": _measures,
+    "measure-readings": readings_table,
     "heads": _heads,
     "whitening": _whitening,
     "added": _added,

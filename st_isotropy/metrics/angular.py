@@ -9,9 +9,9 @@ from st_isotropy.metrics.cloud import BLOCK_ROWS, Points, as_cloud, sum_rows
 
 
 def average_cosine(embeddings: Points, center: bool = False) -> float:
-    r"""Compute the mean cosine of distinct rows in O(nd).
+    r"""Compute the mean cosine of distinct rows.
 
-    It is $(\lVert \sum u_i \rVert^2 - \sum \lVert u_i \rVert^2) / (n(n-1))$ for rows $u_i$ of length one.
+    It is $(\lVert \sum u_i \rVert^2 - \sum \lVert u_i \rVert^2) / (n(n-1))$ for rows $u_i$ of length one, in O(nd).
 
     Args:
         embeddings: Rows of shape `(n, d)`.

@@ -12,6 +12,33 @@ from st_isotropy.metrics import angular, hubness, spectral, topology
 from st_isotropy.metrics.cloud import Cloud
 
 
+def itself(value: float, isotropic: float) -> float:
+    """The value, whatever is isotropic."""
+    return value
+
+
+def shrinkage(value: float, isotropic: float) -> float:
+    """How many times smaller than isotropic; 1 where isotropic rows are so few that they are infinite."""
+    if value == isotropic or math.isinf(isotropic):
+        return 1.0
+    return isotropic / value if value > 0 else math.inf
+
+
+def growth(value: float, isotropic: float) -> float:
+    """How many times larger than isotropic."""
+    return value / isotropic if isotropic > 0 else value
+
+
+def excess(value: float, isotropic: float) -> float:
+    """How far above isotropic."""
+    return value - isotropic
+
+
+def shortfall(value: float, isotropic: float) -> float:
+    """How far below isotropic."""
+    return isotropic - value
+
+
 @dataclass(frozen=True)
 class Definition:
     """How one measure is computed and read.
@@ -32,7 +59,7 @@ class Definition:
     compute: Callable[..., float]
     limits: tuple[float, float]
     readings: tuple[str, str, str]
-    distance: Callable[[float, float], float] = lambda value, isotropic: value
+    distance: Callable[[float, float], float] = itself
     low: Callable[[int, int], float] = lambda n, d: 0.0
     high: Callable[[int, int], float] = lambda n, d: 1.0
     closed_form: Callable[[int, int], float] | None = None
@@ -42,26 +69,6 @@ class Definition:
     def measured(self, cloud: Cloud, seconds: Mapping[str, Cloud]) -> float:
         """Compute the measure of a cloud, and of the one of the second clouds that it needs."""
         return self.compute(cloud, seconds[self.second]) if self.second else self.compute(cloud)
-
-
-def _shrinkage(value: float, isotropic: float) -> float:
-    """How many times smaller than isotropic; 1 where isotropic rows are so few that they are infinite."""
-    if value == isotropic or math.isinf(isotropic):
-        return 1.0
-    return isotropic / value if value > 0 else math.inf
-
-
-def _growth(value: float, isotropic: float) -> float:
-    """How many times larger than isotropic."""
-    return value / isotropic if isotropic > 0 else value
-
-
-def _excess(value: float, isotropic: float) -> float:
-    return value - isotropic
-
-
-def _shortfall(value: float, isotropic: float) -> float:
-    return isotropic - value
 
 
 _DIRECTIONS = ("variance is spread out", "some directions dominate", "few directions hold the variance")
@@ -79,7 +86,7 @@ _HUBNESS = {
         hubness.hubness_skewness,
         limits=(2, 4),
         readings=("no hubs", "some hubs", "strong hubs"),
-        distance=_excess,
+        distance=excess,
         low=lambda n, d: -math.inf,
         high=lambda n, d: math.sqrt(n),
         scope="search",
@@ -88,14 +95,14 @@ _HUBNESS = {
         hubness.anti_hub_share,
         limits=(0.05, 0.15),
         readings=("nearly every row can be found", "some rows are never found", "many rows are never found"),
-        distance=_excess,
+        distance=excess,
         scope="search",
     ),
     "largest_hub": Definition(
         hubness.largest_hub,
         limits=(4, 12),
         readings=("no row is everywhere", "one row is in many lists", "one row is nearly everywhere"),
-        distance=_growth,
+        distance=growth,
         high=lambda n, d: math.inf,
         scope="search",
     ),
@@ -121,14 +128,14 @@ CATALOGUE: dict[str, Definition] = {
         spectral.isoscore,
         limits=(3, 10),
         readings=_DIRECTIONS,
-        distance=_shrinkage,
+        distance=shrinkage,
         closed_form=lambda n, d: (_spectral_participation(n, d) - 1) / (d - 1),
     ),
     "participation_ratio": Definition(
         spectral.participation_ratio,
         limits=(3, 10),
         readings=_DIRECTIONS,
-        distance=_shrinkage,
+        distance=shrinkage,
         low=lambda n, d: 1.0,
         high=lambda n, d: d,
         closed_form=_spectral_participation,
@@ -137,7 +144,7 @@ CATALOGUE: dict[str, Definition] = {
         spectral.effective_rank,
         limits=(1.5, 3),
         readings=("nearly full rank", "reduced rank", "low rank"),
-        distance=_shrinkage,
+        distance=shrinkage,
         low=lambda n, d: 1.0,
         high=lambda n, d: d,
     ),
@@ -145,7 +152,7 @@ CATALOGUE: dict[str, Definition] = {
         partial(spectral.effective_rank, center=False),
         limits=(1.5, 3),
         readings=("nearly full rank", "reduced rank, or a cone", "low rank, or a narrow cone"),
-        distance=_shrinkage,
+        distance=shrinkage,
         low=lambda n, d: 1.0,
         high=lambda n, d: d,
     ),
@@ -153,7 +160,7 @@ CATALOGUE: dict[str, Definition] = {
         spectral.first_component_share,
         limits=(0.1, 0.3),
         readings=("no dominant direction", "a strong first direction", "one direction dominates"),
-        distance=_excess,
+        distance=excess,
         low=lambda n, d: 1 / d,
     ),
     "largest_coordinate_share": Definition(
@@ -174,7 +181,7 @@ CATALOGUE: dict[str, Definition] = {
         spectral.partition_ratio,
         limits=(3, 4.5),
         readings=("no direction stands out", "a direction stands out", "a direction stands far out"),
-        distance=_shrinkage,
+        distance=shrinkage,
     ),
     "second_moment": Definition(
         angular.second_moment,
@@ -187,7 +194,7 @@ CATALOGUE: dict[str, Definition] = {
         angular.uniformity,
         limits=(0.8, 2),
         readings=("spread over the sphere", "part of the sphere is empty", "most of the sphere is empty"),
-        distance=_excess,
+        distance=excess,
         low=lambda n, d: -8.0,
         high=lambda n, d: 0.0,
         closed_form=lambda n, d: -4 + math.log(hyp0f1(d / 2, 4)),
@@ -207,7 +214,7 @@ CATALOGUE: dict[str, Definition] = {
         topology.mean_mst_length,
         limits=(1.5, 3),
         readings=("neighbors keep their distance", "neighbors are close", "neighbors nearly coincide"),
-        distance=_shrinkage,
+        distance=shrinkage,
         high=lambda n, d: 2.0,
         scope="sample",
     ),
@@ -219,7 +226,7 @@ CATALOGUE: dict[str, Definition] = {
             "uneven bars: near-duplicates or clusters",
             "very uneven bars: near-duplicates or tight clusters",
         ),
-        distance=_shortfall,
+        distance=shortfall,
         scope="sample",
     ),
     "persistent_entropy_nats": Definition(
@@ -230,7 +237,7 @@ CATALOGUE: dict[str, Definition] = {
             "uneven bars: near-duplicates or clusters",
             "very uneven bars: near-duplicates or tight clusters",
         ),
-        distance=_shortfall,
+        distance=shortfall,
         high=lambda n, d: math.log(max(n - 1, 2)),
         scope="sample",
     ),
@@ -238,7 +245,7 @@ CATALOGUE: dict[str, Definition] = {
         topology.twonn_dimension,
         limits=(5, 15),
         readings=_DIMENSION,
-        distance=_shrinkage,
+        distance=shrinkage,
         high=lambda n, d: math.inf,
         scope="sample",
     ),
@@ -246,7 +253,7 @@ CATALOGUE: dict[str, Definition] = {
         topology.ph_dimension,
         limits=(5, 15),
         readings=_DIMENSION,
-        distance=_shrinkage,
+        distance=shrinkage,
         low=lambda n, d: 1.0,
         high=lambda n, d: math.inf,
         scope="sample",
