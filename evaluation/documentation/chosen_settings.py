@@ -66,14 +66,16 @@ def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, 
     """
     gains: dict[float, list[float]] = {}
     for section in _without_distillation(sections):
-        alone = [_validation(each) for each in section.tuning if each.variant == NONE]
+        alone = [validation_score(each) for each in section.tuning if each.variant == NONE]
         if not alone:
             continue
         best: dict[float, float] = {}
         for each in section.tuning:
             if each.variant == variant and not isinstance(each.weight, str):
-                best[each.weight] = max(best.get(each.weight, -math.inf), _validation(each))
-        for weight, score in best.items() if len(best) > 1 else ():
+                best[each.weight] = max(best.get(each.weight, -math.inf), validation_score(each))
+        if len(best) < 2:
+            continue
+        for weight, score in best.items():
             gains.setdefault(weight, []).append(score - max(alone))
     return dict(sorted(gains.items()))
 
@@ -82,7 +84,8 @@ def _without_distillation(sections: Sequence[StudySection]) -> list[Section]:
     return [each.section for each in sections if "distillation" not in each.section.title]
 
 
-def _validation(candidate: Candidate) -> float:
+def validation_score(candidate: Candidate) -> float:
+    """Mean validation score over the tuning seeds, in points."""
     return float(np.mean(candidate.scores))
 
 

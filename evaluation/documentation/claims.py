@@ -18,13 +18,12 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
-import numpy as np
-
 from evaluation.compared_pairs import compared_pairs
-from evaluation.documentation.effects import TASKS_BY_ENDING, retention_row, tasks_difference
+from evaluation.documentation.chosen_settings import validation_score
+from evaluation.documentation.effects import TASKS_BY_ENDING, paired_difference, retention_row, tasks_difference
 from evaluation.documentation.results import StudySection, sections_of_studies
 from evaluation.errors import UserError
-from evaluation.statistics import Comparison, student_interval, verdict
+from evaluation.statistics import Comparison, verdict
 from evaluation.tables import decimals
 from evaluation.wording import difference, number, significant
 
@@ -91,7 +90,7 @@ def _value(studies: str, regime: str, variant: str, measure: str) -> str:
 def _validation(studies: str, regime: str, variant: str, learning_rate: str) -> str:
     section = _only(_sections(studies, regime))
     found = [
-        float(np.mean(each.scores))
+        validation_score(each)
         for each in section.section.tuning
         if each.variant == variant and f"{each.learning_rate:.2g}" == f"{float(learning_rate):.2g}"
     ]
@@ -103,14 +102,8 @@ def _validation(studies: str, regime: str, variant: str, learning_rate: str) -> 
 def _sections(studies: str, regime: str) -> list[StudySection]:
     """The regimes of studies by their names or patterns, whose titles have every one of some words."""
     wanted = set() if regime == "any" else set(regime.split())
-    of_pattern = {
-        pattern: [
-            each
-            for each in sections_of_studies()
-            if fnmatchcase(each.study, pattern) and wanted <= set(each.section.title.replace(",", "").split())
-        ]
-        for pattern in studies.split()
-    }
+    titled = [each for each in sections_of_studies() if wanted <= set(each.section.title.replace(",", "").split())]
+    of_pattern = {pattern: [each for each in titled if fnmatchcase(each.study, pattern)] for pattern in studies.split()}
     if vain := [pattern for pattern, found in of_pattern.items() if not found]:
         raise ValueError(f"{' or '.join(vain)} has no regime {regime}")
     return list({each.name: each for found in of_pattern.values() for each in found}.values())
@@ -147,9 +140,7 @@ def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, 
         found = tasks_difference(section, measure, new, other or old)
     else:
         row = of_study.row(findings[0].measure) if findings else retention_row(section, measure)
-        if row is None or row.remark or not {new, other or old} <= row.values.keys():
-            return None
-        found = student_interval(np.subtract(row.values[new], row.values[other or old])), row
+        found = None if row is None or row.remark else paired_difference(row, new, other or old)
     if found is None:
         return None
     comparison, row = found

@@ -223,6 +223,13 @@ def tasks_difference(section: Section, kind: str, new: str, old: str) -> tuple[C
     return student_interval(differences), rows[0]
 
 
+def paired_difference(row: Row, new: str, old: str) -> tuple[Comparison, Row] | None:
+    """The difference of two variants over their paired runs, with its row; None where one lacks the measure."""
+    if not {new, old} <= row.values.keys():
+        return None
+    return student_interval(np.subtract(row.values[new], row.values[old])), row
+
+
 def _column(group: str, sections: Sequence[StudySection]) -> str:
     found = [finding for each in sections for finding in each.section.findings()]
     measures = {finding.measure for finding in found if finding.group == group}
@@ -247,9 +254,8 @@ def _tasks_cell(section: Section, kind: str, new: str, old: str) -> str:
 
 
 def _difference_cell(row: Row, new: str, old: str) -> str:
-    if not {new, old} <= row.values.keys():
-        return ""
-    return _cell(student_interval(np.subtract(row.values[new], row.values[old])), row)
+    found = paired_difference(row, new, old)
+    return "" if found is None else _cell(*found)
 
 
 def _mean_cell(row: Row, variant: str) -> str:
