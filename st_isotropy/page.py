@@ -11,7 +11,7 @@ from torch import Tensor
 
 from st_isotropy import __version__
 from st_isotropy.diagnosis import REMEDY_MEASURES, Diagnosis, format_value
-from st_isotropy.metrics.catalogue import MOST_SEARCHED, simulate_isotropic
+from st_isotropy.metrics.catalogue import MOST_SEARCHED, norm_quantiles, simulate_isotropic
 from st_isotropy.metrics.cloud import Cloud, Points, as_cloud
 from st_isotropy.svg import OURS, REFERENCE, draw
 
@@ -30,7 +30,8 @@ def write_page(diagnosis: Diagnosis, embeddings: Points) -> str:
     """
     cloud = as_cloud(embeddings, diagnosis.similarity, sample_size=diagnosis.sample_size, seed=diagnosis.seed)
     count, width = cloud.points.shape
-    isotropic = Cloud(simulate_isotropic(count, width, seed=diagnosis.seed), sample_size=diagnosis.sample_size)
+    simulated = simulate_isotropic(count, width, norm_quantiles(cloud), diagnosis.seed)
+    isotropic = Cloud(simulated, cloud.similarity, diagnosis.sample_size)
     figures = [
         (title, caption, draw(partial(plot, cloud=cloud, isotropic=isotropic), plot.__name__))
         for title, caption, plot in PLOTS
@@ -69,7 +70,7 @@ def plot_cosines(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
 def plot_occurrences(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
     """Histogram of how often a row is among the ten nearest of another, on a logarithmic scale of rows."""
     ours = cloud.occurrences()
-    reference = Cloud(isotropic.points[:MOST_SEARCHED]).occurrences()
+    reference = Cloud(isotropic.points[:MOST_SEARCHED], isotropic.similarity).occurrences()
     top = int(max(ours.max(), reference.max()))
     bins = count_bins(top)
     for counts, color, label in ((reference, REFERENCE, "isotropic"), (ours, OURS, "this model")):

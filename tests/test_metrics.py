@@ -363,6 +363,19 @@ def test_few_isotropic_rows_have_no_remarkable_intrinsic_dimension():
         assert measure.level == 0
 
 
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_hubs_of_directions_without_a_preference_are_unremarkable_whatever_the_norms(similarity):
+    """Long rows are near to many by dot product, and far from all by distance: the reference must have them, too."""
+    norms = torch.exp(0.3 * torch.randn(1200, generator=torch.Generator().manual_seed(0)))
+    rows, queries = (simulate_isotropic(count, 32, seed=seed) for seed, count in ((1, 1200), (2, 600)))
+    names = [name for name, definition in catalogue.CATALOGUE.items() if definition.scope == "search"]
+    measures = isotropy(rows * norms[:, None], queries=queries, names=names, similarity=similarity)
+    assert len(names) == 6
+    for name, measure in measures.items():
+        assert measure.level == 0, (name, measure)
+        assert measure.value == pytest.approx(measure.isotropic, rel=0.25, abs=0.05), name
+
+
 def test_the_isotropic_value_does_not_depend_on_the_scale_under_dot_products():
     rows = torch.randn(100, 16, generator=torch.Generator().manual_seed(0))
     names = ["effective_rank", "mean_mst_length"]

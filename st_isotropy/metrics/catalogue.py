@@ -81,8 +81,18 @@ def isotropy(
     seconds = {kind: as_cloud(rows, cloud.similarity) for kind, rows in others.items() if rows is not None}
     chosen = check_names(names, frozenset(seconds))
     count, width = cloud.points.shape
-    asking = len(seconds["queries"].points) if "queries" in seconds else 0
-    isotropic = isotropic_values(chosen, count, width, asking, _norms(cloud), cloud.sample_size, cloud.seed)
+    asking = seconds.get("queries")
+    isotropic = isotropic_values(
+        chosen,
+        count,
+        width,
+        0 if asking is None else len(asking.points),
+        norm_quantiles(cloud),
+        (1.0,) if asking is None else norm_quantiles(asking),
+        sample_size=cloud.sample_size,
+        seed=cloud.seed,
+        similarity=cloud.similarity,
+    )
     measures = {}
     for name in chosen:
         measures[name] = read_measure(name, CATALOGUE[name].measured(cloud, seconds), isotropic[name], cloud)
@@ -123,8 +133,10 @@ def isotropic_values(
     width: int,
     asking: int = 0,
     norms: tuple[float, ...] = (1.0,),
+    query_norms: tuple[float, ...] = (1.0,),
     sample_size: int = 2000,
     seed: int = 0,
+    similarity: Similarity = "cosine",
 ) -> Mapping[str, float]:
     """Compute what each measure gives for `count` rows whose directions are uniform in `width` dimensions.
 
@@ -138,8 +150,10 @@ def isotropic_values(
         asking: Number of queries, which are uniform on the sphere too; measures of queries need at least one.
         norms: Quantiles of the norms of the rows, evenly spaced from the least to the largest. How norms are spread is
             no matter of direction, but neighbors by dot product and by distance depend on it.
+        query_norms: Those of the queries.
         sample_size: Most rows that measures over all pairs run on.
         seed: Seed of the simulation.
+        similarity: By which neighbors are searched.
 
     Returns:
         A value for each name.
@@ -154,13 +168,13 @@ def isotropic_values(
     values = {name: each(count, width) for name in names if (each := CATALOGUE[name].closed_form) is not None}
     if len(values) == len(names):
         return MappingProxyType(values)
-    cloud = Cloud(simulate_isotropic(count, width, norms, seed), sample_size=sample_size, seed=seed)
-    searched = cloud if count <= MOST_SEARCHED else Cloud(cloud.points[:MOST_SEARCHED])
+    cloud = Cloud(simulate_isotropic(count, width, norms, seed), similarity, sample_size, seed)
+    searched = cloud if count <= MOST_SEARCHED else Cloud(cloud.points[:MOST_SEARCHED], similarity)
     seconds = {}
     if asking:
         # Queries are thinned like the corpus, so that a row is found as often on average.
         thinned = max(1, round(asking * len(searched.points) / count))
-        seconds["queries"] = Cloud(simulate_isotropic(thinned, width, norms, seed + 1))
+        seconds["queries"] = Cloud(simulate_isotropic(thinned, width, query_norms, seed + 1), similarity)
     for name in names:
         definition = CATALOGUE[name]
         if definition.closed_form is None:
@@ -177,8 +191,8 @@ def simulate_isotropic(count: int, width: int, norms: tuple[float, ...] = (1.0,)
     return normalize(torch.from_numpy(rows), dim=1) * torch.from_numpy(drawn)[:, None]
 
 
-def _norms(cloud: Cloud) -> tuple[float, ...]:
-    """Quantiles of the norms, rounded, so that clouds alike share a simulation."""
+def norm_quantiles(cloud: Cloud) -> tuple[float, ...]:
+    """Quantiles of the norms, evenly spaced from the least to the largest; rounded, so that clouds alike share one."""
     if cloud.similarity == "cosine":
         return (1.0,)
     norms = cloud.points.norm(dim=1).cpu().numpy()
