@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _diagnose(options: argparse.Namespace) -> None:
     # Both fail before the encoding, which may take long.
-    check_targets([path for path in (options.html, options.json) if path is not None], options.model)
+    sources = [source for source in (options.model, options.texts, options.queries) if source is not None]
+    check_targets([path for path in (options.html, options.json) if path is not None], sources)
     if options.html is not None:
         load_page_writer()
     if options.model.endswith(".npy"):
@@ -87,15 +88,17 @@ def _diagnose(options: argparse.Namespace) -> None:
         write_text(options.html, load_page_writer()(diagnosis, embeddings))
 
 
-def check_targets(paths: Sequence[Path], source: str) -> None:
-    """Raise a `ValueError` for files that cannot be written, that are the same, or that are the source itself."""
+def check_targets(paths: Sequence[Path], sources: Sequence[str]) -> None:
+    """Raise a `ValueError` for files that cannot be written, that are the same, or that are a source."""
     for path in paths:
         if path.is_dir() or not path.parent.is_dir():
             wrong = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
             raise ValueError(f"{path} cannot be written: {wrong}; choose another place.")
-    different = {path.resolve() for path in paths}
-    if len(different) < len(paths) or Path(source).resolve() in different:
-        raise ValueError(f"{paths[0]} would be written over; give every file a name of its own.")
+    taken = {Path(source).resolve() for source in sources}
+    for path in paths:
+        if path.resolve() in taken:
+            raise ValueError(f"{path} would be written over; give every file a name of its own.")
+        taken.add(path.resolve())
 
 
 def load_page_writer() -> Callable[[Diagnosis, np.ndarray], str]:
