@@ -215,7 +215,10 @@ def _model(cell: Cell) -> SentenceTransformer:
     if cell.posthoc:
         model = copy.deepcopy(model)
         assert cell.training is not None  # a study transforms trained models
-        model.append(POSTHOC[cell.posthoc].fit(model, _some_texts(saved_pairs(cell.training.pairs))))
+        try:
+            model.append(POSTHOC[cell.posthoc].fit(model, _some_texts(saved_pairs(cell.training.pairs))))
+        except ValueError as error:  # too few texts for so many dimensions
+            raise UserError(f"The transform {cell.posthoc} cannot be fitted on the training texts: {error}") from error
     return model
 
 

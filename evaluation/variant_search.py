@@ -27,7 +27,7 @@ class VariantSearch:
     """One variant with its exact neighbors, on which indexes are measured."""
 
     def __init__(self, variant: RetrievalEmbeddings, qrels: Qrels, seeds: Sequence[int]) -> None:
-        judged = [row for row, query in enumerate(variant.query_ids) if query in qrels]
+        judged = [row for row, query in enumerate(variant.query_ids) if qrels.get(query)]
         documents = set(variant.corpus_ids)
         relevant = (doc for row in judged for doc, grade in qrels[variant.query_ids[row]].items() if grade > 0)
         if documents.isdisjoint(relevant):

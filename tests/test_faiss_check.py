@@ -63,6 +63,12 @@ def test_a_judged_query_without_a_relevant_document_in_the_corpus_counts_as_zero
     assert flat.per_query == {"q0": 1.0, "q1": 0.0}
 
 
+def test_a_query_with_no_judgment_does_not_count():
+    start = embeddings(np.eye(2), np.eye(2))
+    [flat] = checked(start, {"q0": {"d0": 1}, "q1": {}}, FLAT)
+    assert flat.per_query == {"q0": 1.0}
+
+
 def test_a_rotation_changes_nothing_under_exact_search():
     start, qrels = planted(400, 24)
     rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((24, 24)))[0]

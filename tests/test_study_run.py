@@ -392,6 +392,19 @@ def test_a_transform_is_fitted_on_texts_of_all_columns(monkeypatch):
     assert cell._some_texts(pairs) == texts
 
 
+def test_a_transform_that_cannot_be_fitted_is_that_variants_failure_and_the_rest_is_reported(data, tmp_path):
+    folder, sources = data
+    few = [f"{text}\t{text[::-1]}" for text in sentences(6, seed=11)]
+    write_lines(tmp_path / "pairs" / "few.tsv", ["anchor\tpositive", *few])
+    regime = replace(REGIME, pairs="few", learning_rates=(5e-3,), name="few", batch_size=4)
+    study = untuned(folder, regimes=(regime,), seeds=1, posthoc=("spectral_power", "center"))
+    summary = run(study, replace(sources, pairs=(tmp_path / "pairs",)), tmp_path / "run")
+    [section] = summary.sections
+    assert section.variants == ["start", "none", "koleo", "center"]
+    [missing] = summary.missing
+    assert "The transform spectral_power cannot be fitted on the training texts: A scaling of all 16 dim" in missing
+
+
 def test_a_start_model_that_scores_by_dot_products_has_no_faiss_check(data, tmp_path):
     folder, sources = data
     model = static_model()
