@@ -190,6 +190,24 @@ def test_neighbor_counts_agree_with_scikit_learn():
     assert (k_occurrences(rows, queries, similarity="dot") == np.bincount(products.ravel(), minlength=300)).all()
 
 
+def test_a_row_of_zeros_is_no_hub_and_finds_nothing_by_cosine_or_dot_product():
+    """A text without a known token has such an embedding on a static model."""
+    search = pytest.importorskip("sklearn.neighbors").NearestNeighbors
+    rows, queries = gaussian(300, 12, seed=1), gaussian(70, 12, seed=2)
+    rows[7] = 0
+    fitted = search(n_neighbors=10, metric="cosine", algorithm="brute").fit(rows.numpy())
+    asked = np.bincount(fitted.kneighbors(queries.numpy(), return_distance=False).ravel(), minlength=300)
+    found = k_occurrences(rows, queries)
+    assert (found == asked).all()
+    assert found[7] == 0
+    assert k_occurrences(rows)[7] == 0
+    assert k_occurrences(rows, similarity="euclidean")[7] > 50  # there it is in the middle of all
+    queries[[3, 5]] = 0
+    for similarity in ("cosine", "dot"):
+        assert k_occurrences(rows, queries, similarity=similarity).sum() == 68 * 10
+    assert isotropy(rows)["hubness_skewness"].level == 0
+
+
 def test_neighbor_counts_do_not_depend_on_the_block_size(monkeypatch):
     rows = gaussian(257, 9)
     whole = k_occurrences(rows)

@@ -19,10 +19,11 @@ def k_occurrences(
         corpus: Embeddings of shape `(n, d)`.
         queries: Embeddings of shape `(m, d)`; without them every corpus row asks for the other rows.
         k: Neighbors per query; at most the number of rows there are to find.
-        similarity: "cosine", "dot", or anything else for Euclidean distance.
+        similarity: "cosine", "dot", or anything else for Euclidean distance. By cosine or dot product a row of zeros
+            is at 0 from every other; as a query it would be as near to one row as to any other, so it finds none.
 
     Returns:
-        Counts of shape `(n,)`, summing to `k` times the number of queries.
+        Counts of shape `(n,)`, summing to `k` times the number of queries that find any.
 
     Examples:
         >>> k_occurrences(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), k=1).tolist()
@@ -33,16 +34,17 @@ def k_occurrences(
     """
     rows = torch.as_tensor(corpus).detach().float()
     asking = rows if queries is None else torch.as_tensor(queries).detach().float()
+    finds = asking.any(dim=1) if similarity in ("cosine", "dot") else torch.ones(len(asking), dtype=torch.bool)
+    offset = torch.zeros(len(rows), device=rows.device)
     if similarity == "cosine":
         rows, asking = normalize(rows, dim=1), normalize(asking, dim=1)
+        offset = ~rows.any(dim=1) / -2  # unit rows are ranked by distance, in which a row of zeros would be too near
     # Centering changes no ranking, and in a narrow cone it saves the digits that tell the rows apart.
     center = rows.double().mean(dim=0).float()
     rows = rows - center
-    if similarity == "dot":
-        offset = torch.zeros(len(rows), device=rows.device)
-    else:
+    if similarity != "dot":
         asking = asking - center
-        offset = rows.square().sum(dim=1) / -2
+        offset = offset - rows.square().sum(dim=1) / 2
     k = min(k, len(rows) - (queries is None))
     counts = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     step = max(_FEWEST_ROWS, _SCORES_PER_BLOCK // len(rows))
@@ -50,5 +52,6 @@ def k_occurrences(
         scores = torch.addmm(offset, asking[start : start + step], rows.T)
         if queries is None:
             scores.diagonal(offset=start).fill_(-torch.inf)
-        counts += torch.bincount(scores.topk(k, dim=1, sorted=False).indices.flatten(), minlength=len(rows))
+        found = scores.topk(k, dim=1, sorted=False).indices[finds[start : start + step]]
+        counts += torch.bincount(found.flatten(), minlength=len(rows))
     return counts.cpu().numpy()
