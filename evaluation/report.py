@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 
 from evaluation.answer import answer
@@ -26,9 +27,10 @@ from evaluation.tables import (
     verdict_table,
 )
 
-MIN_WIDTH = 136  # characters; narrower, the intervals would break over lines
+MIN_WIDTH = 136  # characters; most tables fit, and a wider one makes the terminal as wide as it is
 VALUE_WIDTH = 14
 NAME_WIDTH = 44
+WIDEST = 1000  # columns that no terminal has
 STYLES = {"▲": "green", "▼": "red", "○": "dim", "?": "dim"}
 
 
@@ -185,7 +187,10 @@ def _print_table(table: Table, console: Console) -> None:
             printed.add_row(f"[bold]{escape(title)}[/bold]")
         for cells in rows:
             printed.add_row(*[_styled(cell) for cell in cells])
+    usual = console.width
+    console.width = max(usual, Measurement.get(console, console.options.update_width(WIDEST), printed).maximum)
     console.print(printed)
+    console.width = usual
 
 
 def _styled(cell: str) -> str:

@@ -10,8 +10,8 @@ from example_summary import example_summary, renamed, small_summary
 
 from evaluation.markdown import markdown_report
 from evaluation.report import print_report, read_summary, wide_console, write_report
-from evaluation.statistics import NEW_QUERIES, NEW_RUNS, student_interval
-from evaluation.summary import Row, Section, Summary
+from evaluation.statistics import NEW_QUERIES, NEW_RUNS, Comparison, student_interval
+from evaluation.summary import Row, Section, Summary, TransferAnswer
 from evaluation.summary_rows import isotropy_rows, retrieval_rows, task_rows
 
 PAIR = "regularized − plain"
@@ -207,6 +207,17 @@ def test_the_terminal_shows_few_variants_side_by_side() -> None:
     assert len(line.split()) == 2 + 4 + 1 + 3  # name and arrow, four values, difference, interval
     assert "Isotropy: rose" in text and "Took 1 min 01 s" in text
     assert "…" not in text.replace(" … ", "")  # nothing is cut off
+
+
+def test_a_table_wider_than_the_terminal_keeps_its_names_and_its_intervals_whole() -> None:
+    whole = small_summary()
+    estimate = Comparison(-0.83, -1.0, -0.55, "bootstrap", "over weights", 4, None)
+    measures = [f"measure {place}" for place in range(7)]
+    answers = [TransferAnswer("persistent_entropy", each, "the opposite", "It falls.", estimate) for each in measures]
+    text = printed(replace(whole, sections=[replace(whole.sections[0], transfer=answers)]))
+    [line] = [line for line in text.splitlines() if line.startswith(" persistent_entropy ")]
+    assert line.count("▼ −0.83 [−1.00, −0.55]") == 7
+    assert max(len(line) for line in text.splitlines() if line.startswith("Intervals")) <= 136  # sentences are not
 
 
 def test_a_split_in_a_name_is_no_emoji() -> None:
