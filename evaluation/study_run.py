@@ -1,5 +1,6 @@
 """A study from its description to its summary: choose settings on validation tasks, then run the test tasks once."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from datasets import Dataset
 from rich.console import Console
+from sentence_transformers import SentenceTransformer
 
 from evaluation.apart import apart
 from evaluation.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_pairs, start_cell
@@ -21,7 +23,9 @@ from evaluation.mteb_tasks import identity
 from evaluation.names import check_name
 from evaluation.noise import no_dataset_bars
 from evaluation.objective_pairs import for_objective
+from evaluation.objectives import OBJECTIVES
 from evaluation.pair_texts import content_hash
+from evaluation.regularizers import REGULARIZERS
 from evaluation.report import print_report, wide_console, write_report
 from evaluation.run_directory import check_folder, open_run
 from evaluation.runner import Backend, run_cells
@@ -174,7 +178,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
             *(task.note for task in tasks.values() if task.note),
             *dict.fromkeys(each.note for each in prepared if each.note),
             *(no_faiss_check(name) for name in others),
-            *dict.fromkeys(note for each in prepared for note in left_out(running.start(each, TEST).measured)),
+            *dict.fromkeys(note for each in prepared for note in left_out(running.start(each, TEST).measured, tested)),
             _isotropy_note(measurings),
             "Scores are in points of 100.",
         ],
@@ -194,7 +198,7 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
     """Load every model and the pairs of every regime, without those that the tasks ask about.
 
     Raises:
-        UserError: A model or file is unknown, or pairs do not fit an objective.
+        UserError: A model or file is unknown, pairs do not fit an objective, or a regularizer does not fit one of both.
     """
     asked = asked_about(tasks)
     pairs_of = {regime.name: without_asked(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
@@ -214,6 +218,7 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
             with model.truncate_embeddings(None):  # a loss sees the whole embedding
                 dimensions = model.get_embedding_dimension() or 0
             ready = for_objective(pairs, regime.objective, teacher, dimensions)
+            _check_terms(study, regime, model, ready)
             if len(ready) < regime.batch_size:
                 raise UserError(
                     f"The regime {regime.name!r} has {len(ready)} training rows, fewer than its batch size of "
@@ -226,6 +231,20 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
             note += f"; {dropped} pairs that a task asks about were left out." if dropped else "."
             prepared.append(Prepared(model_name, fingerprint(model), regime, where, identity, note, by_cosine))
     return prepared
+
+
+def _check_terms(study: Study, regime: Regime, model: SentenceTransformer, rows: Dataset) -> None:
+    """Refuse a regularizer that does not go with the model or the objective, or whose package is missing."""
+    objective, copied = OBJECTIVES[regime.objective], copy.deepcopy(model)
+    loss = objective.loss(copied, rows)
+    for grid in study.regularizers:
+        Term(grid.regularizer, grid.weights[0]).around(copied, loss)
+        of_labels = REGULARIZERS[grid.regularizer]().options.get("cloud") == "labels"
+        if of_labels and objective.columns != "labelled":
+            raise UserError(
+                f"The regularizer {grid.name!r} has a cloud for each label, which rows of the regime {regime.name!r} "
+                "do not have: take the objective linear_head, or leave it out."
+            )
 
 
 def plan(study: Study, prepared: Sequence[Prepared]) -> str:

@@ -392,6 +392,22 @@ def test_a_transform_is_fitted_on_texts_of_all_columns(monkeypatch):
     assert cell._some_texts(pairs) == texts
 
 
+@pytest.mark.parametrize(
+    ("regularizer", "message"),
+    [
+        ("label_entropy", r"'label_entropy' has a cloud for each label, which rows of the regime 'small' do not have"),
+        ("token_entropy", r"^The regularizer token_entropy cannot be added: .*token"),
+    ],
+)
+def test_a_regularizer_that_fits_no_model_or_objective_is_refused_before_any_training(
+    regularizer, message, data, tmp_path
+):
+    folder, sources = data
+    with pytest.raises(UserError, match=message):
+        run(untuned(folder, regularizers=(Grid(regularizer, (0.3,)),)), sources, tmp_path / "run")
+    assert not (tmp_path / "run" / "cells").exists()
+
+
 def test_a_transform_that_cannot_be_fitted_is_that_variants_failure_and_the_rest_is_reported(data, tmp_path):
     folder, sources = data
     few = [f"{text}\t{text[::-1]}" for text in sentences(6, seed=11)]
