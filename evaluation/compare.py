@@ -93,7 +93,7 @@ def compare(
         sections=[_section(measured, isotropy_of, cells[names[0]])],
         notes=[
             *(no_faiss_check(shown[name]) for name in others),
-            *left_out(cells[names[0]]),
+            *left_out(cells[names[0]], [source.name for source in sources]),
             *_notes(sources, isotropy_of, measured),
         ],
         timing=timing.read(),

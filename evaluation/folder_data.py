@@ -105,7 +105,8 @@ def data_sets(folder: Path) -> list[DataSet]:
         UserError: There is none, or two files would be the same one.
     """
     if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}: name one with --folder.")
+        wrong = f"{folder} is a file" if folder.exists() else f"There is no folder {folder}"
+        raise UserError(f"{wrong}: name a folder with --folder.")
     found = _in_folder(folder)
     if not _is_beir(folder):
         found += [each for child in _subfolders(folder) for each in _in_folder(child) or _one_deeper(child)]

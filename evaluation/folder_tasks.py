@@ -297,7 +297,7 @@ class OwnPairClassification(OwnData, AbsTaskPairClassification):
 
     def read(self) -> DatasetDict:
         """Pairs with labels."""
-        return as_dataset(_labelled(self.data))
+        return as_dataset(_labelled(self.data, cast(Any, self).eval_splits))
 
 
 class OwnClassification(OwnData, AbsTaskClassification):
@@ -307,7 +307,7 @@ class OwnClassification(OwnData, AbsTaskClassification):
 
     def read(self) -> DatasetDict:
         """Texts with the numbers of their labels."""
-        splits = _labelled(self.data)
+        splits = _labelled(self.data, ["train", *cast(Any, self).eval_splits])
         learned = set(splits["train"]["label"]) if "train" in splits else set()
         for split in cast(Any, self).eval_splits:
             labels = splits[split]["label"] if split in splits else []
@@ -346,7 +346,7 @@ class OwnClustering(OwnData, AbsTaskClustering):
 
     def read(self) -> DatasetDict:
         """Texts with labels."""
-        splits = _labelled(self.data)
+        splits = _labelled(self.data, cast(Any, self).eval_splits)
         classes = max((len(set(rows["label"])) for rows in splits.values()), default=0)
         self.max_documents_per_cluster = max(self.max_documents_per_cluster, 2 * classes)
         return as_dataset(splits)
@@ -364,11 +364,11 @@ def as_dataset(splits: dict[str, dict[str, list[Any]]]) -> DatasetDict:
     return DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})
 
 
-def _labelled(data: DataSet) -> dict[str, dict[str, list[Any]]]:
-    """Rows by split with at least two labels in each."""
+def _labelled(data: DataSet, needed: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+    """Rows by split, with at least two labels in each that is needed."""
     splits = read_tables(data)
     for split, rows in splits.items():
-        if len(set(rows["label"])) < 2:
+        if split in needed and len(set(rows["label"])) < 2:
             raise UserError(
                 f"{data.files[split]}: all {len(rows['label'])} labels are {rows['label'][0]!r}; "
                 "give at least two different ones."

@@ -129,11 +129,12 @@ def statuses(start: Path, task: str) -> dict[str, str]:
     return {index["name"]: index["status"] for index in read_json(_indexes_file(start, task), list)}
 
 
-def left_out(start: Path) -> list[str]:
-    """A sentence for each index that was left out for the start model, with the task's file name before it."""
+def left_out(start: Path, tasks: Sequence[str]) -> list[str]:
+    """A sentence for each index that was left out on a task for the start model."""
     return [
-        f"{path.stem}: {index['note']}"
-        for path in sorted((start / "indexes").glob("*.json"))
+        f"{task}: {index['note']}"
+        for task in tasks
+        if (path := _indexes_file(start, task)).exists()
         for index in read_json(path, list)
         if index["status"] == "left out"
     ]

@@ -16,7 +16,7 @@ from mteb.models import MTEBModels
 from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 from rich.progress import track
 from sentence_transformers import SentenceTransformer
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
 from evaluation import items
 from evaluation.embeddings import save_texts
@@ -266,4 +266,6 @@ def _without_noise() -> Iterator[None]:
         warnings.filterwarnings("ignore", "The `get_sentence_embedding_dimension` method", FutureWarning)
         warnings.filterwarnings("ignore", "The task .* is superseded")  # once per model and task
         warnings.simplefilter("ignore", ConvergenceWarning)  # mteb fixes 100 iterations
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # of a class that is never predicted, in every fit
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
         yield

@@ -183,6 +183,15 @@ def test_a_broken_table(lines: list[str], reason: str, tmp_path: Path) -> None:
     assert f"{path}{' ' if reason[0] not in ',:' else ''}{reason}" in str(caught.value)
 
 
+def test_a_split_that_is_not_asked_for_may_have_one_label(tmp_path: Path) -> None:
+    for seed, split in enumerate(("train", "test")):
+        write_labels(tmp_path / f"{split}.tsv", seed=seed)
+    write_lines(tmp_path / "dev.tsv", [LABELS, "a\tx", "b\tx"])
+    assert {task.type for task in resolve_tasks([], folders=[tmp_path])} == {"Classification", "Clustering"}
+    with pytest.raises(UserError, match=r"dev\.tsv: all 2 labels are 'x'"):
+        resolve_tasks([f"{tmp_path.name}:validation"], folders=[tmp_path])
+
+
 def test_files_that_are_no_text_or_no_gzip(tmp_path: Path) -> None:
     path = tmp_path / "words.tsv"
     path.write_bytes(b"text\tlabel\n\xff\xfe\tx\n")
