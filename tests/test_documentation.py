@@ -22,6 +22,7 @@ from evaluation.documentation.effects import (
     heads_table,
     measures_table,
     retention_row,
+    side_by_side_table,
 )
 from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
 from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
@@ -83,7 +84,17 @@ def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) 
     assert names and {study.name for study in studies()} == names
     assert listed.count("Not run yet.") == len(names)
     assert all(f"results/{name}.md" in listed for name in names)
-    for name in ("home-figure", "effects", "choices", "weights", "gains", "tried", "doses", "whitening"):
+    for name in (
+        "home-figure",
+        "effects",
+        "side-by-side",
+        "choices",
+        "weights",
+        "gains",
+        "tried",
+        "doses",
+        "whitening",
+    ):
         assert GENERATED[name]() == NOTHING
     assert "not run yet" in GENERATED["quickstart"]()
     assert "not run yet" in study_page(studies()[0])
@@ -137,6 +148,26 @@ def test_effects_tell_sts_from_retrieval() -> None:
     [[cells]] = table.groups.values()
     assert table.headers[5:7] == ["STS", "retrieval"]
     assert cells[5:7] == ["▲ +0.40 [+0.15, +0.65]", "▼ −3.10 [−3.35, −2.85]"]
+
+
+def test_regimes_stand_side_by_side_with_how_often_each_regularizer_gained_and_lost() -> None:
+    up, down, unclear = [1.0, 1.1, 1.2], [-3.0, -3.1, -3.2], [-1.0, 1.1, 0.2]
+    first = section_with(
+        [
+            row("similarity", "STS12 Spearman", {METHOD: up, "whitening": down}),
+            row("labels", "Banking77 accuracy", {METHOD: down, "whitening": up}),
+        ]
+    )
+    changes = {"koleo": unclear, "whitening": up}
+    second = replace(section_with([row("similarity", "STS12", changes)], ("none", *changes)), title="glove, cosine")
+    table = side_by_side_table([StudySection("negative-free", each) for each in (first, second)], "similarity")
+    assert table.headers == ["regularizer", "▲", "▼", "static, cosine", "glove, cosine"]
+    assert table.groups[""] == [
+        [METHOD, "1", "0", "▲ +1.10", ""],
+        ["whitening", "1", "1", "▼ −3.10", "▲ +1.10"],
+        ["koleo", "0", "0", "", "○ +0.1"],
+    ]
+    assert side_by_side_table([], "similarity").groups == {}
 
 
 def section_with(rows: list[Row], variants: tuple[str, ...] = ("none", METHOD, "whitening")) -> Section:

@@ -40,6 +40,12 @@ UNADJUSTED_READING = (
     "○ no difference found, ? undecided. Task scores and retention are in points of 100."
 )
 
+SIDE_BY_SIDE_READING = (
+    "Differences from the objective alone, each at the weight and learning rate that validation tasks chose for it, in "
+    "points; ▲ better, ▼ worse, ○ no difference found, after Holm's adjustment over the lines of a regime. The "
+    "[tables of results](results.md#every-regularizer-under-every-regime) have the intervals."
+)
+
 COSTS_READING = (
     "Time is that of the term, forward and backward, as a multiple of a whole training step of MiniLM without it, on "
     "one core and 64 pairs of 32 tokens: a cloud of 64 sentences, or of 512 tokens, for each column. Beside a static "
@@ -188,6 +194,27 @@ def choices_table(sections: Sequence[StudySection]) -> Table:
     headers = ["start model and regime", "better on STS and retrieval", "better on classification and clustering"]
     rows = [[each.name, *[_winners(each.section, group) for group in ("similarity", "labels")]] for each in sections]
     return Table(headers, {"": rows}, words=(0, 1, 2))
+
+
+def side_by_side_table(sections: Sequence[StudySection], group: str) -> Table:
+    """The effect on one kind of task: a line for each regularizer or transform, a column for each regime.
+
+    Args:
+        sections: From `sections_of_studies`.
+        group: One of `SHOWN_GROUPS`.
+    """
+    lines: dict[str, list[str]] = {}
+    for place, each in enumerate(sections):
+        findings = {finding.pair: finding for finding in each.section.findings() if finding.group == group}
+        for pair, (new, _) in compared_pairs(each.section).items():
+            if pair in findings:
+                lines.setdefault(new, [""] * len(sections))[place] = _finding_cell(findings[pair]).partition(" [")[0]
+    rows = [
+        [new, *[str(sum(cell.startswith(MARKS[outcome]) for cell in cells)) for outcome in ("better", "worse")], *cells]
+        for new, cells in lines.items()
+    ]
+    headers = ["regularizer", MARKS["better"], MARKS["worse"], *[each.section.title for each in sections]]
+    return Table(headers, {"": rows} if rows else {}, words=(0,))
 
 
 def retention_row(section: Section, index: str) -> Row | None:

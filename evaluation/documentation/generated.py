@@ -15,6 +15,7 @@ from evaluation.documentation.effects import (
     COSTS_READING,
     EFFECTS_READING,
     MEASURES_READING,
+    SIDE_BY_SIDE_READING,
     UNADJUSTED_READING,
     added_table,
     beside_entropy_table,
@@ -23,6 +24,7 @@ from evaluation.documentation.effects import (
     effects_table,
     heads_table,
     measures_table,
+    side_by_side_table,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
 from evaluation.documentation.measure_readings import readings_table
@@ -68,6 +70,11 @@ def _studies() -> str:
 def _effects() -> str:
     sections = sections_of_studies()
     return "\n".join([*markdown_table(effects_table(sections)), EFFECTS_READING]) if sections else NOTHING
+
+
+def _side_by_side(group: str) -> str:
+    table = side_by_side_table(sections_of_studies(SHOWN_FIRST), group)
+    return "\n".join([*markdown_table(table), SIDE_BY_SIDE_READING]) if table.groups else NOTHING
 
 
 def _beside_entropy(variant: str) -> str:
@@ -261,6 +268,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "home-figure": _home_figure,
     "studies": _studies,
     "effects": _effects,
+    "side-by-side": partial(_side_by_side, "similarity"),
+    "side-by-side-labels": partial(_side_by_side, "labels"),
     "spread": partial(_beside_entropy, "entropy_and_spread"),
     "h1": partial(_beside_entropy, "entropy_h0_h1"),
     "measures": _measures,
