@@ -198,7 +198,7 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
     """Load every model and the pairs of every regime, without those that the tasks ask about.
 
     Raises:
-        UserError: A model or file is unknown, pairs do not fit an objective, or a regularizer does not fit one of both.
+        UserError: A model or file is unknown, or pairs or a regularizer do not fit a model or an objective.
     """
     asked = asked_about(tasks)
     pairs_of = {regime.name: without_asked(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
@@ -235,7 +235,8 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
 
 def _check_terms(study: Study, regime: Regime, model: SentenceTransformer, rows: Dataset) -> None:
     """Refuse a regularizer that does not go with the model or the objective, or whose package is missing."""
-    objective, copied = OBJECTIVES[regime.objective], copy.deepcopy(model)
+    objective = OBJECTIVES[regime.objective]
+    copied = copy.deepcopy(model)  # the loss of a head appends it
     loss = objective.loss(copied, rows)
     for grid in study.regularizers:
         Term(grid.regularizer, grid.weights[0]).around(copied, loss)

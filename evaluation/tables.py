@@ -8,7 +8,7 @@ from evaluation.compared_pairs import common_old, compared_pairs
 from evaluation.measure_names import measure_name
 from evaluation.statistics import NEW_RUNS, NEW_RUNS_AND_QUERIES, NEW_RUNS_AND_TEXTS, Comparison
 from evaluation.summary import GROUPS, Candidate, Row, Section
-from evaluation.wording import difference, number, significant
+from evaluation.wording import difference, estimated, number, significant
 
 OVER_RUNS = "95 %: new training runs"
 OVER_ITEMS = "95 %: new queries, texts or tasks"
@@ -111,7 +111,7 @@ def difference_table(section: Section) -> Table:
 
 def _difference_cells(row: Row, pair: str) -> list[str]:
     comparisons = row.comparisons[pair]
-    cells = [pair, difference(comparisons[0]).partition(" [")[0]]
+    cells = [pair, estimated(comparisons[0])]
     for header in (OVER_RUNS, OVER_ITEMS, OVER_BOTH):
         comparison = next((c for c in comparisons if _kind(c) == header and c.low is not None), None)
         interval = "" if comparison is None else difference(comparison).partition(" [")[2].rstrip("]")

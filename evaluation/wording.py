@@ -46,6 +46,11 @@ def difference(comparison: Comparison) -> str:
     return f"{number(comparison.estimate, digits, True)} [{number(low, digits, True)}, {number(high, digits, True)}]"
 
 
+def estimated(comparison: Comparison) -> str:
+    """Write a difference as `difference` does, without its interval."""
+    return difference(comparison).partition(" [")[0]
+
+
 def decimals(half_width: float) -> int:
     """How many decimals show two significant digits of a half width; 2 where it is zero."""
     return min(6, max(0, 1 - math.floor(math.log10(half_width)))) if half_width else 2

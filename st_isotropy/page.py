@@ -11,7 +11,7 @@ from torch import Tensor
 
 from st_isotropy import __version__
 from st_isotropy.diagnosis import REMEDY_MEASURES, Diagnosis, format_value
-from st_isotropy.metrics.catalogue import MOST_SEARCHED, norm_quantiles, simulate_isotropic
+from st_isotropy.metrics.catalogue import norm_quantiles, searched_part, simulate_isotropic
 from st_isotropy.metrics.cloud import Cloud, Points, as_cloud
 from st_isotropy.svg import OURS, REFERENCE, draw
 
@@ -70,7 +70,7 @@ def plot_cosines(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
 def plot_occurrences(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
     """Histogram of how often a row is among the ten nearest of another, on a logarithmic scale of rows."""
     ours = cloud.occurrences()
-    reference = Cloud(isotropic.points[:MOST_SEARCHED], isotropic.similarity).occurrences()
+    reference = searched_part(isotropic).occurrences()
     top = int(max(ours.max(), reference.max()))
     bins = count_bins(top)
     for counts, color, label in ((reference, REFERENCE, "isotropic"), (ours, OURS, "this model")):

@@ -212,6 +212,7 @@ def test_a_hostile_name_stays_in_the_table_and_out_of_paths(tmp_path: Path) -> N
     ("write", "reason"),
     [
         (lambda folder: None, r"^There is no folder .*: name a folder with --folder\.$"),
+        (lambda folder: write_lines(folder, ["a table"]), r"data is a file: name a folder with --folder\.$"),
         (lambda folder: (folder / "sub").mkdir(parents=True), "holds no data set: give a BEIR folder"),
         (
             lambda folder: write_lines(folder / "corpus.jsonl", ["{}"]),

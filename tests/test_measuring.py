@@ -12,9 +12,9 @@ from small_corpus import small_corpus, static_model
 from evaluation.docstring_tasks import DocstringRetrieval
 from evaluation.embeddings import RetrievalEmbeddings
 from evaluation.faiss_check import faiss_check
-from evaluation.files import read_json
+from evaluation.files import read_json, write_json
 from evaluation.index_choice import ChosenIndex
-from evaluation.measuring import COSINE_BINS, MEASURES, MOST_BARS, measure
+from evaluation.measuring import COSINE_BINS, MEASURES, MOST_BARS, _indexes_file, left_out, measure
 from evaluation.scores import embeddings_file, qrels_file
 from evaluation.task_source import TaskSource
 from evaluation.tasks import docstring_tasks
@@ -129,3 +129,10 @@ def test_measuring_again_reads_what_is_finished(start: tuple[Path, dict]) -> Non
     again = measure(static_model(), "start", tasks(), folder, isotropy_of=RETRIEVAL, indexes=(), start=None)
     assert (again["tasks"], again["isotropy"], again["retrieval"]) == (result["tasks"], result["isotropy"], {})
     assert (folder / f"{RETRIEVAL}.json").stat().st_mtime_ns == before
+
+
+def test_an_index_that_is_left_out_is_told_under_the_name_of_the_task(tmp_path: Path) -> None:
+    """A part's file has another name, with a hash."""
+    kept, left = {"note": "", "status": "in range"}, {"note": "pq is left out.", "status": "left out"}
+    write_json(_indexes_file(tmp_path, "NFCorpus:report"), [kept, left])
+    assert left_out(tmp_path, ["STS12", "NFCorpus:report"]) == ["NFCorpus:report: pq is left out."]

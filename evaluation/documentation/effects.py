@@ -14,7 +14,7 @@ from evaluation.statistics import Comparison, student_interval, verdict
 from evaluation.study import NONE, START
 from evaluation.summary import Finding, Row, Section, main_comparison
 from evaluation.tables import MARKS, Table, decimals
-from evaluation.wording import difference, number
+from evaluation.wording import difference, estimated, number
 
 RETENTION_OF = ("pq", "one-bit")
 TASKS_BY_ENDING = {"STS": " Spearman", "retrieval": " nDCG@10"}
@@ -203,17 +203,17 @@ def side_by_side_table(sections: Sequence[StudySection], group: str) -> Table:
         sections: From `sections_of_studies`.
         group: One of `SHOWN_GROUPS`.
     """
-    lines: dict[str, list[str]] = {}
-    for place, each in enumerate(sections):
-        findings = {finding.pair: finding for finding in each.section.findings() if finding.group == group}
-        for pair, (new, _) in compared_pairs(each.section).items():
-            if pair in findings:
-                lines.setdefault(new, [""] * len(sections))[place] = _finding_cell(findings[pair]).partition(" [")[0]
-    rows = [
-        [new, *[str(sum(cell.startswith(MARKS[outcome]) for cell in cells)) for outcome in ("better", "worse")], *cells]
-        for new, cells in lines.items()
+    found = [
+        {compared_pairs(each.section)[one.pair][0]: one for one in each.section.findings() if one.group == group}
+        for each in sections
     ]
-    headers = ["regularizer", MARKS["better"], MARKS["worse"], *[each.section.title for each in sections]]
+    counted = ("better", "worse")
+    rows = []
+    for new in dict.fromkeys(variant for findings in found for variant in findings):
+        outcomes = [findings[new].outcome for findings in found if new in findings]
+        cells = [_estimate_cell(findings.get(new)) for findings in found]
+        rows.append([new, *[str(outcomes.count(outcome)) for outcome in counted], *cells])
+    headers = ["regularizer", *[MARKS[outcome] for outcome in counted], *[each.section.title for each in sections]]
     return Table(headers, {"": rows} if rows else {}, words=(0,))
 
 
@@ -265,6 +265,10 @@ def _column(group: str, sections: Sequence[StudySection]) -> str:
 
 def _finding_cell(finding: Finding | None) -> str:
     return "" if finding is None else f"{MARKS[finding.outcome]} {difference(finding.comparison)}"
+
+
+def _estimate_cell(finding: Finding | None) -> str:
+    return "" if finding is None else f"{MARKS[finding.outcome]} {estimated(finding.comparison)}"
 
 
 def _row_cell(row: Row | None, pair: str) -> str:

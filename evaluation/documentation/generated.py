@@ -68,13 +68,11 @@ def _studies() -> str:
 
 
 def _effects() -> str:
-    sections = sections_of_studies()
-    return "\n".join([*markdown_table(effects_table(sections)), EFFECTS_READING]) if sections else NOTHING
+    return _with_reading(effects_table(sections_of_studies()), EFFECTS_READING)
 
 
 def _side_by_side(group: str) -> str:
-    table = side_by_side_table(sections_of_studies(SHOWN_FIRST), group)
-    return "\n".join([*markdown_table(table), SIDE_BY_SIDE_READING]) if table.groups else NOTHING
+    return _with_reading(side_by_side_table(sections_of_studies(SHOWN_FIRST), group), SIDE_BY_SIDE_READING)
 
 
 def _beside_entropy(variant: str) -> str:
@@ -82,8 +80,7 @@ def _beside_entropy(variant: str) -> str:
 
 
 def _measures() -> str:
-    table = measures_table(sections_of_studies(SHOWN_FIRST))
-    return "\n".join([*markdown_table(table), MEASURES_READING]) if table.groups else NOTHING
+    return _with_reading(measures_table(sections_of_studies(SHOWN_FIRST)), MEASURES_READING)
 
 
 def _heads() -> str:
@@ -95,9 +92,12 @@ def _added() -> str:
 
 
 def _unadjusted(table: Table) -> str:
-    if not table.groups:
-        return "*No such study is committed yet.*"
-    return "\n".join([*markdown_table(table), UNADJUSTED_READING])
+    return _with_reading(table, UNADJUSTED_READING, "*No such study is committed yet.*")
+
+
+def _with_reading(table: Table, reading: str, nothing: str = NOTHING) -> str:
+    """A table and how to read it, or what stands in its place where it is empty."""
+    return "\n".join([*markdown_table(table), reading]) if table.groups else nothing
 
 
 def _whitening() -> str:
@@ -247,8 +247,7 @@ def _costs() -> str:
         for case, what, value, spread in measured
         if case == smallest_batch and what.endswith(" alone")
     }
-    table = costs_table(sections_of_studies(), costs)
-    return "\n".join([*markdown_table(table), COSTS_READING]) if table.groups else NOTHING
+    return _with_reading(costs_table(sections_of_studies(), costs), COSTS_READING)
 
 
 def _step_costs() -> list[tuple[str, str, float, float]]:

@@ -88,10 +88,10 @@ def isotropy(
         width,
         0 if asking is None else len(asking.points),
         norm_quantiles(cloud),
+        cloud.sample_size,
+        cloud.seed,
+        cloud.similarity,
         (1.0,) if asking is None else norm_quantiles(asking),
-        sample_size=cloud.sample_size,
-        seed=cloud.seed,
-        similarity=cloud.similarity,
     )
     measures = {}
     for name in chosen:
@@ -133,10 +133,10 @@ def isotropic_values(
     width: int,
     asking: int = 0,
     norms: tuple[float, ...] = (1.0,),
-    query_norms: tuple[float, ...] = (1.0,),
     sample_size: int = 2000,
     seed: int = 0,
     similarity: Similarity = "cosine",
+    query_norms: tuple[float, ...] = (1.0,),
 ) -> Mapping[str, float]:
     """Compute what each measure gives for `count` rows whose directions are uniform in `width` dimensions.
 
@@ -150,10 +150,10 @@ def isotropic_values(
         asking: Number of queries, which are uniform on the sphere too; measures of queries need at least one.
         norms: Quantiles of the norms of the rows, evenly spaced from the least to the largest. How norms are spread is
             no matter of direction, but neighbors by dot product and by distance depend on it.
-        query_norms: Those of the queries.
         sample_size: Most rows that measures over all pairs run on.
         seed: Seed of the simulation.
         similarity: By which neighbors are searched.
+        query_norms: Quantiles of the norms of the queries.
 
     Returns:
         A value for each name.
@@ -169,7 +169,7 @@ def isotropic_values(
     if len(values) == len(names):
         return MappingProxyType(values)
     cloud = Cloud(simulate_isotropic(count, width, norms, seed), similarity, sample_size, seed)
-    searched = cloud if count <= MOST_SEARCHED else Cloud(cloud.points[:MOST_SEARCHED], similarity)
+    searched = searched_part(cloud)
     seconds = {}
     if asking:
         # Queries are thinned like the corpus, so that a row is found as often on average.
@@ -189,6 +189,11 @@ def simulate_isotropic(count: int, width: int, norms: tuple[float, ...] = (1.0,)
     places = generator.permutation(count) / max(count - 1, 1)
     drawn = np.interp(places, np.linspace(0, 1, len(norms)), norms).astype(np.float32)
     return normalize(torch.from_numpy(rows), dim=1) * torch.from_numpy(drawn)[:, None]
+
+
+def searched_part(cloud: Cloud) -> Cloud:
+    """The part of a simulated cloud whose neighbors are searched: its first `MOST_SEARCHED` rows."""
+    return cloud if len(cloud.points) <= MOST_SEARCHED else Cloud(cloud.points[:MOST_SEARCHED], cloud.similarity)
 
 
 def norm_quantiles(cloud: Cloud) -> tuple[float, ...]:

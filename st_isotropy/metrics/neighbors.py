@@ -34,7 +34,7 @@ def k_occurrences(
     """
     rows = torch.as_tensor(corpus).detach().float()
     asking = rows if queries is None else torch.as_tensor(queries).detach().float()
-    finds = asking.any(dim=1) if similarity in ("cosine", "dot") else torch.ones(len(asking), dtype=torch.bool)
+    finds = asking.any(dim=1) | (similarity not in ("cosine", "dot"))
     offset = torch.zeros(len(rows), device=rows.device)
     if similarity == "cosine":
         rows, asking = normalize(rows, dim=1), normalize(asking, dim=1)
