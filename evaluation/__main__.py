@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _quickstart(options: argparse.Namespace) -> int:
     # Imported here so that --help answers at once.
-    from evaluation.quickstart import quickstart
+    from evaluation.study.quickstart import quickstart
 
     quickstart(options.model, options.objective, options.weight, options.seeds, options.steps, options.out)
     return 0
@@ -116,10 +116,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _study(options: argparse.Namespace) -> int:
-    from evaluation.runner import Backend
-    from evaluation.sources import Sources
-    from evaluation.study import read_study
-    from evaluation.study_run import run_study
+    from evaluation.data.places import Sources
+    from evaluation.study.description import read_study
+    from evaluation.study.runner import Backend
+    from evaluation.study.study_run import run_study
 
     if options.tasks or options.indexes:
         raise UserError("A study names its tasks and indexes itself: leave out --tasks and --indexes.")
@@ -134,7 +134,7 @@ def _study(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from evaluation.compare import compare
-    from evaluation.indexes import QUICK_INDEXES
+    from evaluation.retrieval.indexes import QUICK_INDEXES
 
     if options.pairs or options.jobs != 1 or options.backend != "joblib" or options.address:
         raise UserError("--pairs, --jobs, --backend and --address are for studies: leave them out with --model.")
@@ -150,14 +150,14 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from evaluation.report import report
+    from evaluation.report.report import report
 
     report(options.runs, options.out)
     return 0
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from evaluation.bench import run
+    from evaluation.bench.run import run
 
     return 0 if run(options.suites, options.out) else 1
 
@@ -168,8 +168,8 @@ def _coverage(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import track
 
-    from evaluation.coverage import coverage_table, misses, simulate_coverage
     from evaluation.files import write_json
+    from evaluation.statistics.coverage import coverage_table, misses, simulate_coverage
 
     rows = simulate_coverage(lambda finished, total: track(finished, "Simulating", total=total))
     write_json(options.out / "coverage.json", [asdict(row) for row in rows])

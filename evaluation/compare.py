@@ -9,19 +9,19 @@ from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
 from evaluation.files import file_name, read_json, write_json
-from evaluation.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
-from evaluation.measuring import left_out, measure, statuses
-from evaluation.models import fingerprint, is_scored_by_cosine, load_model
-from evaluation.mteb_tasks import revision
+from evaluation.measure.measure import left_out, measure, statuses
+from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model
 from evaluation.names import check_name
-from evaluation.report import print_report, wide_console, write_report
+from evaluation.report.report import print_report, wide_console, write_report
+from evaluation.report.rows import isotropy_rows, retrieval_rows, task_rows
+from evaluation.report.summary import Section, Summary
+from evaluation.report.wording import no_faiss_check
+from evaluation.retrieval.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
 from evaluation.run_directory import check_folder, open_run
-from evaluation.summary import Section, Summary
-from evaluation.summary_rows import isotropy_rows, retrieval_rows, task_rows
-from evaluation.task_source import TaskSource
-from evaluation.tasks import resolve_tasks
+from evaluation.tasks.mteb import revision
+from evaluation.tasks.resolve import resolve_tasks
+from evaluation.tasks.source import TaskSource
 from evaluation.timing import Timing
-from evaluation.wording import no_faiss_check
 
 ALL = "all"
 
@@ -39,9 +39,9 @@ def compare(
     Isotropy is measured on the documents of the first retrieval task, or else on the texts of the first task.
 
     Args:
-        names: Models, as `evaluation.models.load_model` takes them; every later one is compared with the first, which
-            also decides the settings of the indexes.
-        tasks: As `evaluation.tasks.resolve_tasks` takes them.
+        names: Models, as `evaluation.models.load.load_model` takes them; every later one is compared with the first,
+            which also decides the settings of the indexes.
+        tasks: As `evaluation.tasks.resolve.resolve_tasks` takes them.
         folder: The run directory; an interrupted run in it is continued.
         mirror: Folder with data sets laid out as on the hub; None for the hub.
         own: Folders with own data.

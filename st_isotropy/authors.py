@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from st_isotropy.barcodes import barcode
 from st_isotropy.barcodes.selection import selected_bars
-from st_isotropy.losses import RegularizedLoss
+from st_isotropy.losses.regularized import RegularizedLoss
 from st_isotropy.regularizers import PersistentEntropy, Regularizer
 
 

@@ -10,10 +10,10 @@ from transformers.trainer_callback import TrainerCallback, TrainerControl, Train
 from transformers.trainer_utils import IntervalStrategy
 from transformers.training_args import TrainingArguments
 
-from st_isotropy.losses import RegularizedLoss
+from st_isotropy.losses.penalties import Penalties, Snapshot
+from st_isotropy.losses.regularized import RegularizedLoss
 from st_isotropy.metrics import average_cosine, isoscore, mean_mst_length, persistent_entropy
 from st_isotropy.metrics.cloud import as_cloud
-from st_isotropy.penalties import Penalties, Snapshot
 
 
 class GeometryCallback(TrainerCallback):

@@ -12,9 +12,9 @@ from typing import NoReturn, cast, get_args
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from st_isotropy.diagnosis import FEWEST_ROWS, Diagnosis, diagnose
-from st_isotropy.diagnosis_table import format_table
-from st_isotropy.loading import load_dense
+from st_isotropy.diagnosis.diagnosis import FEWEST_ROWS, Diagnosis, diagnose
+from st_isotropy.diagnosis.loading import load_dense
+from st_isotropy.diagnosis.table import format_table
 from st_isotropy.metrics.cloud import Similarity
 
 
@@ -104,7 +104,7 @@ def check_targets(paths: Sequence[Path], sources: Sequence[str]) -> None:
 def load_page_writer() -> Callable[[Diagnosis, np.ndarray], str]:
     """Import what writes the page; a `ValueError` names the extra when its libraries are missing."""
     try:
-        from st_isotropy.page import write_page
+        from st_isotropy.diagnosis.page import write_page
     except ImportError as missing:
         raise ValueError(
             f"The page needs {missing.name}, which is not installed; run `pip install 'st-isotropy[diagnose]'`."

@@ -7,7 +7,7 @@ import pytest
 from chromium import chromium
 from huggingface_hub import constants
 
-from evaluation import hub
+from evaluation.models import hub
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.documentation.results import StudySection
-from evaluation.study import NONE
-from evaluation.summary import Candidate, Section
-from evaluation.tables import weight_text
+from evaluation.report.summary import Candidate, Section
+from evaluation.report.tables import weight_text
+from evaluation.study.description import NONE
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,14 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
-from evaluation.compared_pairs import compared_pairs
 from evaluation.documentation.chosen_settings import validation_score
 from evaluation.documentation.effects import TASKS_BY_ENDING, paired_difference, retention_row, tasks_difference
 from evaluation.documentation.results import StudySection, sections_of_studies
 from evaluation.errors import UserError
-from evaluation.statistics import Comparison, verdict
-from evaluation.tables import decimals
-from evaluation.wording import difference, number, significant
+from evaluation.report.compared_pairs import compared_pairs
+from evaluation.report.tables import decimals
+from evaluation.report.wording import difference, number, significant
+from evaluation.statistics.intervals import Comparison, verdict
 
 CLAIM = re.compile(r"\{\{([a-z]+):\s+([^{}]+)\}\}")
 OUTCOMES = {"gain": "better", "loss": "worse", "null": "no difference found"}

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from evaluation.plots import Plot
+from evaluation.report.plots import Plot
 from st_isotropy.barcodes import Barcode, barcode
 from st_isotropy.entropy import persistent_entropy
 from st_isotropy.metrics import average_cosine, mean_mst_length

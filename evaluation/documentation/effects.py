@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evaluation.answer import GROUP_TITLES
-from evaluation.compared_pairs import compared_pairs
 from evaluation.documentation.chosen_settings import chosen_setting
 from evaluation.documentation.figures import METHOD
 from evaluation.documentation.results import StudySection
-from evaluation.statistics import Comparison, student_interval, verdict
-from evaluation.study import NONE, START
-from evaluation.summary import Finding, Row, Section, main_comparison
-from evaluation.tables import MARKS, Table, decimals
-from evaluation.wording import difference, estimated, number
+from evaluation.report.compared_pairs import compared_pairs
+from evaluation.report.headline import GROUP_TITLES
+from evaluation.report.summary import Finding, Row, Section, main_comparison
+from evaluation.report.tables import MARKS, Table, decimals
+from evaluation.report.wording import difference, estimated, number
+from evaluation.statistics.intervals import Comparison, student_interval, verdict
+from evaluation.study.description import NONE, START
 
 RETENTION_OF = ("pq", "one-bit")
 TASKS_BY_ENDING = {"STS": " Spearman", "retrieval": " nDCG@10"}

@@ -7,11 +7,11 @@ from html import escape
 
 from matplotlib.axes import Axes
 
-from evaluation.compared_pairs import compared_pairs
 from evaluation.documentation.results import ROOT, StudySection
-from evaluation.plots import Plot
-from evaluation.statistics import Comparison
-from evaluation.wording import difference, shortened
+from evaluation.report.compared_pairs import compared_pairs
+from evaluation.report.plots import Plot
+from evaluation.report.wording import difference, shortened
+from evaluation.statistics.intervals import Comparison
 from st_isotropy.svg import INK, LINE, MUTED, OURS, draw
 
 METHOD = "persistent_entropy"

@@ -5,9 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from statistics import fmean
 
-from evaluation.answer import TRANSFER_TITLE, answer
-from evaluation.compared_pairs import compared_pairs
-from evaluation.coverage import Coverage, coverage_table
 from evaluation.documentation import drawings
 from evaluation.documentation.chosen_settings import tried_weights, weight_choices, weight_gains
 from evaluation.documentation.claims import checked
@@ -31,12 +28,15 @@ from evaluation.documentation.measure_readings import readings_table
 from evaluation.documentation.results import RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
 from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
-from evaluation.markdown import markdown_table
-from evaluation.plots import Plot
-from evaluation.statistics import NEW_RUNS, NEW_TASKS
-from evaluation.tables import MARKS, Table, weight_text
-from evaluation.wording import difference, number
-from st_isotropy.losses import DEFAULT_WEIGHT
+from evaluation.report.compared_pairs import compared_pairs
+from evaluation.report.headline import TRANSFER_TITLE, answer
+from evaluation.report.markdown import markdown_table
+from evaluation.report.plots import Plot
+from evaluation.report.tables import MARKS, Table, weight_text
+from evaluation.report.wording import difference, number
+from evaluation.statistics.coverage import Coverage, coverage_table
+from evaluation.statistics.intervals import NEW_RUNS, NEW_TASKS
+from st_isotropy.losses.regularized import DEFAULT_WEIGHT
 
 MARKER = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->$", re.MULTILINE)
 NOTHING = "*No study with regularizers is committed yet; see [Results](results.md).*"

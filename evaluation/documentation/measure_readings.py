@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from evaluation.wording import significant
+from evaluation.report.wording import significant
 from st_isotropy import isotropy
 from st_isotropy.metrics import CATALOGUE
 from st_isotropy.metrics.definitions import Definition, excess, growth, itself, shortfall, shrinkage

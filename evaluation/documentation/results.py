@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from evaluation.report import read_summary
-from evaluation.summary import Row, Section, Summary
+from evaluation.report.report import read_summary
+from evaluation.report.summary import Row, Section, Summary
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "evaluation" / "results"

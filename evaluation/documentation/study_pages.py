@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from html import escape
 
-from evaluation.answer import answer
 from evaluation.documentation.figures import figure
 from evaluation.documentation.results import StudyResult
-from evaluation.markdown import cost, markdown_table, notes
-from evaluation.plots import MARKERS, Plot, dose_plots, forest_plots, looks
-from evaluation.summary import Candidate, Section, Summary
-from evaluation.tables import MARKS_READING, TRANSFER_READING, Table, transfer_table, tuning_table, verdict_table
+from evaluation.report.headline import answer
+from evaluation.report.markdown import cost, markdown_table, notes
+from evaluation.report.plots import MARKERS, Plot, dose_plots, forest_plots, looks
+from evaluation.report.summary import Candidate, Section, Summary
+from evaluation.report.tables import MARKS_READING, TRANSFER_READING, Table, transfer_table, tuning_table, verdict_table
 from st_isotropy.svg import themed
 
 DOSES = ("IsoScore", "average cosine")  # the other measures are in the report

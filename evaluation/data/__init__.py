@@ -1,0 +1,1 @@
+"""Text on disk: own data sets, training pairs and docstrings, as rows."""

@@ -1,0 +1,271 @@
+"""A model and tasks to scores: mteb evaluates, and what an interval or another measurement needs is kept with them."""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, cast
+
+import mteb
+import torch
+from mteb.abstasks import AbsTask, AbsTaskRetrieval
+from mteb.models import MTEBModels
+from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
+from rich.progress import track
+from sentence_transformers import SentenceTransformer
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
+
+from evaluation.errors import UserError
+from evaluation.files import NO_MORE_FILES, file_name, read_json, write_json
+from evaluation.measure import score_units as items
+from evaluation.measure.score_units import Pairs
+from evaluation.models.embeddings import save_texts
+from evaluation.models.load import fingerprint
+from evaluation.models.recording import RecordingEncoder
+from evaluation.noise import errors_only, no_dataset_bars
+from evaluation.tasks.loading import load as load
+from evaluation.tasks.mteb import single_tasks
+from evaluation.tasks.source import TaskSource
+
+BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """What one model scored on one task.
+
+    Attributes:
+        task: The task's name.
+        type: MTEB's task type, such as "Retrieval".
+        metric: The task's main score, such as "ndcg_at_10".
+        score: Its value as mteb gives it, mostly between 0 and 1.
+        seconds: Evaluation time.
+        units: Score of each unit of which `score` is the mean, by id: nDCG@10 of a query, share of the classifiers
+            that were right about a test text. Empty for other task types and main scores, and for several subsets.
+        pairs: For STS, the pairs by split and subset; `metric` is the mean over the subsets of a correlation.
+        ndcg_at_10: For retrieval, nDCG@10 of every query, by "subset/split/query id", whatever the main score.
+        others: Further scores that the task reports beside its main score, such as "f1".
+    """
+
+    task: str
+    type: str
+    metric: str
+    score: float
+    seconds: float
+    units: dict[str, float] = field(default_factory=dict)
+    pairs: dict[str, Pairs] = field(default_factory=dict)
+    ndcg_at_10: dict[str, float] = field(default_factory=dict)
+    others: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """A task on which one model has no score.
+
+    Attributes:
+        task: The task's name.
+        reason: Why, in one sentence that says how to mend it.
+    """
+
+    task: str
+    reason: str
+
+
+def evaluate(
+    model: SentenceTransformer,
+    variant: str,
+    tasks: Sequence[TaskSource],
+    folder: Path,
+    batch_size: int = BATCH_SIZE,
+    show_progress: bool = True,
+) -> list[TaskScores | TaskFailure]:
+    """Evaluate a model, as it is, on tasks; a task that is finished in `folder` is read, not run again.
+
+    A task whose embeddings were deleted counts as not finished. Embeddings are used as the model gives them: a model
+    without a `Normalize` module is classified and clustered on embeddings that are not normalized, as on the MTEB
+    leaderboard.
+
+    Args:
+        model: The model; its prompts and routes for queries and documents are respected.
+        variant: Its name in mteb's results; the revision is the hash of its modules and weights, so that mteb cannot
+            take one variant for another.
+        tasks: What to evaluate on.
+        folder: Folder of this variant alone: `<task>.json` for the scores, `mteb/` for mteb's own result files,
+            `predictions/` for its predictions (for a part of a task, `mteb-<part>/` and `predictions-<part>/`), and
+            `embeddings/` for what was encoded: see `embeddings_file` and `qrels_file`.
+        batch_size: Texts per forward pass.
+        show_progress: Whether to show a progress bar over the tasks.
+
+    Returns:
+        For each task its scores or, if it raised or has no finite score, why there are none. A task that failed is
+        tried again by the next call.
+
+    Raises:
+        UserError: If `folder` holds scores of another model.
+        OSError: If nothing can be written to `folder`.
+    """
+    revision = fingerprint(model)
+    encoder = _wrapped(model, variant, revision)
+    return [
+        _finished(source, folder, revision) or _tried(encoder, source, folder, revision, batch_size)
+        for source in track(tasks, f"evaluating {variant}", transient=True, disable=not show_progress)
+    ]
+
+
+def embeddings_file(folder: Path, task: str) -> Path:
+    """Where `evaluate` saves what it encoded for a task: rows `corpus`, and for most retrieval tasks the queries.
+
+    `RetrievalEmbeddings.load` reads it if there is a `qrels_file` beside it, `load_texts` reads the rows in any case.
+    """
+    return folder / "embeddings" / f"{file_name(task)}.npz"
+
+
+def qrels_file(folder: Path, task: str) -> Path:
+    """Where `evaluate` saves `{query id: {document id: grade}}` for a retrieval task that searches one whole corpus."""
+    return folder / "embeddings" / f"{file_name(task)}.qrels.json"
+
+
+def _wrapped(model: SentenceTransformer, variant: str, revision: str) -> SentenceTransformerEncoderWrapper:
+    with _without_noise():
+        wrapped = SentenceTransformerEncoderWrapper(model)
+    identity = {"name": f"st-isotropy/{variant}", "revision": revision}
+    wrapped.mteb_model_meta = wrapped.mteb_model_meta.model_copy(update=identity)
+    return wrapped
+
+
+def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | None:
+    """The scores of a task, unless they or the embeddings, which others measure, are missing."""
+    path = folder / f"{source.file}.json"
+    if not (path.exists() and embeddings_file(folder, source.name).exists()):
+        return None
+    content = read_json(path)
+    if content["revision"] != revision:
+        raise UserError(
+            f"{path} holds the scores of the model {content['revision']} instead of {revision}; "
+            "choose another run directory."
+        )
+    scores = content["scores"]
+    return TaskScores(**{**scores, "pairs": {key: Pairs(**pairs) for key, pairs in scores["pairs"].items()}})
+
+
+def _tried(
+    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, revision: str, batch_size: int
+) -> TaskScores | TaskFailure:
+    """Evaluate one task, so that its failure is no other task's; in smaller batches where a device is too small."""
+    try:
+        scores = _fitting(encoder, source, folder, batch_size)
+    except UserError as error:
+        return TaskFailure(source.name, str(error))
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
+            raise
+        first_line = str(error).strip().partition("\n")[0]
+        reason = f"{type(error).__name__}: {first_line}".rstrip(": .")
+        return TaskFailure(
+            source.name,
+            f"{source.name} cannot be evaluated on {encoder.mteb_model_meta.name} ({reason}); leave out the task, "
+            "or mend the cause and repeat the command.",
+        )
+    write_json(folder / f"{source.file}.json", {"revision": revision, "scores": asdict(scores)})
+    return scores
+
+
+def _fitting(
+    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int
+) -> TaskScores:
+    """Halve the batch until it fits into the memory of the device."""
+    while batch_size > 1:
+        try:
+            return _evaluated(encoder, source, folder, batch_size)
+        except torch.OutOfMemoryError:
+            batch_size //= 2
+    return _evaluated(encoder, source, folder, batch_size)
+
+
+def _evaluated(
+    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int
+) -> TaskScores:
+    task = source.make()
+    part = f"-{file_name(source.part)}" if source.part else ""  # mteb's files are named by its task alone
+    predictions = folder / f"predictions{part}"
+    recording = RecordingEncoder(encoder)
+    for each in single_tasks(task):
+        (predictions / each.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's
+    with _without_noise():
+        for each in single_tasks(task):
+            load(each)  # by us, so that mteb leaves the data and we can read the gold labels
+        result = mteb.evaluate(
+            cast(MTEBModels, recording),
+            task,
+            cache=mteb.ResultCache(folder / f"mteb{part}"),
+            overwrite_strategy="always",
+            co2_tracker=False,
+            prediction_folder=predictions,
+            encode_kwargs={"batch_size": batch_size, "show_progress_bar": False},
+            show_progress_bar=False,
+        ).task_results[0]
+    unscored = f"{source.name} has no score for {encoder.mteb_model_meta.name}"
+    try:
+        _save_embeddings(task, recording, source.name, folder)
+    except UserError as error:
+        raise UserError(f"{unscored}: {error}") from error
+    score = float(result.get_score())
+    if not math.isfinite(score):
+        raise UserError(
+            f"{unscored}: {task.metadata.main_score} is {score}, as when a model gives every text the same embedding; "
+            "leave out the task or the model."
+        )
+    path = predictions / task.prediction_file_name
+    predicted = (
+        read_json(path) if path.exists() else {}
+    )  # an aggregate has none of its own, some types have none at all
+    return TaskScores(
+        task=source.name,
+        type=task.metadata.type,
+        metric=task.metadata.main_score,
+        score=score,
+        seconds=result.evaluation_time or 0.0,
+        units=items.units(task, predicted),
+        pairs=items.pairs(task, predicted),
+        ndcg_at_10=items.ndcg_at_10(task, predicted),
+        others={name: result.get_score(getter=itemgetter(name)) for name in getattr(task, "also_reported", ())},
+    )
+
+
+def _save_embeddings(task: AbsTask, recording: RecordingEncoder, name: str, folder: Path) -> None:
+    """Save what was encoded; queries and grades too, where one whole corpus is searched, as an index can repeat it."""
+    if not isinstance(task, AbsTaskRetrieval) or (data := _searched(task)) is None:
+        save_texts(embeddings_file(folder, name), recording.texts())
+        return
+    recording.retrieval(task.ignore_identical_ids).save(embeddings_file(folder, name))
+    grades = {q: {d: int(grade) for d, grade in docs.items()} for q, docs in data["relevant_docs"].items()}
+    write_json(qrels_file(folder, name), grades)
+
+
+def _searched(task: AbsTaskRetrieval) -> Any:
+    """The data of a task that searches one whole corpus; None where an index could not do what the task does.
+
+    That is where it has several corpora, ranks a few given documents, or has ids that repeat.
+    """
+    parts = [task.dataset[subset][split] for subset in task.hf_subsets for split in task.eval_splits]
+    if len(parts) > 1 or parts[0]["top_ranked"] is not None or task.skip_first_result or len(parts[0]["corpus"]) < 2:
+        return None
+    unique = all(len(set(parts[0][name]["id"])) == len(parts[0][name]) for name in ("queries", "corpus"))
+    return parts[0] if unique else None
+
+
+@contextmanager
+def _without_noise() -> Iterator[None]:
+    """Silence progress of data sets, a guess at model size, and warnings that say nothing about the result."""
+    with errors_only("mteb.models.model_meta"), no_dataset_bars(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The `get_sentence_embedding_dimension` method", FutureWarning)
+        warnings.filterwarnings("ignore", "The task .* is superseded")  # once per model and task
+        warnings.simplefilter("ignore", ConvergenceWarning)  # mteb fixes 100 iterations
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # of a class that is never predicted, in every fit
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%", UserWarning)
+        yield

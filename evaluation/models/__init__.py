@@ -1,0 +1,1 @@
+"""Start models, and the embeddings that they encode."""

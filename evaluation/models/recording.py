@@ -1,0 +1,123 @@
+"""An encoder that remembers what mteb had encoded, so that other measurements see the very same embeddings."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from mteb.abstasks.task_metadata import TaskMetadata
+from mteb.models import ModelMeta
+from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
+from mteb.types import Array, BatchedInput, PromptType
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from torch.utils.data import DataLoader
+
+from evaluation.models.embeddings import RetrievalEmbeddings
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One call of `encode`: what was encoded, and as what."""
+
+    prompt_type: PromptType | None
+    columns: dict[str, list[str]]
+    rows: NDArray[np.float32]
+
+
+class RecordingEncoder:
+    """Passes everything on to an encoder and keeps the embeddings: prompts and routes are those that mteb asked for.
+
+    Used for one evaluation of one task.
+
+    Args:
+        encoder: The encoder that does the work.
+    """
+
+    def __init__(self, encoder: SentenceTransformerEncoderWrapper) -> None:
+        self._encoder = encoder
+        self._calls: list[_Call] = []
+
+    @property
+    def model(self) -> SentenceTransformer:
+        """The model that encodes."""
+        return cast(SentenceTransformer, self._encoder.model)
+
+    @property
+    def mteb_model_meta(self) -> ModelMeta:
+        """Name and revision under which mteb files the results."""
+        return self._encoder.mteb_model_meta
+
+    def similarity(self, embeddings1: Array, embeddings2: Array) -> Array:
+        """Compute the encoder's similarity of all pairs."""
+        return self._encoder.similarity(embeddings1, embeddings2)
+
+    def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
+        """Compute the model's similarity of corresponding rows; mteb's own knows neither euclidean nor manhattan."""
+        return self.model.similarity_pairwise(cast(Any, embeddings1), cast(Any, embeddings2))
+
+    def encode(
+        self,
+        inputs: DataLoader[BatchedInput],
+        *,
+        task_metadata: TaskMetadata,
+        hf_split: str,
+        hf_subset: str,
+        prompt_type: PromptType | None = None,
+        **kwargs: Any,
+    ) -> Array:
+        """Encode texts and keep the result, with their ids where they have some."""
+        embeddings = self._encoder.encode(
+            inputs,
+            task_metadata=task_metadata,
+            hf_split=hf_split,
+            hf_subset=hf_subset,
+            prompt_type=prompt_type,
+            **kwargs,
+        )
+        dataset = cast(Any, inputs.dataset)
+        columns = {name: list(dataset[name]) for name in ("id", "text") if name in dataset.column_names}
+        rows = np.asarray(embeddings, dtype=np.float32)
+        self._calls.append(_Call(prompt_type, columns, rows))
+        return embeddings
+
+    def encode_plain(self, texts: list[str], batch_size: int) -> NDArray[np.float32]:
+        """Encode texts without prompt or truncation, as a head sees them, and keep the result: rows `(n, d)`."""
+        rows = encode_plain(self.model, texts, batch_size)
+        self._calls.append(_Call(None, {"text": texts}, rows))
+        return rows
+
+    def texts(self) -> NDArray[np.float32]:
+        """The embeddings of the distinct texts that are no queries, shape `(n, d)`, in the order first encoded."""
+        seen: dict[str, NDArray[np.float32]] = {}
+        for call in self._calls:
+            if call.prompt_type != PromptType.query:
+                for text, row in zip(call.columns["text"], call.rows, strict=True):
+                    seen.setdefault(text, row)
+        return np.array(list(seen.values()))
+
+    def retrieval(self, skips_own_id: bool) -> RetrievalEmbeddings:
+        """Queries and documents of a retrieval task with one subset and one split.
+
+        Args:
+            skips_own_id: Whether the task does not count the document of a query's own id as found.
+
+        Raises:
+            UserError: An embedding is not finite, ids repeat, or there are fewer than 2 documents.
+        """
+        query_ids, queries = _joined(call for call in self._calls if call.prompt_type == PromptType.query)
+        corpus_ids, corpus = _joined(call for call in self._calls if call.prompt_type == PromptType.document)
+        return RetrievalEmbeddings(queries, corpus, query_ids, corpus_ids, skips_own_id)
+
+
+def encode_plain(model: SentenceTransformer, texts: list[str], batch_size: int) -> NDArray[np.float32]:
+    """Encode texts without prompt or truncation."""
+    with model.truncate_embeddings(None):
+        rows = model.encode(texts, prompt="", batch_size=batch_size, show_progress_bar=False)
+    return np.asarray(rows, dtype=np.float32)
+
+
+def _joined(calls: Iterable[_Call]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """Ids and rows of all chunks."""
+    chunks = list(calls)
+    return tuple(id_ for call in chunks for id_ in call.columns["id"]), np.concatenate([call.rows for call in chunks])

@@ -1,0 +1,115 @@
+"""A summary as `report.md`."""
+
+import re
+from collections.abc import Iterable
+
+from evaluation.report.across_runs import RunComparison
+from evaluation.report.compared_pairs import compared_pairs
+from evaluation.report.headline import GROUP_TITLES, answer
+from evaluation.report.summary import Section, Summary
+from evaluation.report.tables import (
+    MARKS_READING,
+    READING,
+    TRANSFER_READING,
+    Table,
+    difference_table,
+    index_table,
+    is_small,
+    measure_table,
+    tasks_of,
+    transfer_table,
+    tuning_table,
+    verdict_table,
+)
+
+COMPARISON_READING = (
+    "Brackets are 95 % intervals, all for the same estimand in a line. Intervals that lie apart are a strong sign that "
+    "two runs differ; intervals that overlap are no sign that they do not."
+)
+
+
+def markdown_report(summary: Summary) -> str:
+    """Write everything that a summary holds as Markdown: answer, verdicts, tables, choices, notes and cost."""
+    lines = [f"# {_text(summary.title)}", "", *[f"- {_text(line)}" for line in answer(summary)], ""]
+    if summary.missing:
+        lines += ["**Missing:**", "", *[f"- {_text(each)}" for each in summary.missing], ""]
+    for section in summary.sections:
+        lines += _section(section, titled=len(summary.sections) > 1)
+    lines += [*[f"{_text(note)}\n" for note in notes(summary)], cost(summary), ""]
+    return "\n".join(lines)
+
+
+def markdown_comparison(comparison: RunComparison) -> str:
+    """Write runs side by side as Markdown."""
+    lines = [f"# {_text(' and '.join(comparison.runs))}", "", _text(comparison.answer), ""]
+    lines += markdown_table(comparison.table()) if comparison.shared else []
+    return "\n".join([*lines, *[f"{_text(line)}\n" for line in comparison.alone], COMPARISON_READING, ""])
+
+
+def notes(summary: Summary) -> list[str]:
+    """How to read the tables, and what the run has to say beside them."""
+    compared = any(compared_pairs(section) for section in summary.sections)
+    return [*([READING] if compared else []), *summary.notes]
+
+
+def cost(summary: Summary) -> str:
+    """Time and memory in a sentence."""
+    minutes, seconds = divmod(round(summary.timing["seconds"]), 60)
+    return f"Took {minutes} min {seconds:02d} s; peak memory {summary.timing['peak_memory_gib']:.2f} GiB."
+
+
+def verdict_lines(section: Section) -> list[str]:
+    """Every verdict of a section as a sentence."""
+    findings = section.findings()
+    several = len({finding.pair for finding in findings}) > 1
+    return [f"{f'{f.pair}, ' if several else ''}{GROUP_TITLES[f.group]}: {f.sentence}" for f in findings]
+
+
+def markdown_table(table: Table) -> list[str]:
+    """A table as lines of Markdown."""
+    columns = range(len(table.headers))
+    lines = [_line(table.headers), "|" + "".join("---|" if column in table.words else "---:|" for column in columns)]
+    for title, rows in table.groups.items():
+        if title:
+            lines.append(f"| **{title}** |" + " |" * (len(table.headers) - 1))
+        lines += [_line(cells) for cells in rows]
+    return [*lines, ""]
+
+
+def _section(section: Section, titled: bool) -> list[str]:
+    lines = [f"## {_text(section.title)}", ""] if titled else []
+    several = len(compared_pairs(section)) > 1
+    if several:
+        lines += [*markdown_table(verdict_table(section)), MARKS_READING, ""]
+    if not is_small(section):
+        lines += ["### Every measure", ""]
+    lines += markdown_table(measure_table(section))
+    if several or not is_small(section):
+        lines += ["### Every difference", "", *markdown_table(difference_table(section))]
+    verdicts = verdict_lines(section)
+    if verdicts:
+        lines += ["### Verdicts", "", *[f"- {_text(line)}" for line in verdicts], ""]
+    if section.transfer:
+        lines += [
+            "### Do scores rise with isotropy?",
+            "",
+            *markdown_table(transfer_table(section)),
+            TRANSFER_READING,
+            "",
+        ]
+        lines += [f"- {_text(f'{t.variant} by {t.measure}: {t.sentence}')}" for t in section.transfer]
+        lines.append("")
+    if section.tuning:
+        lines += ["### Tuning on the validation tasks", "", *markdown_table(tuning_table(section))]
+    for task in tasks_of(section.indexes):
+        lines += [f"### Indexes on {_text(task)}", "", *markdown_table(index_table(section, task))]
+    return lines
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(_text(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _text(text: str) -> str:
+    """One line in which no name can start HTML; quotes and stars are harmless."""
+    return re.sub(r"\s+", " ", text).replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,236 @@
+"""A section as tables of text, the same for the terminal, `report.md` and `report.html`."""
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from evaluation.report.compared_pairs import common_old, compared_pairs
+from evaluation.report.headline import GROUP_TITLES, correlation
+from evaluation.report.measure_names import measure_name
+from evaluation.report.summary import GROUPS, Candidate, Row, Section
+from evaluation.report.wording import difference, estimated, number, significant
+from evaluation.statistics.intervals import NEW_RUNS, NEW_RUNS_AND_QUERIES, NEW_RUNS_AND_TEXTS, Comparison
+
+OVER_RUNS = "95 %: new training runs"
+OVER_ITEMS = "95 %: new queries, texts or tasks"
+OVER_BOTH = "95 %: new runs and queries or texts"
+READING = (
+    "Intervals: “new training runs” is Student's t over paired seeds; “new queries, texts or tasks” holds these runs "
+    "fixed: Student's t over them, a bootstrap over sentence pairs. ↑ or ↓ is the direction of improvement, "
+    "for isotropy towards the isotropic cloud."
+)
+MARKS = {
+    "better": "▲",
+    "yes": "▲",
+    "worse": "▼",
+    "the opposite": "▼",
+    "no difference found": "○",
+    "no evidence": "○",
+    "undecided": "?",
+}
+MARKS_READING = (
+    "▲ better, ▼ worse, ○ no difference found, ? undecided; brackets are 95 % intervals; after Holm's adjustment over "
+    "the verdicts of a group."
+)
+TRANSFER_READING = (
+    "Spearman's rank correlation of validation score and isotropy over the weights of one regularizer: ▲ scores rise "
+    "with isotropy, ▼ they fall, ○ no evidence, ? undecided; not adjusted for the number of curves."
+)
+FEW = 3  # variants that fit side by side with their differences
+
+INDEX_COLUMNS = {
+    "ndcg_at_10": ("nDCG@10", 100, 1),
+    "retention": ("retention %", 100, 1),
+    "recall_at_10": ("recall@10 %", 100, 1),
+    "recall_at_100": ("recall@100 %", 100, 1),
+    "distances_per_query": ("distances per query", 1, 0),
+    "bytes_per_vector": ("bytes per vector", 1, 0),
+    "hubness": ("hubness", 1, 2),
+    "list_imbalance": ("list imbalance", 1, 2),
+    "quantization_error": ("error ÷ variance", 1, 3),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text.
+
+    Attributes:
+        headers: One per column.
+        groups: Rows under a title each; a table without groups has one, titled "".
+        words: Columns that hold words; the others hold numbers.
+    """
+
+    headers: list[str]
+    groups: dict[str, list[list[str]]]
+    words: tuple[int, ...] = (0,)
+
+
+def is_small(section: Section) -> bool:
+    """Whether all variants fit side by side, with the differences of each compared pair."""
+    return len(section.variants) <= FEW
+
+
+def decimals(row: Row) -> int:
+    """Decimals for the values of a row: one for scores in points, about four digits for isotropy measures."""
+    if row.group != "isotropy":
+        return 1
+    largest = max(abs(value) for values in row.values.values() for value in values)
+    return 4 if largest <= 1 else 3 if largest < 10 else 1
+
+
+def measure_table(section: Section) -> Table:
+    """Every measure: its value for each variant and, where the variants are few, the differences beside them."""
+    isotropic = any(row.isotropic is not None for row in section.rows)
+    columns = _difference_columns(section) if is_small(section) else []
+    headers = ["measure", *["isotropic"] * isotropic, *section.variants, *[header for _, header in columns]]
+
+    def cells(row: Row) -> list[str]:
+        digits = decimals(row)
+        values = ["" if row.isotropic is None else number(row.isotropic, digits)] if isotropic else []
+        values += [number(row.mean(v), digits) if v in row.values else "" for v in section.variants]
+        digits += row.group != "isotropy"  # differences of points are small beside the points
+        return [_name(row), *values, *[_difference_cell(row, *column, digits) for column in columns]]
+
+    return Table(headers, {GROUP_TITLES[group]: [cells(row) for row in rows] for group, rows in _by_group(section)})
+
+
+def difference_table(section: Section) -> Table:
+    """Every difference of every compared pair, one a line, with all its intervals and p-values."""
+    headers = ["measure", "pair", "difference"]
+    for header in (OVER_RUNS, OVER_ITEMS, OVER_BOTH):
+        headers += [header, "p", "p by sign flips"]
+    groups = {
+        GROUP_TITLES[group]: [[_name(row), *_difference_cells(row, pair)] for row in rows for pair in row.comparisons]
+        for group, rows in _by_group(section)
+    }
+    lines = [cells for rows in groups.values() for cells in rows]
+    filled = [place for place in range(len(headers)) if any(cells[place] for cells in lines)]
+    kept = {title: [[cells[place] for place in filled] for cells in rows] for title, rows in groups.items() if rows}
+    return Table([headers[place] for place in filled], kept, words=(0, 1))
+
+
+def _difference_cells(row: Row, pair: str) -> list[str]:
+    comparisons = row.comparisons[pair]
+    cells = [pair, estimated(comparisons[0])]
+    for header in (OVER_RUNS, OVER_ITEMS, OVER_BOTH):
+        comparison = next((c for c in comparisons if _kind(c) == header and c.low is not None), None)
+        interval = "" if comparison is None else difference(comparison).partition(" [")[2].rstrip("]")
+        p_values = (None, None) if comparison is None else (comparison.p, comparison.sign_flip_p)
+        cells += [interval.replace(", ", " … "), *["" if p is None else significant(p, 2) for p in p_values]]
+    return cells
+
+
+def verdict_table(section: Section) -> Table:
+    """The verdicts: a line for each compared pair, a column for each deciding measure."""
+    findings = section.findings()
+    columns = list(dict.fromkeys((finding.group, finding.measure) for finding in findings))
+    columns.sort(key=lambda column: GROUPS.index(column[0]))
+    cells = {(f.pair, f.group, f.measure): f"{MARKS[f.outcome]} {difference(f.comparison)}" for f in findings}
+    old = common_old(section)
+    rows = [
+        [pair if old is None else new, *[cells.get((pair, *column), "") for column in columns]]
+        for pair, (new, _) in compared_pairs(section).items()
+    ]
+    first = "compared" if old is None else f"compared with {old}"
+    return Table([first, *[f"{GROUP_TITLES[group]}: {measure}" for group, measure in columns]], {"": rows})
+
+
+def transfer_table(section: Section) -> Table:
+    """Whether scores rise with isotropy: a line for each regularizer, a column for each isotropy measure."""
+    measures = list(dict.fromkeys(each.measure for each in section.transfer))
+    cells = {(t.variant, t.measure): f"{MARKS[t.answer]} {correlation(t.comparison)}" for t in section.transfer}
+    variants = list(dict.fromkeys(each.variant for each in section.transfer))
+    rows = [[variant, *[cells.get((variant, measure), "") for measure in measures]] for variant in variants]
+    return Table(["regularizer", *measures], {"": rows})
+
+
+def tuning_table(section: Section) -> Table:
+    """Every setting that was tried on the validation tasks, and which one the test tasks were run with."""
+    measures = list(dict.fromkeys(measure for candidate in section.tuning for measure in candidate.isotropy))
+
+    def cells(candidate: Candidate) -> list[str]:
+        spread = f"{number(min(candidate.scores), 2)} … {number(max(candidate.scores), 2)}"
+        isotropy = [
+            significant(fmean(candidate.isotropy[measure]), 4) if measure in candidate.isotropy else ""
+            for measure in measures
+        ]
+        chosen = "chosen" if candidate.chosen else ""
+        return [
+            candidate.variant,
+            weight_text(candidate.weight),
+            f"{candidate.learning_rate:g}",
+            number(fmean(candidate.scores), 2),
+            spread if len(candidate.scores) > 1 else "",
+            *isotropy,
+            chosen,
+        ]
+
+    headers = ["regularizer", "weight", "learning rate", "validation score", "over seeds"]
+    headers += [*map(measure_name, measures), "choice"]
+    return Table(headers, {"": [cells(candidate) for candidate in section.tuning]}, words=(0, len(headers) - 1))
+
+
+def index_table(section: Section, task: str) -> Table:
+    """What each index gives for each variant on one retrieval task."""
+    points = [(variant, point) for variant, tasks in section.indexes.items() for point in tasks.get(task, [])]
+    columns = {key: column for key, column in INDEX_COLUMNS.items() if any(point.get(key) for _, point in points)}
+    rows = [
+        [
+            point["name"],
+            variant,
+            *[
+                "" if point.get(key) is None else number(scale * point[key], digits)
+                for key, (_, scale, digits) in columns.items()
+            ],
+        ]
+        for variant, point in points
+    ]
+    return Table(["index", "variant", *[header for header, _, _ in columns.values()]], {"": rows}, words=(0, 1))
+
+
+def tasks_of(points: dict[str, dict[str, list[dict[str, object]]]]) -> list[str]:
+    """The retrieval tasks that curves or indexes were measured on."""
+    return list(dict.fromkeys(task for tasks in points.values() for task in tasks))
+
+
+def weight_text(weight: float | str) -> str:
+    """A weight as it is written in a study."""
+    return weight if isinstance(weight, str) else f"{weight:g}"
+
+
+def _by_group(section: Section) -> list[tuple[str, list[Row]]]:
+    grouped = [(group, [row for row in section.rows if row.group == group]) for group in GROUPS]
+    return [(group, rows) for group, rows in grouped if rows]
+
+
+def _difference_columns(section: Section) -> list[tuple[str, str]]:
+    """Pair and header of each column: a compared pair's estimate, then the kinds of interval that occur."""
+    columns = []
+    for pair in compared_pairs(section):
+        columns.append((pair, pair))
+        found = {_kind(c) for row in section.rows for c in row.comparisons.get(pair, []) if c.low is not None}
+        columns += [(pair, header) for header in (OVER_RUNS, OVER_ITEMS) if header in found]
+    return columns
+
+
+def _difference_cell(row: Row, pair: str, header: str, digits: int) -> str:
+    comparisons = row.comparisons.get(pair, [])
+    if header == pair:
+        return number(comparisons[0].estimate, digits, sign=True) if comparisons else ""
+    return next((_interval(c, digits) for c in comparisons if _kind(c) == header), "")
+
+
+def _kind(comparison: Comparison) -> str:
+    """The column in which an interval stands."""
+    kinds = {NEW_RUNS: OVER_RUNS, NEW_RUNS_AND_QUERIES: OVER_BOTH, NEW_RUNS_AND_TEXTS: OVER_BOTH}
+    return kinds.get(comparison.estimand, OVER_ITEMS)
+
+
+def _interval(comparison: Comparison, digits: int) -> str:
+    if comparison.low is None or comparison.high is None:
+        return ""
+    return f"{number(comparison.low, digits, sign=True)} … {number(comparison.high, digits, sign=True)}"
+
+
+def _name(row: Row) -> str:
+    return f"{row.name} {'↑' if row.greater_is_better else '↓'}"

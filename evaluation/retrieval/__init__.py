@@ -1,0 +1,1 @@
+"""FAISS indexes on saved embeddings."""

@@ -1,0 +1,1 @@
+"""Paired differences, intervals, tests and verdicts: numbers in, a `Comparison` out."""

@@ -1,0 +1,1 @@
+"""Start models × regimes × regularizers × seeds: from a TOML file to a report."""

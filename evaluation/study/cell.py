@@ -1,0 +1,266 @@
+"""One cell of a study, run in any process: train a model if it is a trained one, measure it, keep the numbers.
+
+A cell's folder is named by a hash of everything that determines it, so that a study can be changed or extended in the
+same run directory and no cell is ever taken for another.
+"""
+
+import copy
+import time
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, load_from_disk
+from sentence_transformers import SentenceTransformer
+
+from evaluation.errors import UserError
+from evaluation.files import delete_folder, file_name, read_json, write_json
+from evaluation.hashes import short_hash
+from evaluation.measure.measure import MEASURES, measure
+from evaluation.models.load import fingerprint, load_start_model
+from evaluation.noise import quiet
+from evaluation.tasks.mteb import identity
+from evaluation.tasks.resolve import TaskSource
+from evaluation.threads import one_thread
+from evaluation.timing import peak_memory
+from evaluation.train.pair_texts import texts_of
+from evaluation.train.posthoc_controls import POSTHOC
+from evaluation.train.training import Recipe, Term, train
+
+VALIDATION, TEST = "validation", "test"
+FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most; drawn from all columns
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What is measured of every model of a phase.
+
+    Attributes:
+        phase: "validation" or "test".
+        tasks: The tasks.
+        identities: What determines each task's data, by `evaluation.tasks.mteb.identity`.
+        isotropy_of: Name of the task whose texts the isotropy is measured on.
+        indexes: Indexes of the FAISS check.
+        index_seeds: Index seeds to average over.
+    """
+
+    phase: str
+    tasks: tuple[TaskSource, ...]
+    identities: tuple[str, ...]
+    isotropy_of: str
+    indexes: tuple[str, ...]
+    index_seeds: int
+
+    @property
+    def key(self) -> str:
+        """Hash of all of it."""
+        names = [task.name for task in self.tasks]
+        return short_hash([names, self.identities, self.isotropy_of, self.indexes, self.index_seeds, MEASURES])
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a trained model comes from, besides its start model.
+
+    Attributes:
+        pairs: Folder of the training pairs.
+        pairs_hash: Hash of their content.
+        recipe: How to train.
+        term: The regularizer; None for the objective alone.
+        seed: Seed of batch order and dropout.
+    """
+
+    pairs: Path = field(compare=False)
+    pairs_hash: str
+    recipe: Recipe
+    term: Term | None
+    seed: int
+
+    @property
+    def content(self) -> list[Any]:
+        """Everything that determines the trained model, besides its start model."""
+        return [self.pairs_hash, asdict(self.recipe), self.term and asdict(self.term), self.seed]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model and what is measured of it.
+
+    Attributes:
+        label: What a progress display and an error call it.
+        model: Name of the start model.
+        fingerprint: Hash of the start model.
+        training: How it is trained; None for the start model itself.
+        posthoc: Name of the transform that is appended; empty for none.
+        measuring: What is measured.
+        root: The run directory.
+    """
+
+    label: str = field(compare=False)
+    model: str
+    fingerprint: str
+    training: Training | None
+    posthoc: str
+    measuring: Measuring = field(compare=False)
+    root: Path = field(compare=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this model, with what was measured of it."""
+        fitted = [self.posthoc, repr(POSTHOC[self.posthoc]), FITTED_ON] if self.posthoc else ""
+        content = [self.fingerprint, self.training and self.training.content, fitted]
+        return self.root / "cells" / f"{file_name(self.label)}-{short_hash(content)}"
+
+    @property
+    def trained(self) -> Path:
+        """The folder of the trained model, which cells share that differ in a post-hoc transform."""
+        assert self.training is not None
+        return self.root / "models" / short_hash([self.fingerprint, self.training.content])
+
+    @property
+    def start_folder(self) -> Path:
+        """The folder of the start model's measurement, where the parameters of the indexes are kept."""
+        return start_cell(self.model, self.fingerprint, self.measuring, self.root).measured
+
+    @property
+    def measured(self) -> Path:
+        """The folder of scores and embeddings; other tasks or data of the same names have another one."""
+        return self.folder / f"{self.measuring.phase}-{self.measuring.key}"
+
+    @property
+    def path(self) -> Path:
+        """The file that is there when the cell is finished."""
+        return self.measured.with_name(f"{self.measured.name}.json")
+
+    def finished(self) -> bool:
+        """Whether everything was measured; a cell in which a task failed is tried again."""
+        if self.training is None and not self.measured.exists():  # other cells read the parameters of indexes there
+            return False
+        return self.path.exists() and not self.read()["failures"]
+
+    def read(self) -> dict[str, Any]:
+        """What was measured."""
+        return read_json(self.path)
+
+
+def start_cell(model: str, fingerprint: str, measuring: Measuring, root: Path) -> Cell:
+    """A start model itself; in the folder of its measurement the parameters of the indexes are kept for all others.
+
+    Args:
+        model: Its name.
+        fingerprint: Its hash.
+        measuring: What is measured.
+        root: The run directory.
+    """
+    return Cell("start", model, fingerprint, None, "", measuring, root)
+
+
+def run_cell(cell: Cell) -> float:
+    """Train and measure a cell on one thread, so that its numbers do not depend on how many run at once.
+
+    What was measured is in the cell's file. A training that fails is recorded there as the one failure.
+
+    Returns:
+        Peak memory of the process in GiB.
+    """
+    began = time.perf_counter()
+    with one_thread(), quiet():
+        try:
+            _check_data(cell.measuring)
+            model = _model(cell)
+            log = _training_log(cell)  # now: an equal training of another cell deletes the model when it is measured
+        except UserError as error:
+            write_json(cell.path, {"failures": [f"{cell.label}: {error}"], "training": {}})
+            return peak_memory()
+        measured = measure(
+            model,
+            cell.folder.name,
+            cell.measuring.tasks,
+            cell.measured,
+            isotropy_of=cell.measuring.isotropy_of,
+            indexes=cell.measuring.indexes,
+            start=cell.start_folder if cell.training or cell.posthoc else None,
+            index_seeds=range(cell.measuring.index_seeds),
+            show_progress=False,
+        )
+        named = cell.label if cell.training else f"{cell.label} ({cell.model})"
+        measured["failures"] = [f"{named}: {failure['reason']}" for failure in measured["failures"]]
+        seconds = time.perf_counter() - began
+        write_json(cell.path, {**measured, "training": log, "seconds": seconds})
+    if not measured["failures"]:  # else the next run goes on here
+        _discard(cell)
+    return peak_memory()
+
+
+def _check_data(measuring: Measuring) -> None:
+    """Refuse data other than those that name the cell; a worker may have others than the machine of the study."""
+    for task, expected in zip(measuring.tasks, measuring.identities, strict=True):
+        if (found := identity(task)) != expected:
+            raise UserError(
+                f"The data of {task.name} are {found} here and {expected} where the study was started: give every "
+                "machine the same, or start again in a new run directory."
+            )
+
+
+def _model(cell: Cell) -> SentenceTransformer:
+    start = _start_model(cell.model, cell.fingerprint)
+    if cell.training is None:
+        model = start
+    else:
+        training = cell.training
+        pairs = saved_pairs(training.pairs)
+        model = train(start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False)
+    if cell.posthoc:
+        model = copy.deepcopy(model)
+        assert cell.training is not None  # a study transforms trained models
+        try:
+            model.append(POSTHOC[cell.posthoc].fit(model, _some_texts(saved_pairs(cell.training.pairs))))
+        except ValueError as error:  # too few texts for so many dimensions
+            raise UserError(f"The transform {cell.posthoc} cannot be fitted on the training texts: {error}") from error
+    return model
+
+
+def _some_texts(pairs: Dataset) -> list[str]:
+    """The distinct texts of all columns, or a seeded draw of `FITTED_ON` of them."""
+    distinct = list(dict.fromkeys(texts_of(pairs)))
+    drawn = np.random.default_rng(0).permutation(len(distinct))[:FITTED_ON]
+    return [distinct[place] for place in sorted(drawn)]
+
+
+@lru_cache(maxsize=2)
+def _start_model(name: str, identity: str) -> SentenceTransformer:
+    """Load a start model; a worker may outlive a change of it, or have other files than the machine of the study."""
+    model = load_start_model(name)
+    found = fingerprint(model)
+    if found != identity:
+        raise UserError(f"The model {name} is {found} here and {identity} where the study was started.")
+    return model
+
+
+@lru_cache(maxsize=2)
+def saved_pairs(folder: Path) -> Dataset:
+    """The training pairs that a study saved."""
+    pairs = load_from_disk(str(folder), keep_in_memory=True)
+    assert isinstance(pairs, Dataset)  # written by us
+    return pairs
+
+
+def _training_log(cell: Cell) -> dict[str, list[list[float]]]:
+    """The logged terms of the loss over the steps."""
+    if cell.training is None:
+        return {}
+    steps = read_json(cell.trained / "log.json")["steps"]
+    names = [name for name in steps[0] if name == "loss" or name.endswith("_loss")]
+    return {name: [[entry["step"], entry[name]] for entry in steps if name in entry] for name in names}
+
+
+def _discard(cell: Cell) -> None:
+    """Delete what is large, can be made again and is not needed again: embeddings, and the models that were tried."""
+    if cell.training is None:
+        return
+    for file in (cell.measured / "embeddings").glob("*.npz"):
+        file.unlink()
+    if cell.measuring.phase == VALIDATION:
+        delete_folder(cell.trained)

@@ -1,0 +1,1 @@
+"""mteb tasks, from mteb itself or from the data on disk."""

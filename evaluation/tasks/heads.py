@@ -1,0 +1,135 @@
+"""Own data with labels as GLUE uses them: the classifier is the model's linear head, trained with the model."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import torch
+from datasets import Dataset, DatasetDict
+from mteb.abstasks import AbsTaskClassification
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from evaluation.data.folders import DataSet, read_tables, scored_splits
+from evaluation.data.rows import HIDDEN
+from evaluation.errors import UserError
+from evaluation.models.linear_head import head_of
+from evaluation.models.recording import RecordingEncoder, encode_plain
+from evaluation.tasks.own import TESTED, OwnData, OwnTask, as_dataset, numbered, own_metadata
+
+ENDING = "-head"
+_LABELLED = ("pairs with labels", "texts with labels")
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """A data set of one's own with labels and a train split.
+
+    Attributes:
+        data: The data set.
+    """
+
+    data: DataSet
+
+    @cached_property
+    def tested(self) -> tuple[str, ...]:
+        """The splits on which a head can be evaluated, the usual one first."""
+        known = scored_splits(self.data)
+        return tuple(split for split in TESTED if split in known)
+
+    def read(self) -> dict[str, dict[str, list[Any]]]:
+        """Each split as columns `text` and `label`: pairs joined by a line break, labels numbered in sorted order.
+
+        Raises:
+            UserError: All labels of the train split are alike or hidden, or another split has one that it lacks.
+        """
+        splits = read_tables(self.data)
+        if "train" not in splits:
+            raise UserError(f"{self.data.files['train']}: all labels are {HIDDEN}, so a head has nothing to learn.")
+        labels = sorted(set(splits["train"]["label"]))
+        if len(labels) < 2:
+            raise UserError(
+                f"{self.data.files['train']}: all labels are {labels[0]!r}; give at least two different ones."
+            )
+        for split, rows in splits.items():
+            if unknown := sorted(set(rows["label"]) - set(labels)):
+                raise UserError(
+                    f"{self.data.files[split]} has labels that train has not: {', '.join(map(str, unknown))}; a head "
+                    "cannot learn them, so leave their rows out or add some to train."
+                )
+        return {split: {"text": _texts(rows), "label": rows["label"]} for split, rows in numbered(splits).items()}
+
+    def task(self) -> OwnTask:
+        """The task for models with a linear head.
+
+        Raises:
+            UserError: There is a train split only.
+        """
+        if not self.tested:
+            raise UserError(f"{self.data.name} has a train split only, and a head is tested on another: add test.tsv.")
+        return OwnTask(f"{self.data.name}{ENDING}", HeadClassification, self.data, self.tested)
+
+
+def labelled_data(name: str, among: Iterable[DataSet]) -> LabelledData | None:
+    """Find the data set of a name; None if there is none with labels and a train split."""
+    for data in among:
+        if data.name == name and data.kind in _LABELLED and "train" in data.files:
+            return LabelledData(data)
+    return None
+
+
+class HeadClassification(OwnData, AbsTaskClassification):
+    """Accuracy, F1 and Matthews correlation of a model's linear head.
+
+    A model without a head, such as the start model, is scored by a logistic regression on its embeddings of the train
+    split. With two classes F1 is that of the second label in sorted order, which is 1 in GLUE; with more it is the mean
+    over the classes. Texts are encoded without a prompt, as a head is trained.
+    """
+
+    metadata = own_metadata("Classification", "accuracy", "t2c")
+    also_reported = ("f1", "mcc")
+
+    def read(self) -> DatasetDict:
+        """Texts with the numbers of their labels."""
+        return as_dataset(LabelledData(self.data).read())
+
+    def _evaluate_subset(
+        self, model: Any, data_split: Any, *, encode_kwargs: Any, hf_split: str, hf_subset: str, **kwargs: Any
+    ) -> Any:
+        encoder = cast(RecordingEncoder, model)
+        rows, train = data_split[hf_split], data_split["train"]
+        classes = max(train["label"]) + 1
+        embeddings = encoder.encode_plain(list(rows["text"]), encode_kwargs["batch_size"])
+        predicted = _classified(encoder.model, embeddings, train, classes, encode_kwargs["batch_size"])
+        if folder := kwargs.get("prediction_folder"):
+            self._save_task_predictions([predicted.tolist()], model, folder, hf_split=hf_split, hf_subset=hf_subset)
+        gold = np.array(rows["label"])
+        average = "binary" if classes == 2 else "macro"
+        return {
+            "accuracy": float(accuracy_score(gold, predicted)),
+            "f1": float(f1_score(gold, predicted, average=average)),
+            "mcc": float(matthews_corrcoef(gold, predicted)),
+        }
+
+
+def _classified(
+    model: SentenceTransformer, embeddings: NDArray[np.float32], train: Dataset, classes: int, batch_size: int
+) -> NDArray[np.int64]:
+    head = head_of(model)
+    if head is not None:
+        if head.out_features != classes:
+            raise UserError(f"The model's head has {head.out_features} classes and the data set {classes}.")
+        with torch.no_grad():
+            return head(torch.from_numpy(embeddings).to(head.weight)).argmax(dim=1).cpu().numpy()
+    known = encode_plain(model, list(train["text"]), batch_size)
+    return LogisticRegression(max_iter=1000).fit(known, train["label"]).predict(embeddings)
+
+
+def _texts(rows: dict[str, list[Any]]) -> list[str]:
+    if "text" in rows:
+        return rows["text"]
+    return [f"{first}\n{second}" for first, second in zip(rows["sentence1"], rows["sentence2"], strict=True)]

@@ -1,0 +1,45 @@
+"""A task's data, loaded and checked: data that cannot be had are one sentence, whatever library found out."""
+
+from typing import Any
+
+from mteb.abstasks import AbsTask
+
+from evaluation.errors import UserError
+from evaluation.files import NO_MORE_FILES
+from evaluation.tasks.split_rows import subsets
+
+
+def load(task: AbsTask) -> None:
+    """Load a task's data, in mteb's present layout.
+
+    Raises:
+        UserError: They cannot be loaded, or a split is missing.
+    """
+    try:
+        task.load_data()
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # of the hub, the files or the code of the task: the type says little
+        if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
+            raise
+        raise _no_data(task, str(error).partition("\n")[0].rstrip(".")) from error
+    loaded: dict[str, Any] = task.dataset or {}
+    lacking = [name for name in task.hf_subsets if name not in loaded]
+    if lacking and loaded.keys() <= set(task.metadata.hf_subsets):
+        cure = f"name those that are there, such as '{task.metadata.name}[{min(loaded)}]', or " if loaded else ""
+        raise _no_data(task, f"the subsets {', '.join(lacking)} are missing", cure)
+    for there in subsets(task):
+        missing = set(task.eval_splits) - set(there)
+        if missing:
+            raise UserError(
+                f"{task.metadata.name} ({task.metadata.dataset['path']}) has no split {', '.join(sorted(missing))} but "
+                f"{', '.join(there)}: name one of these, or give a whole local copy, laid out as on the hub, with "
+                "--mirror DIR."
+            )
+
+
+def _no_data(task: AbsTask, reason: str, cure: str = "") -> UserError:
+    return UserError(
+        f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
+        f"{cure}give a whole local copy, laid out as on the hub, with --mirror DIR."
+    )

@@ -1,0 +1,1 @@
+"""One training: objective, pairs, regularizer and schedule."""

@@ -1,0 +1,144 @@
+"""Training pairs by name: the docstrings, a split of a task or of labelled data, or a file."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from mteb.abstasks import AbsTaskSTS
+
+from evaluation.data.docstrings import docstring_corpus, positive_pairs
+from evaluation.data.folders import data_sets, tables_in
+from evaluation.data.places import Sources
+from evaluation.data.rows import numbered_cells
+from evaluation.errors import UserError
+from evaluation.files import cache_root
+from evaluation.tasks.heads import LabelledData, labelled_data
+from evaluation.tasks.loading import load
+from evaluation.tasks.resolve import DOCSTRINGS, resolve_tasks
+from evaluation.tasks.split_rows import evaluated
+
+_HEADERS = (("anchor", "positive"), ("sentence1", "sentence2", "score"))
+
+
+def load_pairs(name: str, sources: Sources) -> Dataset:
+    """Load training pairs.
+
+    Args:
+        name: "docstrings"; `TASK:SPLIT`, a split of an STS task or of a data set with labels in one of
+            `sources.folders`; or the name of a tab-separated file in one of `sources.pairs`, without its ending. Files
+            have a header with `anchor` and `positive` or `sentence1`, `sentence2` and `score`, and may be gzipped;
+            other columns are not read.
+        sources: Where to look.
+
+    Returns:
+        Columns `anchor` and `positive`; `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1]; or `text`
+        and `label`, see `evaluation.tasks.heads.LabelledData`.
+
+    Raises:
+        UserError: There are no such pairs, or they cannot be read; the text names file and line.
+    """
+    if name == DOCSTRINGS:
+        return positive_pairs(docstring_corpus(cache_root()))
+    base, _, split = name.partition(":")
+    own = (data for folder in sources.folders for data in data_sets(folder))
+    if split and (labelled := labelled_data(base, own)):
+        return _labelled(labelled, split)
+    if split:
+        return _of_task(name, sources)
+    for folder in sources.pairs:
+        if path := tables_in(folder).get(name):
+            return _read(path)
+    searched = ", ".join(map(str, sources.pairs)) or "no folder: name one with --pairs DIR"
+    raise UserError(
+        f"There are no training pairs {name!r}; a tab-separated file {name}.tsv was looked for in {searched}."
+    )
+
+
+def _labelled(labelled: LabelledData, split: str) -> Dataset:
+    splits = labelled.read()
+    if split not in splits:
+        raise UserError(f"{labelled.data.name} in {labelled.data.folder} has no split {split}: {', '.join(splits)}.")
+    return Dataset.from_dict(splits[split])
+
+
+def _of_task(name: str, sources: Sources) -> Dataset:
+    source, *others = resolve_tasks([name], sources.mirror, sources.folders)
+    if others:
+        raise UserError(f"Training pairs are taken from one STS task, and {name} stands for {len(others) + 1} tasks.")
+    task = source.make()
+    if not isinstance(task, AbsTaskSTS):
+        raise UserError(f"Training pairs are taken from STS tasks, and {name} is of the type {source.type}.")
+    load(task)
+    rows = [row for data in evaluated(task) for row in data]
+    scores = np.array([row["score"] for row in rows], dtype=float)
+    if unknown := np.flatnonzero(~np.isfinite(scores)).tolist():
+        raise UserError(
+            f"{name}: {len(unknown)} of {len(rows)} scores are missing, that of row {unknown[0] + 1} the first; train "
+            "on a split whose scores are known."
+        )
+    low, high = float(task.min_score), float(task.max_score)
+    if scores.min() < low or scores.max() > high:
+        raise UserError(
+            f"{name}: the scores lie between {scores.min():g} and {scores.max():g}, and mteb says between {low:g} and "
+            f"{high:g}; write the pairs to a file for --pairs, whose scores are scaled by their own range."
+        )
+    first, second = (str(column) for column in task.column_names[:2])
+    return Dataset.from_dict(
+        {
+            "sentence1": [row[first] for row in rows],
+            "sentence2": [row[second] for row in rows],
+            "score": ((scores - low) / (high - low)).tolist(),
+        }
+    )
+
+
+def _read(path: Path) -> Dataset:
+    lines, columns = _columns(path)
+    if len(lines) < 2:
+        raise UserError(f"{path} holds {len(lines)} pairs, and training needs at least 2.")
+    if "score" in columns:
+        columns["score"] = _scaled(path, lines, columns["score"])
+    return Dataset.from_dict(columns)
+
+
+def _columns(path: Path) -> tuple[list[int], dict[str, list[Any]]]:
+    """The line number of every row, and the columns of pairs; what a file holds beside them is not read."""
+    rows = numbered_cells(path)
+    header = [name.strip() for name in next(rows, (1, []))[1]]
+    names = next((each for each in _HEADERS if all(header.count(name) == 1 for name in each)), None)
+    if names is None:
+        wanted = " or ".join(", ".join(each) for each in _HEADERS)
+        raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
+    lines: list[int] = []
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for line, row in rows:
+        if len(row) != len(header):
+            raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
+        for name, column in columns.items():
+            cell = row[header.index(name)]
+            if not cell.strip():
+                raise UserError(f"{path}, line {line}: the {name} is empty; give it, or take the line out.")
+            column.append(cell)
+        lines.append(line)
+    return lines, columns
+
+
+def _scaled(path: Path, lines: Sequence[int], cells: Sequence[str]) -> list[float]:
+    """Scores as numbers in [0, 1]: as they are if they lie there, else by their range."""
+    scores = []
+    for line, cell in zip(lines, cells, strict=True):
+        try:
+            scores.append(float(cell))
+        except ValueError:
+            scores.append(math.nan)
+        if not math.isfinite(scores[-1]):
+            raise UserError(f"{path}, line {line}: the score {cell!r} is no number.")
+    low, high = min(scores), max(scores)
+    if low >= 0 and high <= 1:
+        return scores
+    if low == high:
+        raise UserError(f"{path}: all {len(scores)} scores are {low:g}, so there is nothing to learn from them.")
+    return [(score - low) / (high - low) for score in scores]

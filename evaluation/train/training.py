@@ -1,0 +1,221 @@
+"""One cell of a study: a start model, a recipe, a term and a seed, to a trained model on disk."""
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from datasets import Dataset
+from rich.progress import Progress
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from torch import nn
+from transformers import PrinterCallback, ProgressCallback
+
+from evaluation.errors import UserError
+from evaluation.files import new_folder, write_json
+from evaluation.models.load import save_model
+from evaluation.names import check_name
+from evaluation.train.objectives import OBJECTIVES
+from evaluation.train.occurring_rows import occurring_rows
+from evaluation.train.pair_texts import texts_of
+from evaluation.train.progress import TrainingBar
+from evaluation.train.regularizers import REGULARIZERS
+from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
+
+Weight = float | str
+TRANSFORMER_LEARNING_RATE = 2e-5
+DECAY = 0.999  # share of the steps; 1 would count as one step
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained, regularizer and seed aside.
+
+    Attributes:
+        objective: One of `evaluation.train.objectives.OBJECTIVES`.
+        steps: Optimizer steps.
+        batch_size: Rows per step.
+        learning_rate: Peak learning rate of AdamW; it falls linearly to 0. The default is for static embeddings.
+        warmup: Share of the steps, below 1, over which it first rises linearly from 0.
+    """
+
+    objective: str = "cosine"
+    steps: int = 150
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_name("objective", self.objective, OBJECTIVES)
+        for name in ("steps", "batch_size", "learning_rate"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise UserError(f"The recipe's {name} is {value} and must be a positive number.")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A regularizer with its weight, added to the objective.
+
+    Attributes:
+        regularizer: One of `evaluation.train.regularizers.REGULARIZERS`.
+        weight: A number, where a negative one maximizes the penalty, as a control; `"auto"` or `"auto:FRACTION"`, which
+            balances gradients; or `"decay:NUMBER"`, which falls linearly to 0 over the training.
+    """
+
+    regularizer: str
+    weight: Weight
+
+    def __post_init__(self) -> None:
+        check_name("regularizer", self.regularizer, REGULARIZERS)
+        check_weight(self.regularizer, self.weight)
+
+    def around(self, model: SentenceTransformer, loss: nn.Module) -> RegularizedLoss:
+        """Add the regularizer to a loss.
+
+        Raises:
+            UserError: The regularizer does not go with the model or the loss, or a package it needs is missing.
+        """
+        try:
+            kind = REGULARIZERS[self.regularizer]()
+            weighted = [(penalty, _scaled(self.weight, share)) for penalty, share in kind.terms]
+            return RegularizedLoss(model, loss, weighted, **kind.options)
+        except (ValueError, ImportError) as error:
+            raise UserError(f"The regularizer {self.regularizer} cannot be added: {error}") from error
+
+
+def check_weight(name: str, weight: Weight) -> None:
+    """Refuse a weight that is neither a finite number nor one of the named kinds.
+
+    Raises:
+        UserError: The weight is something else.
+    """
+    try:
+        _scaled(weight, 1.0)
+    except ValueError:
+        raise UserError(
+            f"The weight of {name} is {weight!r} and must be a finite number, "
+            '"auto", "auto:FRACTION" or "decay:NUMBER".'
+        ) from None
+
+
+def _scaled(weight: Weight, share: float) -> float | BalancedWeight | WeightSchedule:
+    """The weight of one of several terms; a balanced weight needs no scale."""
+    if isinstance(weight, str):
+        kind, _, number = weight.partition(":")
+        if kind == "auto":
+            return BalancedWeight(float(number)) if number else BalancedWeight()
+        if kind != "decay":
+            raise ValueError
+        return WeightSchedule(float(number) * share, decay=DECAY)
+    if not math.isfinite(weight):
+        raise ValueError
+    return weight * share
+
+
+def usual_learning_rate(start: SentenceTransformer) -> float:
+    """The peak learning rate for a kind of model: what moves a table of vectors makes a transformer collapse."""
+    return Recipe.learning_rate if isinstance(start[0], StaticEmbedding) else TRANSFORMER_LEARNING_RATE
+
+
+def train(
+    start: SentenceTransformer,
+    pairs: Dataset,
+    recipe: Recipe,
+    term: Term | None,
+    seed: int,
+    folder: Path,
+    show_progress: bool = True,
+) -> SentenceTransformer:
+    """Train a copy of `start` and save it in `folder`, or load it from there when it was trained before.
+
+    Runs that differ in nothing but the term see the same batches in the same order.
+
+    Args:
+        start: The start model; left as it is.
+        pairs: Columns that fit the objective.
+        recipe: How to train.
+        term: The regularizer, or None for the objective alone.
+        seed: Seed of batch order and dropout.
+        folder: Where the model belongs, and no other: what determines it is in the folder's name. It appears whole,
+            with `model/` and `log.json` (loss and its terms over the steps, seconds), or not at all.
+        show_progress: Whether to show a progress bar.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        UserError: The model, loss and data do not go together, or training gave no finite weights.
+    """
+    if folder.exists():
+        return SentenceTransformer(str(folder / "model"), device=str(start.device))
+    with new_folder(folder) as temporary:
+        began = time.perf_counter()
+        model, log = _fit(copy.deepcopy(start), pairs, recipe, term, seed, show_progress)
+        seconds = time.perf_counter() - began
+        save_model(model, temporary / "model")
+        write_json(temporary / "log.json", {"seconds": seconds, "steps": log})
+    return model
+
+
+def _fit(
+    model: SentenceTransformer, pairs: Dataset, recipe: Recipe, term: Term | None, seed: int, show_progress: bool
+) -> tuple[SentenceTransformer, list[dict[str, float]]]:
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise UserError("The model has no parameter that can be trained; take one whose weights are not frozen.")
+    model.model_card_data.widget = [{"text": "No card is written."}]  # else the trainer looks for some
+    loss = OBJECTIVES[recipe.objective].loss(model, pairs)
+    if term is not None:
+        loss = term.around(model, loss)
+    with (
+        TemporaryDirectory() as scratch,
+        Progress(transient=True, disable=not show_progress) as progress,
+        occurring_rows(model, texts_of(pairs)),
+    ):
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=scratch,
+            max_steps=recipe.steps,
+            per_device_train_batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
+            warmup_steps=round(recipe.warmup * recipe.steps),
+            seed=seed,
+            data_seed=seed,
+            full_determinism=False,
+            dataloader_drop_last=True,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            logging_steps=max(1, recipe.steps // 30),
+            use_cpu=model.device.type == "cpu",
+        )
+        # The trainer would split over all GPUs, and multiply the batch by their number.
+        arguments._n_gpu = min(1, arguments.n_gpu)
+        bar = TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
+        # It passes on the step, for weights that change with it, and logs the weights in force.
+        geometry = [GeometryCallback(loss)] if isinstance(loss, RegularizedLoss) else []
+        try:
+            trainer = SentenceTransformerTrainer(
+                model=model, args=arguments, train_dataset=pairs, loss=loss, callbacks=[bar, *geometry]
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.remove_callback(ProgressCallback)
+            trainer.train()
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"Batches of {recipe.batch_size} do not fit into the memory of {model.device}: give the regime a "
+                "smaller batch_size."
+            ) from error
+        except (ValueError, RuntimeError) as error:  # a ValueError of the loss names the column, and often the step
+            raise UserError(f"Training stopped: {error}") from error
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise UserError(f"Training gave NaN or infinite weights at learning rate {recipe.learning_rate}; lower it.")
+    return model, [_of_interest(entry) for entry in trainer.state.log_history if "loss" in entry]
+
+
+def _of_interest(entry: dict[str, float]) -> dict[str, float]:
+    """The loss, its terms and their weights at a step."""
+    return {key: value for key, value in entry.items() if key == "step" or key.endswith(("loss", "_weight"))}

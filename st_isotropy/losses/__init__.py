@@ -1,0 +1,5 @@
+"""Losses for sentence-transformers: any training objective plus weighted regularizers, in one forward pass."""
+
+from st_isotropy.losses.regularized import DEFAULT_WEIGHT, PersistentEntropyLoss, RegularizedLoss
+
+__all__ = ["DEFAULT_WEIGHT", "PersistentEntropyLoss", "RegularizedLoss"]

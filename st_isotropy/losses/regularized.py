@@ -1,0 +1,376 @@
+"""The sentence-transformers face: any training objective plus weighted regularizers, in one forward pass."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.losses import uses_gradient_cache
+from sentence_transformers.sentence_transformer.losses import AdaptiveLayerLoss
+from torch import Tensor, nn
+
+from st_isotropy.barcodes.rips import Engine
+from st_isotropy.barcodes.selection import Selection
+from st_isotropy.losses.capture import (
+    EncoderPlace,
+    batch_passes,
+    count_rows,
+    intercepted_gradient_cache,
+    nested_losses,
+    recorded_forward,
+    without_guidance,
+)
+from st_isotropy.losses.clouds import CloudKind, Column
+from st_isotropy.losses.penalties import Penalties, gradients
+from st_isotropy.losses.terms import LossTerms
+from st_isotropy.losses.text_keys import text_keys
+from st_isotropy.losses.tokens import TokenLayers
+from st_isotropy.regularizers import MSTLength, PersistentEntropy, Regularizer
+from st_isotropy.weights import Weight, parse_weight
+
+# The normalized deficit is small near saturation. Of the weights that were tried, this one cost little where the term
+# does not help: docs/choosing-settings.md.
+DEFAULT_WEIGHT = 3.0
+
+WeightArgument = Weight | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class _CachedBatch:
+    """What `calculate_loss` needs to know about the batch besides the embeddings."""
+
+    calculate_loss: Callable[..., Any]
+    keys: list[Tensor | None]
+    labels: Tensor | None
+
+
+class RegularizedLoss(nn.Module):
+    """Any sentence-transformers loss plus weighted regularizers on the embeddings it computes anyway.
+
+    The base loss runs unchanged and its encoder is observed, so the encoder runs no more often than without the
+    regularizers. Gradient-cached losses pass the whole logical batch through their own cache. Modifiers nest both
+    ways: around `MatryoshkaLoss` the term acts on the output before truncation, inside it at every dimension.
+
+    Args:
+        model: The model being trained; the one the base loss was built with.
+        loss: The base loss.
+        regularizer: A regularizer, or a list of `(regularizer, weight)` pairs.
+        weight: Weight of a single regularizer (1.0 if not given): a number, a `WeightSchedule`, or `"auto"` for a
+            `BalancedWeight`. A negative number is a control that maximizes the penalty. In evaluation, where there
+            are no gradients to balance, `"auto"` reports the penalty unweighted.
+        cloud: Which embeddings form a point cloud. `columns`: each input column its own. `anchors`: the first column
+            alone. `queries-documents`: the first column, and all others together. `joint`: all columns together, which
+            makes positive pairs the shortest bars. `labels`: each column split by integer labels. Identical texts
+            count once; clouds of fewer than three points are left out, and where none is left the penalty is 0.
+        level: `sentence` embeddings or contextual `token` embeddings.
+        layers: Hidden layers whose tokens are regularized; 0 is the embedding layer, -1 the last.
+        max_points: At most this many tokens form a cloud, drawn anew in each step that `GeometryCallback` passes on.
+        reduction: `mean` or `sum` of the penalties of all clouds.
+        gather_across_devices: Form the clouds from the batches of all processes.
+
+    Raises:
+        ValueError: For a weight or option that is not defined, or a base loss that cannot be wrapped; the text says
+            why.
+
+    Examples:
+        >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+        >>> loss = RegularizedLoss(model, CosineSimilarityLoss(model), PersistentEntropy(), weight=30.0)
+        >>> features = [model.preprocess(["a cat", "two dogs", "the sun"]), model.preprocess(["cats", "dogs", "moon"])]
+        >>> sorted(loss(features, torch.tensor([1.0, 0.5, 0.0])))
+        ['base_loss', 'persistent_entropy_loss']
+    """
+
+    penalties: Penalties
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        loss: nn.Module,
+        regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]],
+        weight: WeightArgument | None = None,
+        *,
+        cloud: CloudKind = "columns",
+        level: Literal["sentence", "token"] = "sentence",
+        layers: Sequence[int] = (-1,),
+        max_points: int = 512,
+        reduction: Literal["mean", "sum"] = "mean",
+        gather_across_devices: bool = False,
+    ) -> None:
+        super().__init__()
+        self._encoder_place = _check_base_loss(model, loss)
+        _check_choice("cloud", cloud, get_args(CloudKind))
+        _check_choice("level", level, ("sentence", "token"))
+        _check_choice("reduction", reduction, ("mean", "sum"))
+        self.model = model
+        self.loss = loss
+        self.uses_gradient_cache = uses_gradient_cache(loss)
+        tokens = None
+        if level == "token":
+            _check_token_level(loss, gather_across_devices)
+            tokens = TokenLayers.of(model, tuple(layers), max_points)
+        regularizers = _weighted(regularizer, weight)
+        _check_names(regularizers, loss)
+        self.penalties = Penalties(regularizers, cloud, tokens, reduction, gather_across_devices)
+        self._cached_batch: _CachedBatch | None = None
+
+    def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None = None) -> LossTerms:
+        """Compute the base loss and the weighted penalties of one batch.
+
+        Args:
+            sentence_features: One feature dict per input column, as the trainer's collator makes them.
+            labels: Labels of the base loss.
+
+        Returns:
+            The terms of the base loss (`base_loss`, or its own keys if it returns a dict) and one
+            `<regularizer name>_loss` per regularizer, already weighted, as 0-dim tensors.
+
+        Raises:
+            ValueError: If an embedding is NaN or infinite, naming the column and, where `GeometryCallback` passes it
+                on, the global step; or if a penalty is not a finite 0-dim tensor, naming the regularizer.
+        """
+        features = list(sentence_features)
+        if self.uses_gradient_cache:
+            return self._forward_cached(features, labels)
+        encoder = self._encoder_place.encoder(self.loss)
+        batch_size = count_rows(features[0])
+        tokens = self.penalties.tokens
+        with tokens.exposed(self.model) if tokens else nullcontext(), recorded_forward(encoder, tokens) as passes:
+            base = LossTerms.of(self.loss(features, labels))
+        if not passes:
+            raise ValueError(f"{type(self.loss).__name__} did not call its model, so there is nothing to regularize.")
+        sweep = [each.rows for each in batch_passes(without_guidance(passes), features)]
+        for each in sweep:
+            if len(each.embeddings) % batch_size:
+                raise ValueError(
+                    f"{type(self.loss).__name__} called its model on {len(each.embeddings)} inputs, while the columns "
+                    f"of the batch have {batch_size}, so they cannot be told apart; let it call it on whole columns."
+                )
+        columns = [column for rows in sweep for column in rows.split(batch_size)]
+        sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
+        return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
+
+    def _forward_cached(self, features: list[dict[str, Tensor]], labels: Tensor | None) -> LossTerms:
+        computed: list[LossTerms] = []
+
+        def calculate_loss(*args: Any, **kwargs: Any) -> Tensor:
+            # Through the attribute, because MatryoshkaLoss around this loss decorates it.
+            computed.append(LossTerms.of(self.calculate_loss(*args, **kwargs)))
+            return computed[-1].total
+
+        keys = [text_keys(each) for each in features]
+        with intercepted_gradient_cache(self.loss, calculate_loss) as original:
+            self._cached_batch = _CachedBatch(original, keys, labels)
+            try:
+                total = LossTerms.of(self.loss(features, labels)).total
+            finally:
+                self._cached_batch = None
+        terms = computed[-1].detach()
+        # The gradient of all terms hangs on the cached loss's total alone; add it to one term as a zero.
+        first = next(iter(terms))
+        terms[first] = terms[first] + (total - total.detach())
+        return terms
+
+    def calculate_loss(
+        self, reps: list[list[Tensor]], *args: Any, with_backward: bool = False, **kwargs: Any
+    ) -> LossTerms:
+        """Add the penalties to the `calculate_loss` of a gradient-cached base loss; see `CachedLossMixin`."""
+        batch = self._cached_batch
+        assert batch is not None  # set by forward
+        base = LossTerms.of(batch.calculate_loss(reps, *args, with_backward=with_backward, **kwargs))
+        columns = [Column(torch.cat(parts), keys) for parts, keys in zip(reps, batch.keys, strict=True)]
+        sources = [part for parts in reps for part in parts]
+        if not with_backward:
+            return base + self.penalties.terms(columns, batch.labels, sources, lambda: gradients(base.total, sources))
+        # The base loss has back-propagated already; its gradient must be read before ours joins it.
+        terms = self.penalties.terms(columns, batch.labels, sources, lambda: [part.grad for part in sources])
+        terms.backward()
+        return base + terms.detach()
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Describe the loss for the model card."""
+        penalties, tokens = self.penalties, self.penalties.tokens
+        config = {
+            "loss": _described(self.loss),
+            "regularizers": [f"{weight!r} * {each!r}" for each, weight in penalties.regularizers],
+            "cloud": penalties.cloud,
+            "level": "token" if tokens else "sentence",
+            "reduction": penalties.reduction,
+            "gather_across_devices": penalties.gather_across_devices,
+        }
+        return config | ({"layers": tokens.layers, "max_points": tokens.max_points} if tokens else {})
+
+    @property
+    def citation(self) -> str:
+        """BibTeX of every regularizer, those of regularized losses inside it too."""
+        nested = _regularized_in(self)
+        cited = [one.citation.strip() for each in nested for one, _ in each.penalties.regularizers if one.citation]
+        return "\n".join(dict.fromkeys(cited))
+
+
+def _regularized_in(loss: nn.Module) -> list[RegularizedLoss]:
+    return [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
+
+
+def _described(module: nn.Module) -> str:
+    """A loss and its options; sentence-transformers would write out every layer of a guide among them."""
+    options = cast(Any, module).get_config_dict() if hasattr(module, "get_config_dict") else {}
+    named = [
+        f"{key}={_described(each) if isinstance(each, nn.Module) else repr(each)}" for key, each in options.items()
+    ]
+    return f"{type(module).__name__}({', '.join(named)})" if named else type(module).__name__
+
+
+class PersistentEntropyLoss(RegularizedLoss):
+    r"""Any sentence-transformers loss plus the persistent-entropy deficit of its embeddings.
+
+    Args:
+        model: The model being trained; the one the base loss was built with.
+        loss: The base loss.
+        weight: Weight of the deficit $1 - H / \ln m$. In the committed studies of objectives on cosines the default
+            cost little where the term did not help; where it did, the best weight was 3 to 100. A mean squared error
+            over coordinates is far smaller and needs a smaller weight.
+        spread_weight: Weight of a second term, how far the mean MST length on the sphere is from its largest value
+            (`MSTLength`); entropy alone cannot open a narrow cone.
+        homology_dimensions: Dimensions of the bars, one term each; above 0 the extra `homology` is needed.
+        selection: Bars that count; see `PersistentEntropy`.
+        engine: Homology engine for dimensions above 0; see `PersistentEntropy`.
+        cloud: See `RegularizedLoss`, as for all arguments that follow.
+        level: `sentence` or `token`.
+        layers: Hidden layers at token level.
+        max_points: Tokens of a cloud at most.
+        reduction: `mean` or `sum` over clouds.
+        gather_across_devices: Form the clouds from the batches of all processes.
+
+    Examples:
+        >>> from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+        >>> loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), spread_weight=0.3)
+        >>> [(each.name, weight) for each, weight in loss.penalties.regularizers]
+        [('persistent_entropy', 3.0), ('mst_length', 0.3)]
+    """
+
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        loss: nn.Module,
+        weight: WeightArgument = DEFAULT_WEIGHT,
+        *,
+        spread_weight: WeightArgument | None = None,
+        homology_dimensions: Sequence[int] = (0,),
+        selection: Selection = "all",
+        engine: Engine = "auto",
+        cloud: CloudKind = "columns",
+        level: Literal["sentence", "token"] = "sentence",
+        layers: Sequence[int] = (-1,),
+        max_points: int = 512,
+        reduction: Literal["mean", "sum"] = "mean",
+        gather_across_devices: bool = False,
+    ) -> None:
+        terms: list[tuple[Regularizer, WeightArgument]] = [
+            (PersistentEntropy(dimension, selection, engine), weight) for dimension in homology_dimensions
+        ]
+        if spread_weight is not None:
+            terms.append((MSTLength(), spread_weight))
+        super().__init__(
+            model,
+            loss,
+            terms,
+            cloud=cloud,
+            level=level,
+            layers=layers,
+            max_points=max_points,
+            reduction=reduction,
+            gather_across_devices=gather_across_devices,
+        )
+
+
+def _check_base_loss(model: object, loss: nn.Module) -> EncoderPlace:
+    if not isinstance(model, SentenceTransformer):
+        raise ValueError(
+            f"the regularizers act on dense sentence embeddings, so the model must be a SentenceTransformer, "
+            f"not {type(model).__name__}."
+        )
+    if not isinstance(loss, nn.Module):
+        raise ValueError(
+            f"the base loss must be a loss that was built, such as CosineSimilarityLoss(model), not {loss}."
+        )
+    place = EncoderPlace.find(loss, model)
+    if place is None:
+        raise ValueError(
+            f"{type(loss).__name__} does not hold the model that was given, so its embeddings cannot be observed; "
+            "build it with that same model. A loss of your own keeps it as an attribute, such as self.model."
+        )
+    for each in nested_losses(loss):
+        if isinstance(each, AdaptiveLayerLoss) and uses_gradient_cache(each.loss):
+            raise ValueError(
+                f"{type(each).__name__} around {type(each.loss).__name__} is not supported, because "
+                "sentence-transformers cannot replay earlier layers through a gradient cache; use the loss without a "
+                "cache."
+            )
+    hidden = next((each for each in loss.modules() if uses_gradient_cache(each)), None)
+    if hidden is not None and not uses_gradient_cache(loss):
+        raise ValueError(
+            f"{type(loss).__name__} hides the gradient cache of {type(hidden).__name__}, whose embeddings cannot be "
+            f"observed from outside; put the regularized loss around {type(hidden).__name__} itself, inside "
+            f"{type(loss).__name__}."
+        )
+    return place
+
+
+def _check_token_level(loss: nn.Module, gather_across_devices: bool) -> None:
+    if uses_gradient_cache(loss):
+        raise ValueError(
+            f'level="token" cannot be used with {type(loss).__name__}, whose gradient cache carries sentence '
+            'embeddings only; use level="sentence" or a base loss without a cache.'
+        )
+    if gather_across_devices:
+        raise ValueError('level="token" cannot be used with gather_across_devices=True; leave one of them out.')
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        listed = ", ".join(f'"{choice}"' for choice in choices)
+        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
+
+
+def _weighted(
+    regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]], weight: WeightArgument | None
+) -> tuple[tuple[Regularizer, Weight], ...]:
+    if isinstance(regularizer, Regularizer):
+        pairs = [(regularizer, 1.0 if weight is None else weight)]
+    elif isinstance(regularizer, type):
+        raise _not_built(regularizer)
+    elif not isinstance(regularizer, Sequence):
+        raise _no_regularizer(regularizer)
+    elif weight is None:
+        pairs = list(regularizer)
+        for pair in pairs:
+            if not (isinstance(pair, Sequence) and len(pair) == 2):
+                raise ValueError(
+                    f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {pair} has no weight."
+                )
+            if isinstance(pair[0], type):
+                raise _not_built(pair[0])
+            if not isinstance(pair[0], Regularizer):
+                raise _no_regularizer(pair[0])
+    else:
+        raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
+    return tuple((each, parse_weight(value, each.name)) for each, value in pairs)
+
+
+def _check_names(regularizers: Sequence[tuple[Regularizer, Weight]], loss: nn.Module) -> None:
+    inner = [each.penalties.regularizers for each in _regularized_in(loss)]
+    names = [each.name for pairs in (regularizers, *inner) for each, _ in pairs]
+    if len(set(names)) < len(names) or not names or "base" in names:
+        raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
+
+
+def _no_regularizer(given: object) -> ValueError:
+    return ValueError(f"a regularizer must be a Regularizer, such as PersistentEntropy(), not {given!r}.")
+
+
+def _not_built(regularizer: type) -> ValueError:
+    return ValueError(
+        f"a regularizer must be one that was built, such as {regularizer.__name__}(), not the class itself."
+    )

@@ -1,0 +1,421 @@
+"""What the documentation generates: from results with known numbers, from none, and from what is committed."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from example_summary import example_summary, renamed, row
+
+pytest.importorskip("matplotlib", reason="the figures need the extra eval")
+
+from evaluation.documentation import generated, results
+from evaluation.documentation.__main__ import FIGURE, readme_figure
+from evaluation.documentation.chosen_settings import WeightChoice, tried_weights, weight_choices, weight_gains
+from evaluation.documentation.effects import (
+    added_table,
+    beside_entropy_table,
+    choices_table,
+    costs_table,
+    effects_table,
+    heads_table,
+    measures_table,
+    retention_row,
+    side_by_side_table,
+)
+from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
+from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
+from evaluation.documentation.results import StudySection, sections_of_studies, studies
+from evaluation.documentation.study_pages import study_page
+from evaluation.errors import UserError
+from evaluation.files import write_json
+from evaluation.report.summary import Candidate, Row, Section, Summary
+from st_isotropy.metrics import CATALOGUE
+
+DOCS = results.ROOT / "docs"
+
+
+def example_study(sections: int = 2) -> Summary:
+    """The example, under names that a study uses."""
+    summary = example_summary(sections=sections, variants=3)
+    return replace(summary, sections=[renamed(each, "persistent entropy", METHOD) for each in summary.sections])
+
+
+def write_example(folder: Path) -> None:
+    """Results with one study that was run; the other results are left out."""
+    write_json(folder / "negative-free" / "summary.json", example_study().to_dict())
+
+
+@pytest.fixture
+def one_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Summary]:
+    write_example(tmp_path)
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    yield example_study()
+
+
+@pytest.fixture
+def no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+
+
+def marked() -> set[str]:
+    return {name for page in DOCS.rglob("*.md") for name in MARKER.findall(page.read_text(encoding="utf-8"))}
+
+
+def test_every_mark_stands_for_something_and_everything_is_used() -> None:
+    assert marked() == set(GENERATED)
+    spelled = {
+        name
+        for page in DOCS.rglob("*.md")
+        for name in re.findall(r"<!-- *generated(.*?)-->", page.read_text(encoding="utf-8"))
+    }
+    assert {name.strip(": ") for name in spelled} == marked()  # none is misspelled so that it stays a comment
+
+
+def test_a_mark_that_stands_for_nothing_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        filled("Text.\n\n<!-- generated: no-such-thing -->\n")
+
+
+def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) -> None:
+    listed = GENERATED["studies"]()
+    names = {path.stem for path in results.STUDIES.glob("*.toml")}
+    assert names and {study.name for study in studies()} == names
+    assert listed.count("Not run yet.") == len(names)
+    assert all(f"results/{name}.md" in listed for name in names)
+    for name in (
+        "home-figure",
+        "effects",
+        "side-by-side",
+        "choices",
+        "weights",
+        "gains",
+        "tried",
+        "doses",
+        "whitening",
+    ):
+        assert GENERATED[name]() == NOTHING
+    assert "not run yet" in GENERATED["quickstart"]()
+    assert "not run yet" in study_page(studies()[0])
+
+
+def test_a_result_of_another_format_is_no_study_that_was_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    assert sections_of_studies() == []
+    write_json(tmp_path / "negative-free" / "summary.json", {"title": "of old"})
+    results._read.cache_clear()
+    with pytest.raises(UserError, match=r"summary\.json is not a summary of this version"):
+        sections_of_studies()
+
+
+def test_the_page_of_a_study_has_every_variant_of_every_section(one_study: Summary) -> None:
+    page = study_page(next(study for study in studies() if study.summary))
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## Missing",
+        *[f"## {section.title}" for section in one_study.sections],
+        "## Notes",
+    ]
+    for section in one_study.sections:
+        for finding in section.findings():
+            assert finding.outcome in page
+    drawn = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+    assert len(drawn) > 6 and not any("\n\n" in figure for figure in drawn)
+
+
+def test_effects_have_a_line_for_each_regularizer_of_each_regime(one_study: Summary) -> None:
+    table = effects_table(sections_of_studies())
+    assert list(table.groups) == [f"{section.title} (negative-free)" for section in one_study.sections]
+    for section, rows in zip(one_study.sections, table.groups.values(), strict=True):
+        assert [cells[0] for cells in rows] == section.variants[2:]
+        findings = {(each.pair, each.group): each for each in section.findings()}
+        for cells in rows:
+            assert len(cells) == len(table.headers)
+            found = findings[f"{cells[0]} − none", "labels"]
+            assert cells[4].startswith({"better": "▲", "worse": "▼", "no difference found": "○"}[found.outcome])
+
+
+def test_effects_tell_sts_from_retrieval() -> None:
+    rows = [
+        row("similarity", "STS12 Spearman", {METHOD: [0.1, 0.2, 0.3]}),
+        row("similarity", "STS13 Spearman", {METHOD: [0.5, 0.6, 0.7]}),
+        row("similarity", "cisi nDCG@10", {METHOD: [-3.0, -3.1, -3.2]}),
+        row("labels", "Banking77 accuracy", {METHOD: [9.0, 9.1, 9.2]}),
+    ]
+    table = effects_table([StudySection("negative-free", section_with(rows, ("none", METHOD)))])
+    [[cells]] = table.groups.values()
+    assert table.headers[5:7] == ["STS", "retrieval"]
+    assert cells[5:7] == ["▲ +0.40 [+0.15, +0.65]", "▼ −3.10 [−3.35, −2.85]"]
+
+
+def test_regimes_stand_side_by_side_with_how_often_each_regularizer_gained_and_lost() -> None:
+    up, down, unclear = [1.0, 1.1, 1.2], [-3.0, -3.1, -3.2], [-1.0, 1.1, 0.2]
+    first = section_with(
+        [
+            row("similarity", "STS12 Spearman", {METHOD: up, "whitening": down}),
+            row("labels", "Banking77 accuracy", {METHOD: down, "whitening": up}),
+        ]
+    )
+    changes = {"koleo": unclear, "whitening": up}
+    second = replace(section_with([row("similarity", "STS12", changes)], ("none", *changes)), title="glove, cosine")
+    table = side_by_side_table([StudySection("negative-free", each) for each in (first, second)], "similarity")
+    assert table.headers == ["regularizer", "▲", "▼", "static, cosine", "glove, cosine"]
+    assert table.groups[""] == [
+        [METHOD, "1", "0", "▲ +1.10", ""],
+        ["whitening", "1", "1", "▼ −3.10", "▲ +1.10"],
+        ["koleo", "0", "0", "", "○ +0.1"],
+    ]
+    assert side_by_side_table([], "similarity").groups == {}
+
+
+def section_with(rows: list[Row], variants: tuple[str, ...] = ("none", METHOD, "whitening")) -> Section:
+    return Section("static, cosine", list(variants), rows)
+
+
+def test_choices_name_what_is_better_and_nothing_where_nothing_is() -> None:
+    section = section_with(
+        [
+            row("similarity", "STS12 Spearman", {METHOD: [1.0, 1.1, 1.2], "whitening": [-3.0, -3.1, -3.2]}),
+            row("labels", "Banking77 accuracy", {METHOD: [-1.0, 1.1, 0.2], "whitening": [-0.1, 0.3, -0.2]}),
+        ]
+    )
+    study = "negative-free"
+    [[_, similarity, labels]] = choices_table([StudySection(study, section)]).groups[""]
+    assert similarity == "persistent_entropy +1.10 [+0.85, +1.35]"
+    assert labels == "nothing: the objective alone"
+
+
+def test_what_a_regularizer_adds_to_a_transform_is_their_paired_difference() -> None:
+    both = f"{METHOD} + whitening"
+    changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [3.0, 3.1, 3.2], both: [3.4, 3.6, 3.5]}
+    means = [row("similarity", "mean of STS and retrieval", changes), row("retrieval", "pq retention", changes)]
+    section = section_with(means, ("none", *changes))
+    study = "recipe"
+    alone = section_with(means, ("none", METHOD, both))  # nothing to compare with
+    table = added_table(
+        [
+            StudySection(study, section),
+            StudySection(study, section_with(means)),
+            StudySection(study, replace(alone, title="x")),
+        ]
+    )
+    expected = "▲ +0.40 [+0.15, +0.65]"  # 4.303 · 0.1 / √3 to either side of 0.4
+    assert table.groups == {"static, cosine (recipe)": [[both, "", expected, expected, ""]]}
+
+
+def test_a_head_has_its_metrics_beside_isotropy() -> None:
+    changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [-3.0, -3.1, -3.2]}
+    rows = [row("labels", f"cola-head:validation {name}", changes) for name in ("accuracy", "F1", "MCC")]
+    share = replace(row("isotropy", "first component share", changes), greater_is_better=False)
+    study = "glue"
+    table = heads_table([StudySection(study, section_with([share, *rows])), StudySection(study, section_with([share]))])
+    up, down = "+1.10 [+0.85, +1.35]", "−3.10 [−3.35, −2.85]"
+    assert table.groups == {
+        "static, cosine (glue)": [
+            [METHOD, *[f"▲ {up}"] * 3, "", f"▼ {up}"],
+            ["whitening", *[f"▼ {down}"] * 3, "", f"▲ {down}"],
+        ]
+    }
+
+
+def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
+    changes = {METHOD: [0.1, 0.2, 0.3], "entropy_and_spread": [0.4, 0.6, 0.8]}
+    section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
+    study, alone = "recipe", section_with([row("labels", "F1", {METHOD: [1]})])
+    table = beside_entropy_table([StudySection(study, section), StudySection(study, alone)], "entropy_and_spread")
+    assert table.headers == ["start model and regime", "Isotropy", "STS12", "Classification and clustering"]
+    assert table.groups == {"": [["static, cosine (recipe)", "", "▲ +0.40 [+0.15, +0.65]", ""]]}
+
+
+def test_a_variant_without_a_measure_leaves_its_cell_empty() -> None:
+    every = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8]}
+    every |= {"whitening": [2.0, 2.1, 2.2], f"{METHOD} + whitening": [2.0, 2.1, 2.2]}
+    lacking = {variant: ds for variant, ds in every.items() if variant not in ("entropy_and_spread", "whitening")}
+    section = section_with([row("similarity", "mean of STS and retrieval", lacking)], ("none", *every))
+    sections = [StudySection("recipe", section)]
+    assert beside_entropy_table(sections, "entropy_and_spread").groups[""][0][1:] == [""] * 3
+    [added] = added_table(sections).groups.values()
+    assert set(added[0][1:]) == {""}
+    [measures] = measures_table(sections).groups.values()
+    assert [cells[0] for cells in measures if not any(cells[1:])] == ["entropy_and_spread", "whitening"]
+
+
+def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:
+    changes = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8], "sigreg": [9]}
+    rows = [row("isotropy", "average cosine", changes), row("similarity", "STS12", changes)]
+    rows = [replace(each, values={"start": [40.0], **each.values}) for each in rows]
+    alone = rows[0].mean("none")
+    study, section = "negative-free", section_with(rows, ("start", "none", *changes))
+    table = measures_table(
+        [StudySection(study, section), StudySection(study, section_with(rows, ("none", METHOD, "koleo")))]
+    )
+    assert table.headers[1:3] + table.headers[-3:] == [
+        "average cosine", "mean MST length", "STS12", "pq retention", "one-bit retention"
+    ]  # fmt: skip
+    [lines] = table.groups.values()
+    assert [line[0] for line in lines] == ["start", "none", METHOD, "mst_length", "entropy_and_spread"]
+    assert [(float(line[1]), line[2], float(line[-3])) for line in lines] == [
+        (pytest.approx(alone + change, abs=0.06), "", pytest.approx(alone + change, abs=0.06))
+        for change in (40 - alone, 0, 0.2, 1, 0.6)
+    ]
+
+
+def test_a_weight_stands_beside_those_that_were_tried() -> None:
+    tried = [(METHOD, 30.0, True), (METHOD, 3.0, False), (METHOD, "auto", False), ("koleo", 1.0, True)]
+    tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
+    study, section = "negative-free", replace(section_with([]), tuning=tuning)
+    [choice] = weight_choices([StudySection(study, section)], METHOD)
+    assert choice == WeightChoice("static, cosine (negative-free)", 30.0, [3.0, 30.0], 1e-3)
+
+
+def test_a_dear_term_has_its_cost_beside_its_benefit() -> None:
+    changes = {METHOD: [0.1, 0.2, 0.3], "entropy_h0_h1": [3.0, 3.1, 3.2], "koleo": [1.0, 1.1, 1.2]}
+    section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
+    study, plain_one = "recipe", section_with([row("labels", "F1", {METHOD: [1]})])
+    table = costs_table(
+        [StudySection(study, section), StudySection(study, plain_one)], {METHOD: "0.01", "entropy_h0_h1": "0.2"}
+    )
+    assert table.headers == ["regularizer", "time", "Isotropy", "STS12"]
+    assert table.groups == {
+        "static, cosine (recipe)": [
+            [METHOD, "0.01", "", "○ +0.20 [−0.05, +0.45]"],
+            ["entropy_h0_h1", "0.2", "", "▲ +3.10 [+2.85, +3.35]"],
+        ]
+    }
+
+
+def test_the_answer_on_whitening_lists_tasks_with_labels(one_study: Summary) -> None:
+    assert GENERATED["whitening"]() == NOTHING
+    section = section_with([row("labels", "Banking77 accuracy", {METHOD: [1, 2, 3], "whitening": [3.0, 3.1, 3.2]})])
+    write_json(results.RESULTS / "negative-free" / "summary.json", Summary("Does it?", [section], [], {}).to_dict())
+    results._read.cache_clear()
+    assert GENERATED["whitening"]() == "- static, cosine: ▲ +3.10 [+2.85, +3.35] (Banking77 accuracy)"
+
+
+def test_every_weight_that_was_tried_stands_with_how_often_it_was_chosen() -> None:
+    tried = [("none", 0.0, True), ("koleo", 1.0, False), ("koleo", 0.1, True), ("koleo", "auto", False)]
+    tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
+    section = replace(section_with([]), tuning=tuning)
+    distilled = replace(section, title="static, distillation from minilm on medquad")
+    sections = [StudySection("recipe", each) for each in (section, section, distilled)]
+    assert tried_weights(sections) == {"koleo": {0.1: 2, 1.0: 0}}
+
+
+def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
+    tried = [
+        *[("none", 0.0, 1e-3, [50.0, 52.0]), ("none", 0.0, 2e-3, [53.0, 53.0])],
+        *[(METHOD, 3.0, 1e-3, [54.0, 56.0]), (METHOD, 3.0, 2e-3, [50.0, 50.0]), (METHOD, "auto", 1e-3, [90.0, 90.0])],
+        *[(METHOD, 30.0, 1e-3, [52.0, 52.0]), ("koleo", 3.0, 1e-3, [99.0, 99.0])],
+    ]
+    section = section_with([])
+    tuning = [Candidate(variant, weight, rate, scores, {}, False) for variant, weight, rate, scores in tried]
+    study = "negative-free"
+    other = [replace(each, scores=[each.scores[0] + 10 * (each.weight == 30)]) for each in tuning]
+    sections = [
+        StudySection(study, replace(section, tuning=tuning)),
+        StudySection(study, replace(section, tuning=other)),
+    ]
+    tuned = [*tuning, Candidate(METHOD, 3.0, 1e-3, [99.0, 99.0], {}, False)]
+    scaled = replace(section, title="static, distillation from minilm on medquad", tuning=tuned)
+    alone = replace(section, tuning=[each for each in tuning if each.weight != 30])
+    others = [StudySection(study, each) for each in (scaled, alone)]
+    assert weight_gains([*sections, *others], METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
+
+
+def test_the_default_weight_is_counted_where_it_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def study(*weights: float) -> StudySection:
+        tuning = [Candidate(METHOD, weight, 1e-3, [50.0], {}, weight == weights[0]) for weight in weights]
+        return StudySection("recipe", replace(section_with([]), tuning=tuning))
+
+    monkeypatch.setattr(generated, "sections_of_studies", lambda: [study(3, 10), study(10, 3), study(30)])
+    assert GENERATED["weights"]().startswith(
+        "The default weight, 3, was the choice in 1 of the 2 cases in which it was tried. In 1 of them no smaller one"
+    )
+
+
+def test_the_doses_are_counted_before_they_are_listed(one_study: Summary) -> None:
+    answers = [each.answer for section in one_study.sections for each in section.transfer]
+    decided = [each for each in answers if each != "undecided"]
+    assert "the opposite" in decided
+    first, _, *studies = GENERATED["doses"]().splitlines()
+    assert first.startswith(f"Of {len(answers)} curves, ") and f" {len(decided)} have an interval: " in first
+    assert f"fall as it rises in {decided.count('the opposite')}, " in first
+    assert len(studies) == 1
+
+
+def test_every_measure_has_its_reading() -> None:
+    lines = {line.split(" | ")[0].removeprefix("| "): line for line in GENERATED["measure-readings"]().splitlines()[2:]}
+    assert list(lines) == list(CATALOGUE)
+    assert lines["average_cosine_centered"] == (
+        "| average_cosine_centered | the mean cosine of distinct rows; of the rows less their mean | −0.0005 | "
+        "from 0.1: a lopsided cloud | from 0.3: a very lopsided cloud |"
+    )
+    assert "; in a search by the queries | " in lines["largest_hub_queries"]
+    assert lines["isoscore"].endswith(
+        "| 0.969 | 3 times below: some directions dominate | 10 times below: few directions hold the variance |"
+    )
+
+
+def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None:
+    one = row("retrieval", "pq retention", {METHOD: [1.0, 1.2, 1.1]})
+    other = row("retrieval", "opq retention", {METHOD: [5.0, 5.2, 5.1]})
+    assert retention_row(section_with([other, one]), "pq") is one
+    corpora = [replace(one, name=f"{corpus}: pq retention") for corpus in ("cisi", "medquad")]
+    mean = replace(one, name="mean over corpora: pq retention")
+    assert retention_row(section_with([*corpora, mean]), "pq") is mean
+    assert retention_row(section_with(corpora), "pq") is None
+    assert retention_row(section_with([other]), "pq") is None
+    out_of_range = replace(one, name="cisi: pq retention (out of range)")
+    assert retention_row(section_with([out_of_range, corpora[1]]), "pq") is corpora[1]
+    assert retention_row(section_with([out_of_range]), "pq") is out_of_range
+    no_headroom = replace(one, name="pq retention (no headroom)")
+    study = "negative-free"
+    [[*_, pq, one_bit]] = effects_table([StudySection(study, section_with([no_headroom]))]).groups[
+        "static, cosine (negative-free)"
+    ]
+    assert (pq, one_bit) == ("no headroom", "")
+
+
+def test_the_plot_of_a_study_says_in_words_what_it_shows(one_study: Summary) -> None:
+    plot = study_plot(sections_of_studies())
+    assert plot is not None
+    for section in one_study.sections:
+        assert section.title in plot.alternative
+    svg = standalone(plot, "one")
+    assert svg == standalone(plot, "one")
+    assert svg.startswith("<svg") and "prefers-color-scheme: dark" in svg and "var(--ours)" in svg
+    assert all(f"{name}:" in palette for palette in palettes() for name in re.findall(r"var\((--[\w-]+)\)", svg))
+
+
+def test_a_figure_in_a_page_has_no_blank_line_that_would_end_it(one_study: Summary) -> None:
+    for name, make in GENERATED.items():
+        if name == "home-figure" or name.startswith("drawing-"):
+            html = make()
+            assert html.startswith("<figure") and html.endswith("</figure>") and "\n\n" not in html
+            assert 'aria-label="' in html
+
+
+def test_the_figure_of_the_readme_is_up_to_date() -> None:
+    made = readme_figure()
+    if made is None:
+        pytest.skip("no study is committed yet")
+    assert FIGURE.read_text(encoding="utf-8") == made + "\n", "run python -m evaluation.documentation"
+
+
+def test_committed_numbers_are_filled_in() -> None:
+    assert "| new training runs | Student t | 3 | normal |" in GENERATED["coverage"]()
+    assert re.search(
+        r"covers \d\d to \d\d % over 3 to 10 seeds and \d\d to \d\d % over 2 to 41 tasks",
+        filled("<!-- generated: coverage-skewed -->"),
+    )
+    assert re.search(r"^\| h0 \| \d+ \| \d+ \|", GENERATED["bench"](), re.MULTILINE)
+    assert GENERATED["step"]().count("with the term") >= 2
+
+
+def test_the_spread_of_a_step_is_the_one_that_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = {"case": "tiny", "quantity": "term: time over that of base loss", "value": 1.5, "spread": 0.25}
+    write_json(tmp_path / "step.json", {"suites": {"step": [figure]}})
+    monkeypatch.setattr(generated, "BENCH", tmp_path)
+    assert GENERATED["step"]().endswith("| tiny | term | 1.5000 ± 0.2500 |")

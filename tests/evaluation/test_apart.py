@@ -1,0 +1,176 @@
+"""Validation apart from test: by what the rows ask about, whatever the tasks are called."""
+
+import pickle
+from functools import partial
+from pathlib import Path
+
+import pytest
+from datasets import Dataset, DatasetDict
+from mteb.abstasks import AbsTaskClustering, AbsTaskClusteringLegacy
+from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata
+from mteb.abstasks.aggregated_task import AbsTaskAggregate
+from own_data import sentences, write_beir, write_labels, write_lines, write_pairs
+from shared_data import MIRROR, needs_mirror
+
+from evaluation.errors import UserError
+from evaluation.study.apart import apart
+from evaluation.study.leak_guard import asked_about
+from evaluation.tasks.docstrings import DocstringClustering
+from evaluation.tasks.mteb import revision
+from evaluation.tasks.resolve import TaskSource, resolve_tasks
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_beir(tmp_path / "books")
+    write_beir(tmp_path / "manuals", split="dev")
+    write_pairs(tmp_path / "rated.tsv")
+    write_pairs(tmp_path / "same.tsv", column="label", seed=5)
+    for seed, split in enumerate(("train", "test")):
+        write_pairs(tmp_path / "judged" / f"{split}.tsv", column="label", seed=10 + seed)
+        write_labels(tmp_path / "tickets" / f"{split}.tsv", seed=seed)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("validation", "test"),
+    [
+        ("rated", "rated"),
+        ("rated:tune", "rated"),
+        ("manuals:tune", "manuals"),
+        ("manuals", "books"),
+        ("tickets-clustering", "tickets"),
+        ("tickets", "tickets-head"),
+        ("same:tune", "same"),
+        ("judged-head:tune", "judged"),
+        ("judged", "judged-head"),
+    ],
+)
+def test_rows_that_are_all_reported_are_no_choice(validation: str, test: str, folder: Path) -> None:
+    sources = resolve_tasks([validation], folders=[folder]), resolve_tasks([test], folders=[folder])
+    with pytest.raises(
+        UserError, match=rf"chosen on {validation}, and (\d+) of its \1 rows are reported on in {test}: "
+    ):
+        apart(*sources)
+
+
+@pytest.mark.parametrize(
+    ("validation", "test"),
+    [
+        ("rated:tune", "rated:report"),
+        ("books:tune", "books:report"),
+        ("tickets:tune", "tickets:report"),
+        ("rated", "same"),
+    ],
+)
+def test_tasks_that_share_nothing_stay_as_they_are(validation: str, test: str, folder: Path) -> None:
+    chosen_on = resolve_tasks([validation], folders=[folder])
+    assert apart(chosen_on, resolve_tasks([test], folders=[folder])) == chosen_on
+
+
+def test_shared_rows_are_left_out_in_any_order_and_case(folder: Path) -> None:
+    header, *lines = (folder / "rated.tsv").read_text(encoding="utf-8").splitlines()
+    cells = [line.split("\t") for line in lines[:30]]
+    write_lines(
+        folder / "known.tsv", [header, *(f"{second}\t{first.upper()}\t{score}" for first, second, score in cells)]
+    )
+    [source] = apart(resolve_tasks(["rated"], folders=[folder]), resolve_tasks(["same", "known"], folders=[folder]))
+    assert source.note == (
+        "30 of the 60 rows of rated, on which settings are chosen, are left out because known asks about them."
+    )
+    task = pickle.loads(pickle.dumps(source)).make()
+    task.load_data()
+    task.load_data()
+    assert [row["sentence1"] for row in task.dataset["default"]["test"]] == [line.split("\t")[0] for line in lines[30:]]
+
+
+class Texts(AbsTaskClustering):
+    metadata = DocstringClustering.metadata.model_copy(update={"name": "Texts"})
+
+    def load_data(self, **options) -> None:
+        texts = sentences(60)
+        self.dataset = {"default": DatasetDict(test=Dataset.from_dict({"sentences": texts, "labels": ["a", "b"] * 30}))}
+        self.data_loaded = True
+
+
+class SetsOfTexts(AbsTaskClusteringLegacy):
+    metadata = DocstringClustering.metadata.model_copy(update={"name": "SetsOfTexts"})
+
+    def load_data(self, **options) -> None:
+        sets = [sentences(60)[:20], sentences(40, seed=1)]
+        rows = {"sentences": sets, "labels": [["a", "b"] * 10, ["a", "b"] * 20]}
+        self.dataset, self.data_loaded = DatasetDict(test=Dataset.from_dict(rows)), True
+
+
+def test_texts_are_left_out_of_the_sets_of_an_older_clustering() -> None:
+    sets, flat = (TaskSource(kind.__name__, "Clustering", kind) for kind in (SetsOfTexts, Texts))
+    [rest] = apart([sets], [flat])
+    assert rest.note.startswith("20 of the 60 rows of SetsOfTexts")
+    task = rest.make()
+    task.load_data()
+    assert list(task.dataset["test"]["sentences"]) == [sentences(40, seed=1)]
+    assert list(task.dataset["test"]["labels"]) == [["a", "b"] * 20]
+
+
+class Shelves(AbsTaskAggregate):
+    metadata = AggregateTaskMetadata(
+        name="Shelves",
+        description="Two tasks as one.",
+        tasks=[],
+        type="Retrieval",
+        main_score="ndcg_at_10",
+        eval_splits=["test"],
+        eval_langs=["eng-Latn"],
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        parts = [source.make() for source in resolve_tasks(["books:report", "manuals"], folders=[folder])]
+        self.metadata = self.metadata.model_copy(update={"tasks": parts})
+
+
+def test_what_an_aggregate_asks_about_is_reported_on_too(folder: Path) -> None:
+    source = TaskSource("Shelves", "Retrieval", partial(Shelves, folder))
+    [validation] = resolve_tasks(["books:report"], folders=[folder])
+    with pytest.raises(UserError, match=r"on books:report, and (\d+) of its \1 rows are reported on in Shelves: "):
+        apart([validation], [source])
+    with pytest.raises(UserError, match=r"chosen on Shelves, and (\d+) of its \1 rows are reported on in books, "):
+        apart([source], resolve_tasks(["books", "manuals"], folders=[folder]))
+    assert asked_about([source]) == asked_about(resolve_tasks(["books:report", "manuals"], folders=[folder])) != set()
+    assert revision(source.make()).count(", ") == 1
+
+
+def test_rows_left_out_tell_a_task_from_another_with_as_many(tmp_path: Path) -> None:
+    pairs = write_pairs(tmp_path / "rated.tsv").read_text(encoding="utf-8").splitlines()
+    [rated] = resolve_tasks(["rated"], folders=[tmp_path])
+    hashes = set()
+    for shared in (pairs[1:6], pairs[6:11], pairs[6:11]):
+        write_lines(tmp_path / "mine.tsv", [pairs[0], *shared, "one text\tanother text\t3.0"])
+        hashes |= {apart([rated], resolve_tasks(["mine"], folders=[tmp_path]))[0].left_out}
+    assert len(hashes) == 2
+
+
+def test_queries_are_left_out_and_documents_stay(folder: Path) -> None:
+    texts = (folder / "books" / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    write_beir(folder / "few")
+    write_lines(folder / "few" / "queries.jsonl", texts[:10])
+    write_lines(
+        folder / "few" / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", *(f"q{i}\td{i}\t1" for i in range(10))]
+    )
+    [source] = apart(resolve_tasks(["books"], folders=[folder]), resolve_tasks(["few"], folders=[folder]))
+    task = source.make()
+    task.load_data()
+    data = task.dataset["default"]["test"]
+    assert list(data["queries"]["id"]) == list(data["relevant_docs"]) == [f"q{i}" for i in range(10, 30)]
+    assert len(data["corpus"]) == 60
+
+
+@needs_mirror
+def test_the_validation_split_of_stsbenchmark_shares_pairs_with_sts12() -> None:
+    [source] = apart(
+        resolve_tasks(["STSBenchmark:validation"], MIRROR), resolve_tasks(["STSBenchmark", "STS12"], MIRROR)
+    )
+    assert source.note == (
+        "256 of the 1,500 rows of STSBenchmark:validation, on which settings are chosen, are left out because "
+        "STSBenchmark, STS12 ask about them."
+    )

@@ -1,0 +1,374 @@
+"""What is wrong with own data is said in one sentence, with the file and the line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from own_data import damaged_gzip, write_beir, write_labels, write_lines, write_pairs
+
+from evaluation.data.folders import data_sets, read_tables
+from evaluation.errors import UserError
+from evaluation.tasks.resolve import resolve_tasks
+
+HEADER = "query-id\tcorpus-id\tscore"
+
+
+def row(**columns: object) -> str:
+    return json.dumps(columns)
+
+
+@pytest.mark.parametrize(
+    ("file", "lines", "reason"),
+    [
+        ("corpus.jsonl", [], "corpus.jsonl is empty: it needs one JSON object a line."),
+        ("corpus.jsonl", ['{"_id": "d0"'], "corpus.jsonl, line 1: this is no JSON (Expecting ',' delimiter); give one"),
+        ("corpus.jsonl", ["[1]"], "corpus.jsonl, line 1: this is no JSON object; give one a line."),
+        ("corpus.jsonl", [row(_id="d0")], 'corpus.jsonl, line 1: there is no text under "text"; add it.'),
+        (
+            "corpus.jsonl",
+            [row(_id="a", title=1987, text="a")],
+            'under "title"; write 1987 as a text, in quotation marks.',
+        ),
+        (
+            "corpus.jsonl",
+            [row(_id="a", text="\ud83d")],
+            '"text" holds half a character (a surrogate); mend the export.',
+        ),
+        (
+            "queries.jsonl",
+            [row(_id=1.5, text="a")],
+            'queries.jsonl, line 1: there is no text under "_id"; write 1.5 as a text',
+        ),
+        (
+            "corpus.jsonl",
+            [row(_id="d0", text="a"), "", row(_id="d0", text="b")],
+            "corpus.jsonl, line 3: the id 'd0' is that of line 1 too; give each line its own.",
+        ),
+        ("qrels/test.tsv", ["q0\td0\t1"], "test.tsv, line 1: the header must be query-id, corpus-id, score, separated"),
+        ("qrels/test.tsv", [HEADER, "q0 d0 1"], "test.tsv, line 2: there are 1 cells instead of 3, separated by tabs."),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q99\td0\t1"],
+            "test.tsv: none of its 1 queries, such as 'q99', is among the 30 there are; give both the same ids.",
+        ),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q0\td99\t1"],
+            "test.tsv: none of its 1 relevant documents, such as 'd99', is among the 60 of the corpus; give",
+        ),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q0\td0\thigh"],
+            "test.tsv, line 2: the score 'high' is no whole number; give 0, 1",
+        ),
+        ("qrels/test.tsv", [HEADER, "q0\td0\t0"], "test.tsv has no relevant document, that is no score above 0: add"),
+        ("qrels/test.tsv", [HEADER, "q0\td0\t0", "gone\td1\t1"], "test.tsv has no relevant document, that is no"),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q0\td0\t1", "q0\td0\t2"],
+            "test.tsv, line 3: 'q0' and 'd0' have another score already; keep one.",
+        ),
+    ],
+)
+def test_a_broken_beir_folder(file: str, lines: list[str], reason: str, tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    write_lines(tmp_path / "books" / file, lines)
+    if not lines:
+        (tmp_path / "books" / file).write_text("")
+    with pytest.raises(UserError) as caught:
+        resolve_tasks([], folders=[tmp_path])
+    assert reason in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_the_half_of_a_pair_is_no_text_of_its_own(tmp_path: Path) -> None:
+    write_lines(tmp_path / "qnli.tsv", ["question\tsentence\tlabel\tidx", "Who?\tShe did.\t0\t1", "Why?\tSo.\t1\t2"])
+    with pytest.raises(UserError, match=r"qnli\.tsv, line 1: beside text there is question, so these are pairs: call"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_two_files_are_never_taken_for_one(tmp_path: Path) -> None:
+    for name in ("dev", "validation"):
+        write_labels(tmp_path / "topics" / f"{name}.tsv")
+    with pytest.raises(UserError, match=r"dev\.tsv and .*validation\.tsv are both the validation split: remove one\.$"):
+        resolve_tasks([], folders=[tmp_path])
+    for name in ("train", "test", "cola"):
+        write_labels(tmp_path / "other" / "cola" / f"{name}.tsv")
+    with pytest.raises(UserError, match=r"cola\.tsv and the splits beside it would both be the data set cola: rename"):
+        resolve_tasks([], folders=[tmp_path / "other"])
+
+
+def test_two_tables_of_one_name_are_refused_and_endings_may_be_in_capitals(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "likeness.TSV")
+    assert [source.name for source in resolve_tasks([], folders=[tmp_path])] == ["likeness"]
+    write_pairs(tmp_path / "likeness.csv")
+    with pytest.raises(
+        UserError, match=r"likeness\.TSV and .*likeness\.csv would both be the data set likeness: remove"
+    ):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_hidden_labels_of_a_test_split_leave_the_other_splits_usable(tmp_path: Path) -> None:
+    for name, seed in (("train", 1), ("validation", 2)):
+        write_pairs(tmp_path / "alike" / f"{name}.tsv", "label", seed=seed)
+    write_lines(tmp_path / "alike" / "test.tsv", [LABELED, "a\tb\t-1", "c\td\t-1"])
+    [source] = resolve_tasks(["alike"], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert list(task.eval_splits) == ["validation"]
+    assert set(task.dataset["default"]) == {"train", "validation"}
+
+
+def test_hidden_scores_are_hidden_and_a_split_that_is_not_evaluated_may_be_constant(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "rated" / "validation.tsv")
+    write_lines(tmp_path / "rated" / "test.tsv", [PAIRS, "a\tb\t-1.0", "c\td\t-1.0"])
+    write_lines(tmp_path / "rated" / "train.tsv", [PAIRS, "a\tb\t5", "c\td\t5"])
+    [source] = resolve_tasks(["rated"], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert list(task.eval_splits) == ["validation"] and set(task.dataset["default"]) == {"train", "validation"}
+
+
+def test_texts_whose_labels_are_all_hidden_are_told(tmp_path: Path) -> None:
+    write_lines(tmp_path / "sst2" / "test.tsv", [LABELS, "a\t-1", "b\t-1"])
+    with pytest.raises(UserError, match=r"test\.tsv: every label or score is -1, so nothing can be scored; give"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_a_linked_folder_has_the_name_of_the_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("first", "second"):
+        write_beir(tmp_path / "store" / name / "data")
+        (tmp_path / "mine" / name).symlink_to(tmp_path / "store" / name / "data")
+    assert [source.name for source in resolve_tasks([], folders=[tmp_path / "mine"])] == ["first", "second"]
+
+
+def test_a_data_set_that_lies_one_folder_too_deep_is_found(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books" / "books")
+    write_beir(tmp_path / "books" / ".hidden")
+    write_pairs(tmp_path / "likeness.tsv")
+    assert [source.name for source in resolve_tasks([], folders=[tmp_path])] == ["likeness", "books"]
+
+
+def test_a_train_split_is_the_last_to_be_evaluated_and_that_is_said(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        write_beir(tmp_path / "books", split=split)
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert list(source.make().eval_splits) == ["valid"]
+    assert source.note == "books is evaluated on its split valid."
+
+
+PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tlabel", "text\tlabel"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([PAIRS], "has a header and no rows: add some, or remove the file."),
+        ([PAIRS, "a\tb"], ", line 2: there are 2 cells instead of 3; separate them by one tab each, and take tabs"),
+        ([PAIRS, "a\tb\t1", "", "a\tb\tmuch"], ", line 4: the score 'much' is no finite number; give every pair one."),
+        ([PAIRS, "a\tb\tnan"], ", line 2: the score 'nan' is no finite number"),
+        ([PAIRS, "a\tb\t1", "c\td\t1"], ": all 2 scores are 1.0, so there is nothing to rank; give pairs of different"),
+        ([LABELED, "a\tb\t2"], ", line 2: the label '2' is neither 1 (the pair means the same) nor 0; call the column"),
+        ([LABELED, "a\tb\t1", "c\td\t-1"], ": 1 of 2 labels are -1, which says nothing; take them out."),
+        ([LABELED, "a\tb\t-1"], ": every label or score is -1, so nothing can be scored; give them, or remove"),
+        ([LABELED, "a\tb\t1"], ": all 1 labels are 1; give at least two different ones."),
+        ([LABELS, "a\t "], ", line 2: the label is empty; give every text one."),
+        ([LABELS, "a\tx", "b\tx"], ": all 2 labels are 'x'; give at least two different ones."),
+    ],
+)
+def test_a_broken_table(lines: list[str], reason: str, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "words.tsv", lines)
+    with pytest.raises(UserError) as caught:
+        resolve_tasks([], folders=[tmp_path])
+    assert f"{path}{' ' if reason[0] not in ',:' else ''}{reason}" in str(caught.value)
+
+
+def test_a_split_that_is_not_asked_for_may_have_one_label(tmp_path: Path) -> None:
+    for seed, split in enumerate(("train", "test")):
+        write_labels(tmp_path / f"{split}.tsv", seed=seed)
+    write_lines(tmp_path / "dev.tsv", [LABELS, "a\tx", "b\tx"])
+    assert {task.type for task in resolve_tasks([], folders=[tmp_path])} == {"Classification", "Clustering"}
+    with pytest.raises(UserError, match=r"dev\.tsv: all 2 labels are 'x'"):
+        resolve_tasks([f"{tmp_path.name}:validation"], folders=[tmp_path])
+
+
+def test_files_that_are_no_text_or_no_gzip(tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_bytes(b"text\tlabel\n\xff\xfe\tx\n")
+    with pytest.raises(UserError, match=r"words\.tsv, after line \d: this is not UTF-8"):
+        resolve_tasks([], folders=[tmp_path])
+    path.rename(tmp_path / "words.tsv.gz")
+    for content in ((tmp_path / "words.tsv.gz").read_bytes(), damaged_gzip("text\tlabel\n" * 100)):
+        (tmp_path / "words.tsv.gz").write_bytes(content)
+        with pytest.raises(UserError, match=r"words\.tsv\.gz, after line 0: the gzip file is broken"):
+            resolve_tasks([], folders=[tmp_path])
+
+
+def test_only_what_is_asked_for_must_be_whole(tmp_path: Path) -> None:
+    write_labels(tmp_path / "good.tsv")
+    write_lines(tmp_path / "bad.tsv", [PAIRS, "a\tb\tmuch"])
+    assert [source.name for source in resolve_tasks(["good-clustering"], folders=[tmp_path])] == ["good-clustering"]
+
+
+def test_a_file_that_is_there_twice_is_read_once_and_unzipped(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "words" / "test.tsv", count=20)
+    write_pairs(tmp_path / "words" / "test.tsv.gz", count=30)
+    [source] = resolve_tasks([], folders=[tmp_path / "words"])
+    task = source.make()
+    task.load_data()
+    assert task.dataset is not None and len(task.dataset["default"]["test"]) == 20
+
+
+def test_hidden_files_are_no_data_and_an_ending_in_capitals_is_unzipped(tmp_path: Path) -> None:
+    write_pairs(tmp_path / "rated" / "test.tsv.gz")
+    (tmp_path / "rated" / "test.tsv.gz").rename(tmp_path / "rated" / "test.tsv.GZ")
+    (tmp_path / "rated" / "._test.tsv").write_bytes(b"\x00\x05\x16\x07\xff")
+    [data] = data_sets(tmp_path)
+    assert list(data.files) == ["test"] and len(read_tables(data)["test"]["score"]) == 60
+
+
+def test_wrong_columns_are_named_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    write_lines(tmp_path / "glue.tsv", ["index\tsentence", "0\ta b"])
+    with pytest.raises(UserError, match=r"glue\.tsv, line 1: the columns are index, sentence; give a header with"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_what_pandas_writes_for_a_missing_title_is_no_title(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    lines = (tmp_path / "books" / "corpus.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    write_lines(tmp_path / "books" / "corpus.jsonl", [json.dumps({**first, "title": float("nan")}), *lines[1:]])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert task.dataset["default"]["test"]["corpus"]["title"][0] == ""
+
+
+def test_ids_that_are_whole_numbers_are_texts_as_those_of_the_qrels(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    for name in ("corpus", "queries"):
+        rows = [json.loads(line) for line in (tmp_path / "books" / f"{name}.jsonl").read_text().splitlines()]
+        write_lines(
+            tmp_path / "books" / f"{name}.jsonl", [json.dumps({**each, "_id": at}) for at, each in enumerate(rows)]
+        )
+    write_lines(tmp_path / "books" / "qrels" / "test.tsv", [HEADER, "3\t5\t1"])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    task = source.make()
+    task.load_data()
+    assert task.dataset["default"]["test"]["relevant_docs"] == {"3": {"5": 1}}
+    assert "5" in task.dataset["default"]["test"]["corpus"]["id"]
+
+
+def test_queries_that_only_the_qrels_have_are_told_and_do_not_count(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    qrels = tmp_path / "books" / "qrels" / "test.tsv"
+    lines = qrels.read_text().splitlines()
+    write_lines(qrels, [*lines, lines[1], "gone\td1\t1"])  # and the same grade twice is one
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert source.note == (
+        "Qrels of books grade documents for 1 queries that it lacks, such as 'gone'; they do not count."
+    )
+    task = source.make()
+    task.load_data()
+    assert len(task.dataset["default"]["test"]["relevant_docs"]) == 30
+
+
+def test_an_incomplete_data_set_that_nobody_asks_for_is_left_alone(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    write_beir(tmp_path / "broken")
+    (tmp_path / "broken" / "qrels" / "test.tsv").unlink()
+    [source] = resolve_tasks(["books"], folders=[tmp_path])
+    assert source.name == "books"
+    with pytest.raises(UserError, match=r"broken has no qrels/<split>\.tsv"):
+        resolve_tasks(["broken"], folders=[tmp_path])
+
+
+@pytest.mark.parametrize("stem", ["validation", "valid", "val", "dev"])
+def test_the_validation_split_has_several_names(stem: str, tmp_path: Path) -> None:
+    for name in ("train", stem):
+        write_labels(tmp_path / "tickets" / f"{name}.tsv")
+    names = [source.name for source in resolve_tasks([], folders=[tmp_path])]
+    assert names == ["tickets", "tickets-clustering"]
+
+
+def test_labels_of_pairs_may_be_written_as_pandas_does(tmp_path: Path) -> None:
+    write_lines(tmp_path / "same.tsv", ["sentence1\tsentence2\tlabel", "a\tb\t1.0", "c\td\t0.0"])
+    [data] = data_sets(tmp_path)
+    assert read_tables(data)["test"]["label"] == [1, 0]
+
+
+def test_queries_that_repeat_a_text_are_told(tmp_path: Path) -> None:
+    """Intervals over queries take them for independent."""
+    write_beir(tmp_path / "books")
+    queries = tmp_path / "books" / "queries.jsonl"
+    rows = [json.loads(line) for line in queries.read_text().splitlines()]
+    write_lines(queries, [json.dumps({**row, "text": rows[min(at, 27)]["text"]}) for at, row in enumerate(rows)])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert source.note == (
+        "2 of the 30 queries of books repeat the text of another, and intervals over queries count each as one of its "
+        "own."
+    )
+
+
+def test_a_document_that_only_the_qrels_have_is_told_and_cannot_be_found(tmp_path: Path) -> None:
+    """As in ArguAna, where mteb keeps the query and scores it 0."""
+    write_beir(tmp_path / "books")
+    qrels = tmp_path / "books" / "qrels" / "test.tsv"
+    write_lines(qrels, [*qrels.read_text().splitlines()[:3], "q1\tgone\t1"])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert (
+        source.note == "Qrels of books grade 1 documents that its corpus lacks, such as 'gone'; no model can find them."
+    )
+    task = source.make()
+    task.load_data()
+    assert task.dataset["default"]["test"]["relevant_docs"]["q1"] == {"gone": 1}
+
+
+def test_a_split_that_is_not_evaluated_may_have_broken_qrels(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    write_lines(tmp_path / "books" / "qrels" / "train.tsv", [HEADER, "q99\td0\t1"])
+    assert [source.name for source in resolve_tasks(["books"], folders=[tmp_path])] == ["books"]
+    with pytest.raises(UserError, match=r"train\.tsv: none of its 1 queries, such as 'q99', is among the 30"):
+        resolve_tasks(["books:train"], folders=[tmp_path])
+
+
+def test_a_test_split_without_the_column_of_labels_is_left_out(tmp_path: Path) -> None:
+    """As SST-2's and STS-B's from GLUE's archive."""
+    write_labels(tmp_path / "sst2" / "train.tsv", header="sentence\tlabel")
+    write_labels(tmp_path / "sst2" / "dev.tsv", header="sentence\tlabel")
+    write_lines(tmp_path / "sst2" / "test.tsv", ["index\tsentence", "0\ta b"])
+    write_pairs(tmp_path / "stsb" / "dev.tsv")
+    write_lines(tmp_path / "stsb" / "test.tsv", ["index\tsentence1\tsentence2", "0\ta b\tc"])
+    for source in resolve_tasks([], folders=[tmp_path]):
+        task = source.make()
+        task.load_data()
+        assert list(task.eval_splits) == ["validation"] and "test" not in task.dataset["default"]
+
+
+def test_scores_that_are_all_hidden_are_told_and_labels_beside_them_do_not_count(tmp_path: Path) -> None:
+    write_lines(tmp_path / "rated.tsv", [f"{PAIRS}\tlabel", "a\tb\t1\t-1", "c\td\t3\t-1"])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert source.type == "STS"
+    write_lines(tmp_path / "rated.tsv", [PAIRS, "a\tb\t-1", "c\td\t-1"])
+    with pytest.raises(UserError, match=r"rated\.tsv: every label or score is -1, so nothing can be scored; give"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_columns_that_nobody_asks_for_stand_in_nobodys_way(tmp_path: Path) -> None:
+    write_beir(tmp_path / "books")
+    write_lines(tmp_path / "CoLA" / "train.tsv", ["gj04\t1\t\tOur friends won't buy this."])
+    assert [source.name for source in resolve_tasks(["books"], folders=[tmp_path])] == ["books"]
+    for specs in ([], ["CoLA"], ["CoLA-head"]):
+        with pytest.raises(UserError, match=r"train\.tsv, line 1: the columns are gj04, 1, , Our friends won't buy"):
+            resolve_tasks(specs, folders=[tmp_path])
+
+
+def test_a_column_that_is_there_twice_or_half_of_a_pair_is_told(tmp_path: Path) -> None:
+    write_lines(tmp_path / "words.tsv", ["text\tsentence\tlabel", "a\tb\tx"])
+    with pytest.raises(UserError, match=r"line 1: text, sentence, label give the text twice; take one column out"):
+        resolve_tasks([], folders=[tmp_path])
+    write_lines(tmp_path / "words.tsv", ["text\ttext_pair\tlabel", "a\tb\t0"])
+    with pytest.raises(
+        UserError, match=r"line 1: beside text there is text_pair, so these are pairs: .* with the label 1"
+    ):
+        resolve_tasks([], folders=[tmp_path])

@@ -1,0 +1,126 @@
+"""The five lines that answer what a run was for."""
+
+from dataclasses import replace
+
+import numpy as np
+from example_summary import example_summary, small_summary
+
+from evaluation.report.headline import answer
+from evaluation.report.summary import Row, Section, Summary, TransferAnswer
+from evaluation.statistics.dose_response import dose_response, transfer
+from evaluation.statistics.intervals import query_interval, student_interval
+
+COST = {"seconds": 1.0, "peak_memory_gib": 1.0}
+
+
+def summary(*sections: Section) -> Summary:
+    return Summary("A title", list(sections), [], COST)
+
+
+def section(differences: dict[str, list[float]], title: str = "here", name: str = "IsoScore") -> Section:
+    """New variants compared with "old" on one measure."""
+    count = len(next(iter(differences.values())))
+    values = {"old": [1.0] * count, **{new: [1.0 + each for each in runs] for new, runs in differences.items()}}
+    comparisons = {f"{new} − old": [student_interval(runs)] for new, runs in differences.items()}
+    group = "isotropy" if name == "IsoScore" else "similarity"
+    return Section(title, list(values), [Row(group, name, True, None, values, comparisons)])
+
+
+def test_a_rise_names_its_numbers_and_its_estimand() -> None:
+    [line] = answer(summary(section({"new": [0.01, 0.02, 0.03, 0.02]})))
+    assert line == "Isotropy: rose, IsoScore +0.020 [+0.007, +0.033] (new − old) for new training runs."
+
+
+def test_a_null_says_what_would_often_go_unseen() -> None:
+    [line] = answer(summary(section({"new": [-0.1, 0.2, 0.0]}, name="mean of STS and retrieval")))
+    assert line.startswith("STS and retrieval tasks: no difference found, mean of STS and retrieval +0.03 [")
+    assert "a true difference under" in line and "would often go unseen" in line
+
+
+def test_one_run_is_undecided_and_says_why() -> None:
+    [line] = answer(summary(section({"new": [0.1]})))
+    assert line == "Isotropy: undecided, IsoScore +0.1 (new − old), no interval: one alone has no spread."
+    few = query_interval([0.5, 0.0, 0.0])
+    both = section({"new": [0.1]})
+    both.rows[0].comparisons["new − old"].append(few)
+    [line] = answer(summary(both))
+    assert line == "Isotropy: undecided, IsoScore +0.167 (new − old), no interval: 1 of 3 differ, and it takes 20."
+    [line] = answer(summary(section({"one": [0.1], "two": [0.2]})))
+    assert line == "Isotropy: undecided in all 2 comparisons; no interval: one alone has no spread."
+
+
+def test_many_are_counted_and_the_best_and_the_worst_are_named() -> None:
+    up, down, none = [0.1, 0.11, 0.12, 0.11], [-0.2, -0.21, -0.22, -0.2], [0.01, -0.02, 0.0, 0.01]
+    [line] = answer(summary(section({"up": up, "none": none}), section({"down": down, "flat": none}, "there")))
+    assert line == (
+        "Isotropy: rose in 1 of 4 comparisons, fell in 1, no difference found in 2. "
+        "By IsoScore: most up (here) +0.110 [+0.097, +0.123], least down (there) −0.208 [−0.223, −0.192]."
+    )
+
+
+def test_the_only_decided_of_several_is_named() -> None:
+    [line] = answer(summary(section({"up": [0.1, 0.11, 0.12, 0.11], "same": [0.2, 0.2, 0.2, 0.2]})))
+    assert line == (
+        "Isotropy: rose in 1 of 2 comparisons, undecided in 1. By IsoScore: most up +0.110 [+0.097, +0.123]."
+    )
+
+
+def test_a_rise_that_does_not_survive_its_family_is_not_counted() -> None:
+    barely = {f"new{place}": [0.1, 0.2, 0.32, 0.02 * place] for place in range(8)}
+    [alone] = answer(summary(section({"new0": [0.1, 0.2, 0.32, 0.15]})))
+    assert alone.startswith("Isotropy: rose")
+    [line] = answer(summary(section(barely)))
+    assert line.startswith("Isotropy: no difference found in all 8 comparisons. By IsoScore: most ")
+
+
+def test_dose_response_counts_yes_no_and_the_opposite() -> None:
+    rng = np.random.default_rng(0)
+    doses = np.tile(np.arange(6.0), (5, 1))
+    found = []
+    for name, scores in (("up", doses), ("down", -doses), ("noise", rng.normal(size=(5, 6)))):
+        comparison = dose_response(doses, scores + rng.normal(size=(5, 6)) * 0.01)
+        answered = transfer(comparison)
+        found.append(TransferAnswer(name, "IsoScore", answered.answer, answered.sentence, comparison))
+    line = answer(summary(replace(section({"up": [0.1, 0.2]}), transfer=found)))[-1]
+    assert line.startswith(
+        "Dose-response: scores rise with isotropy in 1 of 3 curves, scores fall as isotropy rises in 1, "
+        "no evidence in 1. Rank correlation: highest up by IsoScore +1.00 ["
+    )
+
+
+def test_single_measures_that_speak_for_themselves_are_named_unless_they_do_not_count() -> None:
+    base = section({"new": [0.1]}, name="flat nDCG@10")
+    rows = [
+        replace(base.rows[0], group="retrieval", name=name, comparisons={"new − old": [student_interval(runs)]})
+        for name, runs in (
+            ("flat nDCG@10", [0.1]),
+            ("mean of the approximate indexes", [0.2]),
+            ("pq nDCG@10", [0.3, 0.32, 0.31]),
+            ("ivf nDCG@10", [-1.0, 1, 0]),
+            ("hnsw retention (out of range)", [9.0, 8.0, 9.0]),
+        )
+    ]
+    [line] = answer(summary(replace(base, rows=rows)))
+    assert line.startswith("FAISS retrieval: better in 1 of 2 comparisons, no difference found in 1. Best pq nDCG@10 ")
+    assert "worst ivf nDCG@10" in line
+
+
+def test_where_no_index_is_in_range_the_line_says_that_it_speaks_of_exact_search() -> None:
+    base = section({"new": [0.3, 0.32, 0.31]}, name="flat nDCG@10")
+    rows = [replace(base.rows[0], group="retrieval"), replace(base.rows[0], group="retrieval", name="pq (no headroom)")]
+    [line] = answer(summary(replace(base, rows=rows)))
+    assert line.startswith(
+        "FAISS retrieval (exact search, because no approximate index is in range): better, flat nDCG@10 +0.310 ["
+    )
+
+
+def test_there_are_at_most_five_lines_and_none_about_what_was_not_measured() -> None:
+    assert [line.partition(":")[0] for line in answer(example_summary())] == [
+        "Isotropy",
+        "STS and retrieval tasks",
+        "Classification and clustering",
+        "FAISS retrieval",
+        "Dose-response",
+    ]
+    assert len(answer(small_summary())) == 4
+    assert answer(summary()) == []

@@ -1,0 +1,178 @@
+"""The description of a study: read from TOML, checked before anything runs, with equal budgets for every variant."""
+
+from dataclasses import replace
+
+import pytest
+
+from evaluation.errors import UserError
+from evaluation.study.description import Grid, Regime, Study, more_rates, read_study, settings
+from evaluation.study.quickstart import quickstart
+
+REGIME = Regime("cosine", "docstrings", (1e-3, 4e-3))
+STUDY = Study(
+    title="Does it?",
+    models=("static",),
+    regimes=(REGIME,),
+    regularizers=(Grid("persistent_entropy", (3, 30)), Grid("koleo", (0.1, "auto"))),
+    test=("STS12",),
+    validation=("STS13",),
+)
+TOML = """
+title = "Does it?"
+models = ["static"]
+test = ["STS12"]
+validation = ["STS13"]
+
+[[regimes]]
+objective = "cosine"
+pairs = "docstrings"
+learning_rates = [1e-3, 4e-3]
+
+[[regularizers]]
+regularizer = "persistent_entropy"
+weights = [3, 30]
+
+[[regularizers]]
+regularizer = "koleo"
+weights = [0.1, "auto"]
+"""
+
+
+def written(folder, text):
+    path = folder / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_toml_file_says_the_same_as_the_dataclasses(tmp_path):
+    assert read_study(written(tmp_path, TOML)) == STUDY
+
+
+def test_a_mark_at_the_start_of_a_file_does_no_harm(tmp_path):
+    path = written(tmp_path, TOML)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_study(path).title == "Does it?"
+
+
+def test_every_variant_gets_equally_many_settings():
+    sizes = {}
+    for setting in settings(STUDY, REGIME):
+        sizes[setting.variant] = sizes.get(setting.variant, 0) + 1
+    assert sizes == {"none": 4, "persistent_entropy": 4, "koleo": 4}
+
+
+def test_the_objective_alone_is_tried_at_every_learning_rate_of_the_regularizers():
+    alone = {setting.learning_rate for setting in settings(STUDY, REGIME) if setting.variant == "none"}
+    assert alone > set(REGIME.learning_rates)
+
+
+@pytest.mark.parametrize(
+    ("rates", "count", "expected"),
+    [
+        ([2e-3], 1, [2e-3]),
+        ([2e-3], 2, [2e-3, 4e-3]),
+        ([2e-3], 3, [1e-3, 2e-3, 4e-3]),
+        ([2e-3], 4, [1e-3, 1.41e-3, 2e-3, 4e-3]),
+        ([4e-3, 1e-3], 2, [1e-3, 4e-3]),
+        ([1e-3, 2e-3, 8e-3], 4, [1e-3, 2e-3, 4e-3, 8e-3]),
+    ],
+)
+def test_rates_are_added_in_the_widest_gap(rates, count, expected):
+    assert more_rates(rates, count) == expected
+
+
+def test_with_one_setting_each_there_is_nothing_to_choose():
+    regime = replace(REGIME, learning_rates=(1e-3,))
+    study = replace(STUDY, regimes=(regime,), regularizers=(Grid("koleo", (1.0,)),), validation=())
+    assert not study.is_tuned
+    assert [(each.variant, each.learning_rate) for each in settings(study, regime)] == [("none", 1e-3), ("koleo", 1e-3)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": ()}, r"The study has no models; give one at least\."),
+        ({"seeds": 0}, r"The study has seeds = 0 and needs a whole number from 1\."),
+        ({"models": ("static", "static")}, r"more than one model named static; give each a name of its own\."),
+        ({"regimes": (REGIME, REGIME)}, r"more than one regime named cosine on docstrings"),
+        ({"posthoc": ("centre",)}, r"There is no post-hoc transform 'centre'; near names are center"),
+        ({"posthoc_of": ("koleoo",)}, r"There is no variant 'koleoo'; near names are koleo"),
+        ({"indexes": ("hsnw",)}, r"There is no index 'hsnw'; near names are hnsw"),
+        ({"regularizers": (Grid("koleo", (1.0,)), Grid("koleo", (2.0,)))}, r"more than one variant named koleo"),
+        ({"regularizers": (Grid("koleo", (1.0,), name="none"),)}, r"more than one variant named none"),
+        (
+            {"regularizers": (Grid("koleo", (1.0,)), Grid("uniformity", (1.0, 2.0)))},
+            r"Budgets must be equal, but the numbers of weights differ \(koleo 1, uniformity 2\)\.",
+        ),
+        ({"validation": ()}, r"more than one setting to choose from, so the study needs validation tasks\."),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        replace(STUDY, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"objective": "cosin"}, r"There is no objective 'cosin'; near names are cosine"),
+        ({"learning_rates": ()}, r"learning_rates = \[\] and needs positive numbers\."),
+        ({"learning_rates": (-1.0,)}, r"learning_rates = \[-1\.0\] and needs positive numbers\."),
+        ({"learning_rates": (1e-3, 1e-3)}, r"names a learning rate twice\."),
+        ({"warmup": 1.0}, r"warmup = 1\.0 and needs a share of the steps, from 0 to below 1\."),
+        ({"warmup": -0.1}, r"warmup = -0\.1 and needs a share"),
+        ({"steps": 0}, r"steps = 0 and needs a whole number from 1\."),
+        ({"teacher": "minilm"}, r"a teacher goes with the objective distillation and no other\."),
+        ({"objective": "distillation"}, r"a teacher goes with the objective distillation and no other\."),
+    ],
+)
+def test_a_regime_that_cannot_be_is_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        replace(REGIME, **change)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((), r"The regularizer 'koleo' has no weights"),
+        ((1.0, 1.0), r"The regularizer 'koleo' names a weight twice\."),
+        ((float("nan"),), r"The weight of koleo is nan and must be a finite number"),
+        (("rising:3",), r"""The weight of koleo is 'rising:3' and must be a finite number, "auto","""),
+        (([1.0],), r"The regularizer 'koleo' has \[1\.0\] among its weights; give numbers or texts\."),
+        (("auto:much",), r"The weight of koleo is 'auto:much' and must be"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(weights, message):
+    with pytest.raises(UserError, match=message):
+        Grid("koleo", weights)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "Does it?"\n', "", r"There is no title in the study .*study\.toml\."),
+        ('pairs = "docstrings"\n', "", r"There is no pairs in the study .*study\.toml, \[\[regimes\]\] number 1\."),
+        ("learning_rates", "learning_rate", r"no key in .*, \[\[regimes\]\] number 1, 'learning_rate'; near names are"),
+        ("[1e-3, 4e-3]", "1e-3", r"In the study .*, learning_rates is 0\.001 and must be a list\."),
+        ("learning_rates", 'warmup = "some"\nlearning_rates', r"number 1, warmup is 'some' and must be a number\."),
+        ('title = "Does it?"', "title = true", r"title is True and must be a text\."),
+        ('title = "Does it?"', 'title = "Does it?"\nseeds = true', r"seeds is True and must be a whole number\."),
+        ('title = "Does it?"', 'title = "Does it?"\nposthoc = [1]', r"posthoc holds 1 and must be a list of texts\."),
+        ("[[regimes]]", "[regimes]", r"write regimes as tables, each under \[\[regimes\]\]\."),
+        ("title =", "title", r"The study .*study\.toml is no TOML file: .*line 2"),
+    ],
+)
+def test_a_file_that_describes_no_study_is_refused(tmp_path, old, new, message):
+    with pytest.raises(UserError, match=message):
+        read_study(written(tmp_path, TOML.replace(old, new)))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"The study .*missing\.toml cannot be read \(No such file or directory\)\."):
+        read_study(tmp_path / "missing.toml")
+
+
+@pytest.mark.parametrize("objective", ["linear_head", "distillation"])
+def test_the_quickstart_refuses_an_objective_that_needs_other_data_before_it_loads_a_model(tmp_path, objective):
+    with pytest.raises(UserError, match=f"trains on pairs, and the objective {objective} does not: choose cosine"):
+        quickstart("no-such-model", objective, 30.0, 1, 1, tmp_path)

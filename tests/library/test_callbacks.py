@@ -1,0 +1,288 @@
+"""Geometry and weights in the training log."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from checkpoints import choosing_arguments
+from datasets import Dataset
+from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.losses import (
+    CosineSimilarityLoss,
+    MatryoshkaLoss,
+    MultipleNegativesRankingLoss,
+)
+from torch.nn.functional import normalize
+from transformers import TrainerControl, TrainerState
+
+from st_isotropy import GeometryCallback, MSTLength, PersistentEntropyLoss, RegularizedLoss, WeightSchedule
+from st_isotropy.barcodes import barcode
+from st_isotropy.callbacks import describe
+from st_isotropy.entropy import persistent_entropy
+from st_isotropy.losses.penalties import Snapshot
+
+GEOMETRY = {
+    "persistent_entropy",
+    "normalized_persistent_entropy",
+    "mst_length",
+    "bars",
+    "average_cosine",
+    "isoscore",
+    "skipped_clouds",
+    "persistent_entropy_weight",
+    "persistent_entropy_gradient_ratio",
+}
+
+
+@pytest.fixture
+def pairs(sentences):
+    return Dataset.from_dict({"anchor": sentences(32, seed=1), "positive": sentences(32, seed=2)})
+
+
+@pytest.fixture
+def make_trainer(model, pairs, tmp_path):
+    def make(loss, callbacks=(), **settings):
+        settings = {"max_steps": 6, "logging_steps": 2, "per_device_train_batch_size": 8, "report_to": []} | settings
+        arguments = SentenceTransformerTrainingArguments(
+            str(tmp_path), use_cpu=True, disable_tqdm=True, save_strategy="no", **settings
+        )
+        return SentenceTransformerTrainer(model, arguments, train_dataset=pairs, loss=loss, callbacks=list(callbacks))
+
+    return make
+
+
+def training_entries(trainer):
+    return [entry for entry in trainer.state.log_history if "loss" in entry]
+
+
+def test_geometry_is_in_every_training_log_entry(model, make_trainer):
+    trainer = make_trainer(PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=7.0))
+    GeometryCallback.attach(trainer)
+    trainer.train()
+    entries = training_entries(trainer)
+    assert [entry["step"] for entry in entries] == [2, 4, 6]
+    for entry in entries:
+        assert GEOMETRY <= entry.keys()
+        assert entry["persistent_entropy_weight"] == 7.0
+        assert entry["persistent_entropy_gradient_ratio"] > 0
+
+
+def test_logged_geometry_is_that_of_the_batch(model, make_trainer, sentences):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    callback = GeometryCallback(loss)
+    trainer = make_trainer(loss, [callback], max_steps=1, logging_steps=1)
+    columns = []
+    hook = model.register_forward_hook(lambda module, inputs, output: columns.append(output["sentence_embedding"]))
+    trainer.train()
+    hook.remove()
+    (entry,) = training_entries(trainer)
+    bars = [barcode(normalize(column.detach(), dim=1)).lengths for column in columns]
+    assert len(columns) == 2  # no extra forward pass
+    assert math.isclose(entry["mst_length"], sum(each.mean().item() for each in bars) / 2, rel_tol=1e-5)
+    entropy = sum(persistent_entropy(each).item() for each in bars) / 2
+    assert math.isclose(entry["persistent_entropy"], entropy, rel_tol=1e-5)
+    assert math.isclose(entry["normalized_persistent_entropy"], entropy / math.log(7), rel_tol=1e-5)
+    assert entry["bars"] == 7
+
+
+def test_logged_gradient_ratio_is_that_of_the_two_parts(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    trainer = make_trainer(loss, [GeometryCallback(loss)], max_steps=1, logging_steps=1)
+    norms = {}
+
+    def measure(module, inputs, terms):
+        columns = list(inputs[0])
+        for key, term in terms.items():
+            found = torch.autograd.grad(term, [part["sentence_embedding"] for part in columns], retain_graph=True)
+            norms[key] = torch.cat(found).norm().item()
+
+    loss.register_forward_hook(measure)
+    trainer.train()
+    (entry,) = training_entries(trainer)
+    expected = norms["persistent_entropy_loss"] / norms["base_loss"]
+    assert math.isclose(entry["persistent_entropy_gradient_ratio"], expected, rel_tol=1e-4)
+
+
+def test_reporters_see_the_geometry_when_the_callback_is_attached(model, make_trainer, tmp_path):
+    tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    trainer = make_trainer(PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model)), report_to=["tensorboard"])
+    GeometryCallback.attach(trainer)
+    trainer.train()
+    (folder,) = {path.parent for path in tmp_path.rglob("events.out.tfevents.*")}
+    events = tensorboard.EventAccumulator(str(folder)).Reload()
+    assert {f"train/{name}" for name in GEOMETRY} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("train/isoscore")] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("strategy", ["epoch", "steps"])
+def test_geometry_follows_the_logging_strategy(strategy, model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    settings = {"max_steps": -1, "num_train_epochs": 2, "logging_strategy": strategy, "logging_steps": 3}
+    trainer = make_trainer(loss, [GeometryCallback(loss)], logging_first_step=strategy == "steps", **settings)
+    trainer.train()
+    expected = {"epoch": [4, 8], "steps": [1, 3, 6]}[strategy]
+    assert [entry["step"] for entry in training_entries(trainer) if "isoscore" in entry] == expected
+
+
+def test_a_scheduled_weight_follows_the_global_step(model, make_trainer):
+    loss = PersistentEntropyLoss(
+        model, MultipleNegativesRankingLoss(model), weight=WeightSchedule(30.0, warmup=4, decay=2)
+    )
+    trainer = make_trainer(loss, [GeometryCallback(loss)], logging_steps=1)
+    trainer.train()
+    weights = [entry["persistent_entropy_weight"] for entry in training_entries(trainer)]
+    assert weights == [0.0, 7.5, 15.0, 22.5, 30.0, 15.0]
+
+
+def test_a_scheduled_weight_without_the_callback_is_an_error(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=WeightSchedule(30.0, warmup=4))
+    with pytest.raises(ValueError, match="does not know the trainer's step; attach the callback with"):
+        make_trainer(loss).train()
+
+
+def test_evaluation_counts_the_full_weight_of_a_schedule(model, make_trainer, sentences):
+    held_out = Dataset.from_dict({"anchor": sentences(8, seed=5), "positive": sentences(8, seed=6)})
+    loss, full = (
+        PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=weight)
+        for weight in (WeightSchedule(30.0, warmup=4), 30.0)
+    )
+    trainer = make_trainer(loss, [GeometryCallback(loss)])
+    before = trainer.evaluate(held_out)["eval_loss"]  # no step is known yet
+    assert before == pytest.approx(make_trainer(full).evaluate(held_out)["eval_loss"], rel=1e-6)
+
+
+def test_nested_losses_all_get_the_step(model, make_trainer):
+    inner = RegularizedLoss(model, MultipleNegativesRankingLoss(model), MSTLength(), WeightSchedule(1.0, warmup=4))
+    loss = PersistentEntropyLoss(model, inner)
+    trainer = make_trainer(loss, max_steps=2, logging_steps=1)
+    callback = GeometryCallback.attach(trainer)
+    trainer.train()
+    first, second = training_entries(trainer)
+    assert callback.penalties == {"": loss.penalties}
+    assert first["mst_length_loss"] == 0 != second["mst_length_loss"]
+    assert first["persistent_entropy_gradient_ratio"] > 0
+
+
+def test_a_term_of_weight_zero_has_a_gradient_ratio_of_zero(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), 0.0)
+    trainer = make_trainer(loss, [GeometryCallback(loss)], max_steps=1, logging_steps=1)
+    trainer.train()
+    assert training_entries(trainer)[0]["persistent_entropy_gradient_ratio"] == 0
+
+
+def test_each_dataset_of_a_dict_has_its_own_geometry(model, sentences, tmp_path):
+    datasets = {
+        name: Dataset.from_dict({"a": sentences(16, seed=seed), "b": sentences(16, seed=seed + 1)})
+        for name, seed in (("first", 1), ("second", 3))
+    }
+    losses = {name: PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model)) for name in datasets}
+    arguments = SentenceTransformerTrainingArguments(
+        str(tmp_path), max_steps=4, logging_steps=1, per_device_train_batch_size=8, use_cpu=True, report_to=[]
+    )
+    trainer = SentenceTransformerTrainer(model, arguments, train_dataset=datasets, loss=losses)
+    GeometryCallback.attach(trainer)
+    trainer.train()
+    entries = training_entries(trainer)
+    assert all(("first_isoscore" in entry) != ("second_isoscore" in entry) for entry in entries)
+    assert {key for entry in entries for key in entry if key.endswith("isoscore")} == {
+        "first_isoscore",
+        "second_isoscore",
+    }
+
+
+def test_datasets_with_one_loss_have_one_geometry_under_both_names(model):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    other = PersistentEntropyLoss(model, CosineSimilarityLoss(model))
+    assert set(GeometryCallback({"a": loss, "b": other, "c": loss}).penalties) == {"a+c_", "b_"}
+
+
+def test_a_checkpoint_can_be_chosen_by_the_objective_alone(model, pairs, tmp_path):
+    arguments = choosing_arguments(tmp_path, "eval_base_loss")
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=30.0)
+    trainer = SentenceTransformerTrainer(model, arguments, pairs, pairs, loss=loss, callbacks=[GeometryCallback(loss)])
+    trainer.train()
+    evaluations = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+    assert len(evaluations) == 2
+    assert trainer.state.best_metric == min(entry["eval_base_loss"] for entry in evaluations)
+    metrics = trainer.evaluate()
+    assert metrics["eval_base_loss"] + metrics["eval_persistent_entropy_loss"] == pytest.approx(
+        metrics["eval_loss"], abs=2e-4
+    )
+
+
+def test_a_batch_of_evaluation_is_not_logged_as_one_of_training(model, sentences):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    loss.penalties.watching = True
+    features = [model.preprocess(sentences(8, seed=seed)) for seed in (1, 2)]
+    with torch.no_grad():
+        loss(features, torch.zeros(8))
+    assert loss.penalties.snapshot is None
+    loss(features, torch.zeros(8))
+    assert loss.penalties.snapshot is not None
+
+
+def test_the_step_of_one_trainer_means_nothing_to_the_next(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=WeightSchedule(3.0))
+    trainer = make_trainer(loss)
+    GeometryCallback.attach(trainer)
+    trainer.train()
+    with pytest.raises(ValueError, match="does not know the trainer's step"):
+        make_trainer(loss).train()
+
+
+def test_a_loss_inside_a_modifier_is_followed_at_its_full_dimension(model, make_trainer):
+    inner = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    trainer = make_trainer(MatryoshkaLoss(model, inner, [8, 32]), max_steps=1, logging_steps=1)
+    callback = GeometryCallback.attach(trainer)
+    shapes = []
+    inner.register_forward_hook(lambda *_: shapes.append(inner.penalties.snapshot.clouds[0].shape))
+    trainer.train()
+    assert callback.penalties == {"": inner.penalties}
+    assert shapes == [(8, 32), (8, 32)]  # the first of the two dimensions is kept
+    assert GEOMETRY <= training_entries(trainer)[0].keys()
+
+
+def test_token_clouds_are_measured_and_balanced_too(model, make_trainer):
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), "auto", level="token", layers=(-1, 1))
+    trainer = make_trainer(loss, [GeometryCallback(loss)])
+    trainer.train()
+    for entry in training_entries(trainer):
+        assert entry["bars"] > 7  # more tokens than the eight sentences of a column
+        assert entry["persistent_entropy_weight"] > 0
+        assert entry["persistent_entropy_gradient_ratio"] > 0
+
+
+def test_a_loss_without_regularizers_cannot_be_followed(model):
+    with pytest.raises(
+        ValueError, match="there is no RegularizedLoss or PersistentEntropyLoss in CosineSimilarityLoss"
+    ):
+        GeometryCallback(CosineSimilarityLoss(model))
+
+
+def test_a_large_cloud_is_measured_whole():
+    points = torch.randn(2100, 6, generator=torch.Generator().manual_seed(0))
+    measured = describe(Snapshot([points], 0, {}, {}))
+    lengths = barcode(normalize(points.double(), dim=1)).lengths
+    assert measured["bars"] == len(lengths) == 2099
+    assert measured["mst_length"] == pytest.approx(lengths.mean().item())
+
+
+def test_several_processes_need_the_same_terms_for_all_data_sets(model, tmp_path):
+    losses = {
+        "a": PersistentEntropyLoss(model, CosineSimilarityLoss(model)),
+        "b": RegularizedLoss(model, MultipleNegativesRankingLoss(model), MSTLength()),
+    }
+    arguments = SentenceTransformerTrainingArguments(str(tmp_path), report_to=[])
+    callback = GeometryCallback(losses)
+    callback.on_train_begin(arguments, TrainerState(), TrainerControl())  # one process: each may have its own
+    several = SimpleNamespace(world_size=2)
+    with pytest.raises(ValueError, match=r"the same regularizers, but they have mst_length and persistent_entropy"):
+        callback.on_train_begin(several, TrainerState(), TrainerControl())
+    alike = {**losses, "b": PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=0.0)}
+    GeometryCallback(alike).on_train_begin(several, TrainerState(), TrainerControl())
+
+
+def test_a_loss_that_is_not_built_cannot_be_followed():
+    with pytest.raises(ValueError, match="follows a loss that was built, not <function"):
+        GeometryCallback(lambda model: model)
