@@ -2,28 +2,27 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
-from evaluation.files import file_name, read_json, write_json
-from evaluation.measure.measure import left_out, measure, statuses
-from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model
+from evaluation.measured import Measured
+from evaluation.models.load import is_scored_by_cosine
 from evaluation.names import check_name
 from evaluation.report.report import print_report, wide_console, write_report
-from evaluation.report.rows import isotropy_rows, retrieval_rows, task_rows
-from evaluation.report.summary import Section, Summary
+from evaluation.report.summary import Summary
 from evaluation.report.wording import no_faiss_check
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
 from evaluation.run_directory import check_folder, open_run
-from evaluation.tasks.mteb import revision
+from evaluation.study.cell import TEST, Cell, Measuring, start_model
+from evaluation.study.runner import Backend, run_cells
+from evaluation.study.section import build_section, left_out_indexes
+from evaluation.tasks.mteb import identity, revision
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
 from evaluation.timing import Timing
 
 ALL = "all"
+INDEX_SEEDS = 5
+ONE_PROCESS = Backend()
 
 
 def compare(
@@ -33,6 +32,7 @@ def compare(
     mirror: Path | None = None,
     own: Sequence[Path] = (),
     indexes: Sequence[str] = QUICK_INDEXES,
+    backend: Backend = ONE_PROCESS,
 ) -> Summary:
     """Measure models on tasks, print the comparison and write `summary.json`, `report.md` and `report.html`.
 
@@ -46,6 +46,7 @@ def compare(
         mirror: Folder with data sets laid out as on the hub; None for the hub.
         own: Folders with own data.
         indexes: FAISS indexes for the retrieval tasks, beside exact search; "all" for every one there is.
+        backend: Where the models are measured.
 
     Returns:
         The summary.
@@ -55,17 +56,17 @@ def compare(
             else, or if no task could be evaluated.
     """
     if len({Path(name).resolve() if Path(name).is_dir() else name for name in names}) < len(names):
-        raise UserError(f"--model names a model twice ({', '.join(names)}): name each once.")
-    searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
+        raise UserError(f"A model is named twice ({', '.join(names)}): name each once.")
     for name in indexes:
         check_name("index", name, (*ALL_INDEXES, ALL))
     check_folder(folder)
     timing = Timing(folder)
     sources = resolve_tasks(tasks, mirror, own)
-    isotropy_of = next((each for each in sources if each.type == "Retrieval"), sources[0]).name
-    models = {name: load_model(name) for name in names}
+    fingerprints = {name: start_model(name, as_it_is=True)[1] for name in names}
+    searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
+    isotropy_of = next((source for source in sources if source.type == "Retrieval"), sources[0]).name
     configuration = {
-        "models": {name: fingerprint(model) for name, model in models.items()},
+        "models": fingerprints,
         "compared with": names[0],
         "tasks": {source.name: revision(source.make()) for source in sources},
         "isotropy of": isotropy_of,
@@ -73,40 +74,77 @@ def compare(
         "indexes": list(searched),
     }
     open_run(folder, configuration)
-    retrieves = any(source.type == "Retrieval" for source in sources)
-    others = [name for name, model in models.items() if retrieves and not is_scored_by_cosine(model)]
-    searched = () if others else searched
-    cells = {
-        name: folder / "models" / f"{file_name(name)}-{identity}" for name, identity in configuration["models"].items()
-    }
-    measured, shown = {}, labels(names)
-    for name, model in models.items():
-        start = None if name == names[0] else cells[names[0]]
-        measured[shown[name]] = _measured(
-            model, file_name(name), sources, cells[name], isotropy_of, searched, start, timing
-        )
-    failures = {failure["reason"]: None for each in measured.values() for failure in each["failures"]}
-    if not any(each["tasks"] for each in measured.values()):
-        raise UserError(next(iter(failures)))
-    summary = Summary(
-        title=" and ".join(measured) + " on " + ", ".join(source.name for source in sources),
-        sections=[_section(measured, isotropy_of, cells[names[0]])],
-        notes=[
-            *(no_faiss_check(shown[name]) for name in others),
-            *left_out(cells[names[0]], [source.name for source in sources]),
-            *_notes(sources, isotropy_of, measured),
-        ],
-        timing=timing.read(),
-        missing=list(failures),
+    shown, unsearched = labels(names), _not_by_cosine(names, sources)
+    measuring = Measuring(
+        TEST, tuple(sources), tuple(map(identity, sources)), isotropy_of, () if unsearched else searched, INDEX_SEEDS
     )
+    cells = _plan_cells(shown, fingerprints, measuring, folder)
+    measured = _run_cells(cells, backend, timing)
+    failures = list(dict.fromkeys(failure.reason for run in measured.values() for failure in run.failures))
+    if not any(run.tasks for run in measured.values()):
+        raise UserError(failures[0])
+    notes = [no_faiss_check(shown[name]) for name in unsearched] + _notes(sources, isotropy_of, measured)
+    summary = _summarize(sources, isotropy_of, measured, notes, failures, timing)
     write_report(summary, folder)
     console = wide_console()
     print_report(summary, console)
     console.print(
-        f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under models/.",
+        f"Everything is in {folder}: report.html, report.md, summary.json, and per-query scores under cells/.",
         markup=False,
     )
     return summary
+
+
+def _not_by_cosine(names: Sequence[str], sources: Sequence[TaskSource]) -> list[str]:
+    """The models whose own similarity ranks otherwise than cosine does, where a task retrieves."""
+    if not any(source.type == "Retrieval" for source in sources):
+        return []
+    return [name for name in names if not is_scored_by_cosine(start_model(name, as_it_is=True)[0])]
+
+
+def _plan_cells(
+    shown: Mapping[str, str], fingerprints: Mapping[str, str], measuring: Measuring, folder: Path
+) -> list[Cell]:
+    """One cell a model; the first decides the settings of the indexes."""
+    cells: list[Cell] = []
+    for name, label in shown.items():
+        first = cells[0] if cells else None
+        cells.append(Cell(label, name, fingerprints[name], None, "", measuring, folder, first, as_it_is=True))
+    return cells
+
+
+def _run_cells(cells: Sequence[Cell], backend: Backend, timing: Timing) -> dict[str, Measured]:
+    """Measure the first model, whose indexes the others take, and then the others."""
+    console = wide_console()
+    with backend.opened() as jobs:
+        alone = not backend.address and jobs == 1
+        measured = [
+            run
+            for some in (cells[:1], cells[1:])
+            for run in run_cells(some, "measuring models", jobs, timing, console, alone)
+        ]
+    return {cell.label: run for cell, run in zip(cells, measured, strict=True)}
+
+
+def _summarize(
+    sources: Sequence[TaskSource],
+    isotropy_of: str,
+    measured: Mapping[str, Measured],
+    notes: Sequence[str],
+    failures: Sequence[str],
+    timing: Timing,
+) -> Summary:
+    """Every model beside the first, in all that both of them have."""
+    first, *others = measured
+    runs = {name: [run] for name, run in measured.items()}
+    names = " and ".join(measured)
+    return Summary(
+        title=f"{names} on {', '.join(source.name for source in sources)}",
+        sections=[build_section(names, isotropy_of, runs, [(first, other) for other in others])],
+        notes=[*notes, *left_out_indexes(measured[first])],
+        timing=timing.read(),
+        missing=list(failures),
+    )
 
 
 def labels(names: Sequence[str]) -> dict[str, str]:
@@ -131,63 +169,23 @@ def _others(paths: Mapping[str, Sequence[str]], name: str) -> list[Sequence[str]
     return [parts for other, parts in paths.items() if other != name]
 
 
-def _measured(
-    model: SentenceTransformer,
-    variant: str,
-    sources: Sequence[TaskSource],
-    cell: Path,
-    isotropy_of: str,
-    indexes: Sequence[str],
-    start: Path | None,
-    timing: Timing,
-) -> dict[str, Any]:
-    """What was measured of a model; where a task failed, the next run tries again."""
-    path = cell / "measured.json"
-    if path.exists() and not read_json(path)["failures"]:
-        return read_json(path)
-    result = measure(model, variant, sources, cell, isotropy_of=isotropy_of, indexes=indexes, start=start)
-    write_json(path, result)
-    timing.record()
-    return result
-
-
-def _section(measured: Mapping[str, dict[str, Any]], isotropy_of: str, start: Path) -> Section:
-    """Every model beside the first, in all that both of them have."""
-    names = list(measured)
-    pairs = [(names[0], other) for other in names[1:]]
-
-    def part(name: str) -> dict[str, list[Any]]:
-        return {model: [each[name]] for model, each in measured.items() if each[name]}
-
-    rows = isotropy_rows(part("isotropy"), pairs) if part("isotropy") else []
-    rows += task_rows(part("tasks"), pairs, np.random.default_rng(0))
-    by_index = {name: statuses(start, name) for each in measured.values() for name in each["retrieval"]}
-    rows += retrieval_rows(part("retrieval"), by_index, pairs)
-    return Section(
-        title=" and ".join(names),
-        variants=names,
-        rows=rows,
-        isotropy_of=isotropy_of,
-        curves={model: each["curves"] for model, each in measured.items()},
-        indexes={model: each["retrieval"] for model, each in measured.items()},
-        distributions={model: each["distributions"] for model, each in measured.items() if each["distributions"]},
-    )
-
-
-def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[str, dict[str, Any]]) -> list[str]:
+def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[str, Measured]) -> list[str]:
     notes = [source.note for source in sources if source.note]
     isotropy = f"Isotropy is measured on the texts of {isotropy_of}"
-    lacking = [model for model, each in measured.items() if not each["isotropy"]]
+    lacking = [model for model, run in measured.items() if not run.isotropy]
     isotropy += f", without {', '.join(lacking)}, for which these failed." if lacking else "."
     return [*notes, isotropy, *_untrained(measured), "Scores are in points of 100."]
 
 
-def _untrained(measured: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+def _untrained(measured: Mapping[str, Measured]) -> Iterator[str]:
     """A sentence for each model whose dimension is too large for an index of another model and a corpus."""
-    corpora = dict.fromkeys(corpus for each in measured.values() for corpus in each["retrieval"])
+    corpora = dict.fromkeys(corpus for run in measured.values() for corpus in run.retrieval)
     for corpus in corpora:
-        having = {model: each["retrieval"][corpus] for model, each in measured.items() if corpus in each["retrieval"]}
-        indexes = {model: {index["name"] for index in found} for model, found in having.items()}
+        indexes = {
+            model: {score.quality.name for score in run.retrieval[corpus]}
+            for model, run in measured.items()
+            if corpus in run.retrieval
+        }
         for model, found in indexes.items():
             if lacking := sorted(set().union(*indexes.values()) - found):
                 yield f"{corpus} has too few documents for {', '.join(lacking)} at the dimension of {model}."

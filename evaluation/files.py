@@ -8,13 +8,17 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import psutil
+from pydantic import TypeAdapter, ValidationError
 
 from evaluation.errors import UserError
+
+Record = TypeVar("Record")
 
 # Nothing more can be written: the disk or a quota is full, a file would be too large, or there are no rights.
 NO_MORE_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
@@ -67,6 +71,29 @@ def read_json(path: Path, kind: type = dict) -> Any:
     if not isinstance(content, kind):
         raise _broken(path, f"it holds a {type(content).__name__} instead of a {kind.__name__}")
     return content
+
+
+def write_record(path: Path, record: Any) -> None:
+    """Write a dataclass of typed fields as JSON, whole or not at all."""
+    write_json(path, asdict(record))
+
+
+def read_record(path: Path, kind: type[Record]) -> Record:
+    """Read back what `write_record` wrote.
+
+    Args:
+        path: The file.
+        kind: The dataclass.
+
+    Raises:
+        UserError: It holds something else, as after a disk error or a change by hand.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _broken(path, f"{place}: {first['msg']}" if place else first["msg"]) from error
 
 
 def _broken(path: Path, reason: str) -> UserError:

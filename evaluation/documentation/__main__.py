@@ -1,4 +1,4 @@
-"""Write the figure of the README: `python -m evaluation.documentation`."""
+"""Refresh what is generated from the committed results."""
 
 from evaluation.documentation.figures import standalone, study_plot
 from evaluation.documentation.results import ROOT, SHOWN_FIRST, sections_of_studies
@@ -13,7 +13,8 @@ def readme_figure() -> str | None:
     return None if plot is None else standalone(plot, "readme")
 
 
-if __name__ == "__main__":
+def refresh() -> None:
+    """Write the figure of the README."""
     figure = readme_figure()
     if figure is not None:
         write_text(FIGURE, figure + "\n")

@@ -32,7 +32,7 @@ class StudyResult:
     def command(self) -> str:
         """The command that runs it."""
         return (
-            f"python -m evaluation run evaluation/studies/{self.name}.toml \\\n"
+            f"python -m evaluation study evaluation/studies/{self.name}.toml \\\n"
             f"    --mirror DIR --folder DIR --pairs DIR --out runs/{self.name}"
         )
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +10,20 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from evaluation.files import file_name, read_json, write_json
-from evaluation.measure.scores import TaskFailure, TaskScores, embeddings_file, evaluate, qrels_file
+from evaluation.measure.scores import embeddings_file, evaluate, qrels_file
+from evaluation.measured import (
+    ChosenIndex,
+    Distributions,
+    Failure,
+    Histogram,
+    IsotropyValue,
+    Measured,
+    TaskScores,
+)
 from evaluation.models.embeddings import RetrievalEmbeddings, load_texts
 from evaluation.retrieval.check import faiss_check, search_curves
 from evaluation.retrieval.search import Qrels
-from evaluation.retrieval.settings import ChosenIndex, choose_indexes
+from evaluation.retrieval.settings import choose_indexes
 from evaluation.tasks.source import TaskSource
 from st_isotropy.barcodes import barcode
 from st_isotropy.metrics import isotropy
@@ -46,7 +54,7 @@ def measure(
     start: Path | None,
     index_seeds: Sequence[int] = INDEX_SEEDS,
     show_progress: bool = True,
-) -> dict[str, Any]:
+) -> Measured:
     """Measure one model; a task that is finished in `folder` is read, not run again.
 
     Args:
@@ -63,9 +71,7 @@ def measure(
         show_progress: Whether to show a progress bar over the tasks.
 
     Returns:
-        Plain JSON values: `isotropy` as `{measure: {"value", "isotropic"}}`, `tasks` (`TaskScores`), `failures`
-        (`TaskFailure`), `retrieval` as `{task: [IndexScore]}`, `curves` as `{task: [CurvePoint]}`, and
-        `distributions` (see `distributions`). What needs a task that failed is left out.
+        What was measured; what needs a task that failed is left out.
 
     Raises:
         UserError: If `folder` holds scores of another model, or an index is unknown.
@@ -73,33 +79,33 @@ def measure(
     """
     results = evaluate(model, variant, tasks, folder, show_progress=show_progress)
     scores = [result for result in results if isinstance(result, TaskScores)]
-    searched = [each.task for each in scores if indexes and qrels_file(folder, each.task).exists()]
+    searched = [score.task for score in scores if indexes and qrels_file(folder, score.task).exists()]
     unset = [name for name in searched if start is not None and not _has_settings(start, name)]
-    failures = [result for result in results if isinstance(result, TaskFailure)]
-    failures += [TaskFailure(name, _unset(name, variant)) for name in unset]
-    measured: dict[str, Any] = {
-        "isotropy": {},
-        "tasks": [asdict(each) for each in scores],
-        "failures": [asdict(each) for each in failures],
-        "retrieval": {},
-        "curves": {},
-        "distributions": {},
-    }
+    failures = [result for result in results if isinstance(result, Failure)]
+    failures += [Failure(name, _unset(name, variant)) for name in unset]
     encoded = embeddings_file(folder, isotropy_of)
     texts = load_texts(encoded) if encoded.exists() else ()
-    if len(texts) > 1:  # one text has no geometry
-        measured["isotropy"] = {
-            name: {"value": each.value, "isotropic": each.isotropic}
-            for name, each in isotropy(texts, names=MEASURES).items()
-        }
-        measured["distributions"] = distributions(texts)
-    for name in (each for each in searched if each not in unset):
-        embeddings = RetrievalEmbeddings.load(embeddings_file(folder, name))
-        qrels = read_json(qrels_file(folder, name))
-        chosen = chosen_indexes(start or folder, name, indexes, qrels, index_seeds)
-        measured["retrieval"][name] = [asdict(each) for each in faiss_check(embeddings, qrels, chosen, index_seeds)]
-        measured["curves"][name] = [asdict(each) for each in search_curves(embeddings, qrels, chosen, index_seeds)]
+    has_geometry = len(texts) > 1  # one text has none
+    measured = Measured(
+        isotropy=_isotropy(texts) if has_geometry else {},
+        tasks=scores,
+        failures=failures,
+        distributions=distributions(texts) if has_geometry else None,
+    )
+    for name in searched:
+        if name not in unset:
+            embeddings = RetrievalEmbeddings.load(embeddings_file(folder, name))
+            qrels = read_json(qrels_file(folder, name))
+            chosen = chosen_indexes(start or folder, name, indexes, qrels, index_seeds)
+            measured.indexes[name] = chosen
+            measured.retrieval[name] = faiss_check(embeddings, qrels, chosen, index_seeds)
+            measured.curves[name] = search_curves(embeddings, qrels, chosen, index_seeds)
     return measured
+
+
+def _isotropy(texts: NDArray[np.float32]) -> dict[str, IsotropyValue]:
+    found = isotropy(texts, names=MEASURES)
+    return {name: IsotropyValue(measure.value, measure.isotropic) for name, measure in found.items()}
 
 
 def chosen_indexes(
@@ -124,22 +130,6 @@ def chosen_indexes(
     return [chosen[name] for name in names]
 
 
-def statuses(start: Path, task: str) -> dict[str, str]:
-    """How the start model fares on a retrieval task with each index: "in range", "no headroom", and so on."""
-    return {index["name"]: index["status"] for index in read_json(_indexes_file(start, task), list)}
-
-
-def left_out(start: Path, tasks: Sequence[str]) -> list[str]:
-    """A sentence for each index that was left out on a task for the start model."""
-    return [
-        f"{task}: {index['note']}"
-        for task in tasks
-        if (path := _indexes_file(start, task)).exists()
-        for index in read_json(path, list)
-        if index["status"] == "left out"
-    ]
-
-
 def _has_settings(start: Path, task: str) -> bool:
     return _indexes_file(start, task).exists() or embeddings_file(start, task).exists()
 
@@ -155,15 +145,15 @@ def _indexes_file(start: Path, task: str) -> Path:
     return start / "indexes" / f"{file_name(task)}.json"
 
 
-def distributions(texts: NDArray[np.float32]) -> dict[str, Any]:
+def distributions(texts: NDArray[np.float32]) -> Distributions:
     """What a picture of the cloud needs, from at most `SAMPLE` rows that a fixed generator draws.
 
     Args:
         texts: Unit rows of shape `(n, d)`.
 
     Returns:
-        `cosines`, a histogram over all pairs of rows as `{"edges": [...], "counts": [...]}`, and `bars`, the lengths
-        of the H0 bars in growing order, thinned out to at most `MOST_BARS` quantiles.
+        A histogram of the cosines of all pairs of rows, and the lengths of the H0 bars, thinned out to at most
+        `MOST_BARS` quantiles.
     """
     rows = np.random.default_rng(0).choice(len(texts), size=min(SAMPLE, len(texts)), replace=False)
     sample = texts[np.sort(rows)]
@@ -172,4 +162,4 @@ def distributions(texts: NDArray[np.float32]) -> dict[str, Any]:
     bars = barcode(torch.from_numpy(sample)).lengths.sort().values.numpy()
     if len(bars) > MOST_BARS:
         bars = np.quantile(bars, np.linspace(0, 1, MOST_BARS))
-    return {"cosines": {"edges": edges.tolist(), "counts": counts.tolist()}, "bars": bars.tolist()}
+    return Distributions(Histogram(edges.tolist(), counts.tolist()), bars.tolist())

@@ -1,7 +1,6 @@
 """What a task's score is made of: queries, test texts or sentence pairs, so that an interval over them can be given."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
 
 import pytrec_eval
@@ -13,17 +12,11 @@ from mteb.abstasks import (
     AbsTaskSTS,
 )
 
+from evaluation.measured import SentencePairs
+
 _STS_SIMILARITY = {"cosine": "cosine_scores", "manhattan": "manhattan_distances", "euclidean": "euclidean_distances"}
 
 Predictions = dict[str, dict[str, Any]]  # mteb's predictions, by subset and split
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """An STS subset: the model's similarity and the gold score of each pair, in the data set's order."""
-
-    similarity: list[float]
-    gold: list[float]
 
 
 def units(task: AbsTask, predicted: Predictions) -> dict[str, float]:
@@ -55,13 +48,13 @@ def ndcg_at_10(task: AbsTask, predicted: Predictions) -> dict[str, float]:
     return {f"{key}/{unit}": value for key, part in _parts(task, predicted) for unit, value in _ndcg(task, *part)}
 
 
-def pairs(task: AbsTask, predicted: Predictions) -> dict[str, Pairs]:
+def pairs(task: AbsTask, predicted: Predictions) -> dict[str, SentencePairs]:
     """The pairs of an STS task by "subset/split"; empty for other tasks and for main scores that rank nothing."""
     if not isinstance(task, AbsTaskSTS) or not task.metadata.main_score.endswith("spearman"):
         return {}
     similarity = _STS_SIMILARITY.get(task.metadata.main_score.split("_")[0], "similarity_scores")
     return {
-        key: Pairs([float(value) for value in scores[similarity]], [float(value) for value in data["score"]])
+        key: SentencePairs([float(value) for value in scores[similarity]], [float(value) for value in data["score"]])
         for key, (data, scores) in _parts(task, predicted)
     }
 

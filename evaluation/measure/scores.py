@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
@@ -20,8 +20,8 @@ from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES, file_name, read_json, write_json
-from evaluation.measure import score_units as items
-from evaluation.measure.score_units import Pairs
+from evaluation.measure import score_units
+from evaluation.measured import Failure, SentencePairs, TaskScores
 from evaluation.models.embeddings import save_texts
 from evaluation.models.load import fingerprint
 from evaluation.models.recording import RecordingEncoder
@@ -33,47 +33,6 @@ from evaluation.tasks.source import TaskSource
 BATCH_SIZE = 64
 
 
-@dataclass(frozen=True)
-class TaskScores:
-    """What one model scored on one task.
-
-    Attributes:
-        task: The task's name.
-        type: MTEB's task type, such as "Retrieval".
-        metric: The task's main score, such as "ndcg_at_10".
-        score: Its value as mteb gives it, mostly between 0 and 1.
-        seconds: Evaluation time.
-        units: Score of each unit of which `score` is the mean, by id: nDCG@10 of a query, share of the classifiers
-            that were right about a test text. Empty for other task types and main scores, and for several subsets.
-        pairs: For STS, the pairs by split and subset; `metric` is the mean over the subsets of a correlation.
-        ndcg_at_10: For retrieval, nDCG@10 of every query, by "subset/split/query id", whatever the main score.
-        others: Further scores that the task reports beside its main score, such as "f1".
-    """
-
-    task: str
-    type: str
-    metric: str
-    score: float
-    seconds: float
-    units: dict[str, float] = field(default_factory=dict)
-    pairs: dict[str, Pairs] = field(default_factory=dict)
-    ndcg_at_10: dict[str, float] = field(default_factory=dict)
-    others: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TaskFailure:
-    """A task on which one model has no score.
-
-    Attributes:
-        task: The task's name.
-        reason: Why, in one sentence that says how to mend it.
-    """
-
-    task: str
-    reason: str
-
-
 def evaluate(
     model: SentenceTransformer,
     variant: str,
@@ -81,7 +40,7 @@ def evaluate(
     folder: Path,
     batch_size: int = BATCH_SIZE,
     show_progress: bool = True,
-) -> list[TaskScores | TaskFailure]:
+) -> list[TaskScores | Failure]:
     """Evaluate a model, as it is, on tasks; a task that is finished in `folder` is read, not run again.
 
     A task whose embeddings were deleted counts as not finished. Embeddings are used as the model gives them: a model
@@ -148,17 +107,17 @@ def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | N
             "choose another run directory."
         )
     scores = content["scores"]
-    return TaskScores(**{**scores, "pairs": {key: Pairs(**pairs) for key, pairs in scores["pairs"].items()}})
+    return TaskScores(**{**scores, "pairs": {key: SentencePairs(**pairs) for key, pairs in scores["pairs"].items()}})
 
 
 def _tried(
     encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, revision: str, batch_size: int
-) -> TaskScores | TaskFailure:
+) -> TaskScores | Failure:
     """Evaluate one task, so that its failure is no other task's; in smaller batches where a device is too small."""
     try:
         scores = _fitting(encoder, source, folder, batch_size)
     except UserError as error:
-        return TaskFailure(source.name, str(error))
+        return Failure(source.name, str(error))
     except MemoryError:
         raise
     except Exception as error:
@@ -166,7 +125,7 @@ def _tried(
             raise
         first_line = str(error).strip().partition("\n")[0]
         reason = f"{type(error).__name__}: {first_line}".rstrip(": .")
-        return TaskFailure(
+        return Failure(
             source.name,
             f"{source.name} cannot be evaluated on {encoder.mteb_model_meta.name} ({reason}); leave out the task, "
             "or mend the cause and repeat the command.",
@@ -230,9 +189,9 @@ def _evaluated(
         metric=task.metadata.main_score,
         score=score,
         seconds=result.evaluation_time or 0.0,
-        units=items.units(task, predicted),
-        pairs=items.pairs(task, predicted),
-        ndcg_at_10=items.ndcg_at_10(task, predicted),
+        units=score_units.units(task, predicted),
+        pairs=score_units.pairs(task, predicted),
+        ndcg_at_10=score_units.ndcg_at_10(task, predicted),
         others={name: result.get_score(getter=itemgetter(name)) for name in getattr(task, "also_reported", ())},
     )
 

@@ -1,6 +1,6 @@
 """The plots of a section: what each shows, in a drawing and in words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
+from evaluation.measured import CurvePoint, Histogram, IndexQuality
 from evaluation.report.compared_pairs import common_old, compared_pairs
 from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
@@ -22,6 +23,7 @@ MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}  # as dra
 OUTCOME_COLORS = {"better": FINE, "worse": STRONG, "no difference found": MUTED, "undecided": MUTED}
 LONGEST = 26  # characters of a name in a plot; tables have it in full
 SMALL = (3.6, 2.5)
+Point = CurvePoint | IndexQuality
 SHARES = (("recall_at_10", "recall@10"), ("ndcg_at_10", "nDCG@10"))
 
 
@@ -206,8 +208,8 @@ def _paint_tuning(axes: Axes, tried: list[Candidate], base: float | None, limits
 def effort_plots(section: Section, task: str) -> Iterator[Plot]:
     """Recall and nDCG@10 against the distances computed for a query, a pair of plots for each kind of index."""
     curves = {variant: tasks.get(task, []) for variant, tasks in section.curves.items()}
-    for index in dict.fromkeys(point["name"] for points in curves.values() for point in points):
-        own = {v: [point for point in points if point["name"] == index] for v, points in curves.items()}
+    for index in dict.fromkeys(point.name for points in curves.values() for point in points):
+        own = {v: [point for point in points if point.name == index] for v, points in curves.items()}
         for key, share in SHARES:
             yield Plot(
                 f"{index}: {share}",
@@ -230,27 +232,28 @@ def size_plots(section: Section, task: str) -> Iterator[Plot]:
         )
 
 
-def _ends(own: dict[str, list[dict[str, Any]]], y: str, share: str, x: str, unit: str) -> str:
+def _ends(own: Mapping[str, Sequence[Point]], y: str, share: str, x: str, unit: str) -> str:
     """For each variant, the first and the last point on the way to more of x."""
     said = []
     for variant, points in own.items():
-        ordered = sorted(points, key=lambda point: point[x])
+        ordered = sorted(points, key=lambda point: getattr(point, x))
         if ordered:
-            first, last = ((f"{100 * p[y]:.1f} % at {p[x]:.0f} {unit}") for p in (ordered[0], ordered[-1]))
+            ends = [(getattr(point, x), getattr(point, y)) for point in (ordered[0], ordered[-1])]
+            first, last = (f"{100 * gained:.1f} % at {spent:.0f} {unit}" for spent, gained in ends)
             said.append(f"{variant}: {share} {first} to {last}")
     return "; ".join(said)
 
 
 def _paint_shares(
-    axes: Axes, own: dict[str, list[dict[str, Any]]], x: str, y: str, joined: bool, looks: dict[str, Look]
+    axes: Axes, own: Mapping[str, Sequence[Point]], x: str, y: str, joined: bool, looks: dict[str, Look]
 ) -> None:
     for variant, points in own.items():
         look = looks.get(variant, Look(MUTED, "o"))
-        ordered = sorted(points, key=lambda point: point[x])
+        ordered = sorted(points, key=lambda point: getattr(point, x))
         style: Any = (0, (4, 3)) if look.dashed else "-"
         axes.plot(
-            [point[x] for point in ordered],
-            [100 * point[y] for point in ordered],
+            [getattr(point, x) for point in ordered],
+            [100 * getattr(point, y) for point in ordered],
             color=look.color,
             marker=look.marker,
             markersize=4 if joined else 6,
@@ -258,7 +261,7 @@ def _paint_shares(
             linestyle=style if joined else "",
             linewidth=1.4,
         )
-    places = [point[x] for points in own.values() for point in points]
+    places = [getattr(point, x) for points in own.values() for point in points]
     if max(places) > 5 * min(places) > 0:  # a narrower range would have no tick
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
@@ -270,14 +273,14 @@ def _paint_shares(
         _name_indexes(axes, next(iter(own.values())), x)
 
 
-def _name_indexes(axes: Axes, points: list[dict[str, Any]], x: str) -> None:
+def _name_indexes(axes: Axes, points: Sequence[Point], x: str) -> None:
     """Write the names above the columns of marks; names of nearly the same size share a column."""
     columns: list[tuple[float, list[str]]] = []
-    for point in sorted(points, key=lambda point: point[x]):
-        if columns and point[x] < 1.25 * columns[-1][0]:
-            columns[-1][1].append(point["name"])
+    for point in sorted(points, key=lambda point: getattr(point, x)):
+        if columns and getattr(point, x) < 1.25 * columns[-1][0]:
+            columns[-1][1].append(point.name)
         else:
-            columns.append((point[x], [point["name"]]))
+            columns.append((getattr(point, x), [point.name]))
     for place, names in columns:
         text = ", ".join(names)
         axes.annotate(
@@ -293,8 +296,8 @@ def _name_indexes(axes: Axes, points: list[dict[str, Any]], x: str) -> None:
 
 def cosine_plots(section: Section) -> Iterator[Plot]:
     """Histograms of the cosines of pairs of embeddings, before and after."""
-    for new, old in _before_and_after(section, "cosines"):
-        both = {name: section.distributions[name]["cosines"] for name in (old, new)}
+    for new, old in _before_and_after(section):
+        both = {name: section.distributions[name].cosines for name in (old, new)}
         means = {name: _mean_cosine(each) for name, each in both.items()}
         yield Plot(
             new,
@@ -305,24 +308,24 @@ def cosine_plots(section: Section) -> Iterator[Plot]:
         )
 
 
-def _mean_cosine(cosines: dict[str, list[float]]) -> float:
-    edges = np.asarray(cosines["edges"])
-    return float(np.average((edges[1:] + edges[:-1]) / 2, weights=cosines["counts"]))
+def _mean_cosine(cosines: Histogram) -> float:
+    edges = np.asarray(cosines.edges)
+    return float(np.average((edges[1:] + edges[:-1]) / 2, weights=cosines.counts))
 
 
-def _paint_cosines(axes: Axes, new: dict[str, list[float]], old: dict[str, list[float]]) -> None:
-    for each, filled in ((new, True), (old, False)):
-        share = np.asarray(each["counts"]) / np.sum(each["counts"]) / np.diff(each["edges"])
+def _paint_cosines(axes: Axes, new: Histogram, old: Histogram) -> None:
+    for cosines, filled in ((new, True), (old, False)):
+        share = np.asarray(cosines.counts) / np.sum(cosines.counts) / np.diff(cosines.edges)
         color = OURS if filled else REFERENCE
-        axes.stairs(share, each["edges"], fill=filled, color=color, alpha=0.75 if filled else 1, linewidth=1.6)
+        axes.stairs(share, cosines.edges, fill=filled, color=color, alpha=0.75 if filled else 1, linewidth=1.6)
     axes.set(xlabel="cosine", yticks=[])
     axes.spines["left"].set_visible(False)
 
 
 def barcode_plots(section: Section) -> Iterator[Plot]:
     """H0 barcodes by length, before and after."""
-    for new, old in _before_and_after(section, "bars"):
-        both = {name: np.sort(section.distributions[name]["bars"])[::-1] for name in (old, new)}
+    for new, old in _before_and_after(section):
+        both = {name: np.sort(section.distributions[name].bars)[::-1] for name in (old, new)}
         yield Plot(
             new,
             f"H0 barcode, longest bars first: {_short(new)} filled, {_short(old)} as a line.",
@@ -339,9 +342,9 @@ def _paint_barcodes(axes: Axes, new: np.ndarray, old: np.ndarray) -> None:
     axes.invert_yaxis()
 
 
-def _before_and_after(section: Section, what: str) -> Iterator[tuple[str, str]]:
-    """Each pair of which both have the distribution, and before them plain training compared with the start model."""
-    have = [variant for variant in section.variants if what in section.distributions.get(variant, {})]
+def _before_and_after(section: Section) -> Iterator[tuple[str, str]]:
+    """Each pair of which both have distributions, and before them plain training compared with the start model."""
+    have = [variant for variant in section.variants if variant in section.distributions]
     olds = {old for _, old in compared_pairs(section).values()}
     from_start = [(old, section.variants[0]) for old in section.variants[1:] if old in olds]
     for new, old in [*from_start, *compared_pairs(section).values()]:
@@ -363,7 +366,7 @@ def training_plots(section: Section) -> Iterator[Plot]:
         )
 
 
-def _paint_training(axes: Axes, lines: dict[str, list[list[float]]], looks: dict[str, Look], term: str) -> None:
+def _paint_training(axes: Axes, lines: dict[str, list[tuple[float, float]]], looks: dict[str, Look], term: str) -> None:
     for variant, line in lines.items():
         look = looks.get(variant, Look(MUTED, "o"))
         axes.plot(

@@ -2,12 +2,13 @@
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from evaluation.measured import IndexScore, IsotropyValue, Status, TaskScores
 from evaluation.report.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
 from evaluation.report.summary import APPROXIMATE_MEAN, Row
 from evaluation.statistics.crossed import crossed_interval
@@ -29,7 +30,8 @@ from evaluation.statistics.spearman import changed, compare_resampled, resampled
 
 METRICS = {"ndcg_at_10": "nDCG@10", "v_measure": "V-measure", "cosine_spearman": "Spearman", "f1": "F1", "mcc": "MCC"}
 
-Measured = Mapping[str, Sequence[Any]]  # variant -> one measurement per run; runs of two variants pair up by place
+Part = TypeVar("Part")
+Runs = Mapping[str, Sequence[Part]]  # variant -> one measurement per run; runs of two variants pair up by place
 Pair = tuple[str, str]  # (old variant, new variant)
 _PerQuery = Mapping[str, NDArray[np.float64]]  # variant -> score per query, averaged over runs
 
@@ -43,33 +45,33 @@ def label(pair: Pair) -> str:
     return f"{pair[1]} − {pair[0]}"
 
 
-def isotropy_rows(measured: Measured, pairs: Sequence[Pair]) -> list[Row]:
-    """Rows for isotropy measures, each measurement `{name: {"value": ..., "isotropic": ...}}`.
+def isotropy_rows(measured: Runs[Mapping[str, IsotropyValue]], pairs: Sequence[Pair]) -> list[Row]:
+    """Rows for isotropy measures, each measurement by the name of the measure.
 
     What an isotropic cloud would give depends on the dimension, so it is left out where variants differ in that.
     """
     rows = []
     first = next(iter(measured.values()))[0]
     for name, measure in first.items():
-        values = {variant: [run[name]["value"] for run in runs] for variant, runs in measured.items()}
+        values = {variant: [run[name].value for run in runs] for variant, runs in measured.items()}
         comparisons = {label(pair): _over_runs(values, pair) for pair in _among(values, pairs)}
         improves = name not in LOWER_IS_MORE_ISOTROPIC
-        references = {run[name]["isotropic"] for runs in measured.values() for run in runs}
-        isotropic = measure["isotropic"] if len(references) == 1 else None
+        references = {run[name].isotropic for runs in measured.values() for run in runs}
+        isotropic = measure.isotropic if len(references) == 1 else None
         rows.append(Row("isotropy", measure_name(name), improves, isotropic, values, comparisons))
     return rows
 
 
-def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list[Row]:
+def task_rows(measured: Runs[Sequence[TaskScores]], pairs: Sequence[Pair], rng: Generator) -> list[Row]:
     """Rows for mteb tasks in points, and a mean for each group of them.
 
     Args:
-        measured: Each measurement is a list of `TaskScores` as dicts. A variant is left out of a task that one of its
+        measured: Each measurement is a list of scores. A variant is left out of a task that one of its
             runs lacks, and of the means over tasks.
         pairs: Which variants are compared.
         rng: Source of resamples.
     """
-    by_name = {v: [{task["task"]: task for task in run} for run in several] for v, several in measured.items()}
+    by_name = {v: [{task.task: task for task in run} for run in several] for v, several in measured.items()}
     groups: dict[str, list[Row]] = {SIMILARITY: [], LABELS: []}
     others: list[Row] = []
     for name in _names(by_name):
@@ -77,14 +79,14 @@ def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list
         if not of_task:
             continue
         task, compared = next(iter(of_task.values()))[0], _among(of_task, pairs)
-        values = {variant: [100 * run["score"] for run in several] for variant, several in of_task.items()}
-        over_items = _over_pairs(of_task, compared, rng) if task["pairs"] else _over_units(of_task, compared)
+        values = {variant: [100 * run.score for run in several] for variant, several in of_task.items()}
+        over_items = _over_pairs(of_task, compared, rng) if task.pairs else _over_units(of_task, compared)
         comparisons = {label(pair): [*_over_runs(values, pair), *over_items.get(pair, [])] for pair in compared}
-        group = LABELS if task["type"] in LABEL_TYPES else SIMILARITY
-        shown = f"{name} {METRICS.get(task['metric'], task['metric'])}"
+        group = LABELS if task.type in LABEL_TYPES else SIMILARITY
+        shown = f"{name} {METRICS.get(task.metric, task.metric)}"
         groups[group].append(Row(group, shown, True, None, values, comparisons))
-        for metric in task["others"]:
-            values = {variant: [100 * run["others"][metric] for run in several] for variant, several in of_task.items()}
+        for metric in task.others:
+            values = {variant: [100 * run.others[metric] for run in several] for variant, several in of_task.items()}
             comparisons = {label(pair): _over_runs(values, pair) for pair in compared}
             others.append(Row(group, f"{name} {METRICS.get(metric, metric)}", True, None, values, comparisons))
     rows = []
@@ -96,18 +98,22 @@ def task_rows(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> list
     return rows
 
 
-def retrieval_rows(measured: Measured, statuses: Mapping[str, Mapping[str, str]], pairs: Sequence[Pair]) -> list[Row]:
+def retrieval_rows(
+    measured: Runs[Mapping[str, Sequence[IndexScore]]],
+    statuses: Mapping[str, Mapping[str, Status]],
+    pairs: Sequence[Pair],
+) -> list[Row]:
     """Rows for indexes in points: nDCG@10, its share of exact search, and means over corpora and approximate indexes.
 
     Args:
-        measured: Each measurement maps the name of a retrieval task to a list of `IndexScore` as dicts. A variant is
+        measured: Each measurement maps the name of a retrieval task to a list of scores. A variant is
             left out of an index that one of its runs lacks, and of the means over indexes.
         statuses: Per task and index, how the start model fares: "exact", "in range", "no headroom", "out of range".
         pairs: Which variants are compared.
     """
     by_corpus = {
         corpus: {
-            variant: [{score["name"]: score for score in run} for run in several]
+            variant: [{score.quality.name: score for score in run} for run in several]
             for variant, several in _having(measured, corpus).items()
         }
         for corpus in _names(measured)
@@ -143,8 +149,8 @@ class _IndexRow:
 
 def _corpus_rows(
     corpus: str,
-    measured: Mapping[str, Sequence[Mapping[str, Any]]],
-    statuses: Mapping[str, str],
+    measured: Runs[Mapping[str, IndexScore]],
+    statuses: Mapping[str, Status],
     pairs: Sequence[Pair],
     prefix: str,
 ) -> list[_IndexRow]:
@@ -159,7 +165,7 @@ def _corpus_rows(
         remark = "" if in_range or statuses[name] == "exact" else f" ({statuses[name]})"
         per_run = {variant: _per_query(runs) for variant, runs in of_index.items()}
         per_query = {variant: scores.mean(axis=0) for variant, scores in per_run.items()}
-        scores = {variant: [100 * run["ndcg_at_10"] for run in runs] for variant, runs in of_index.items()}
+        scores = {variant: [100 * run.quality.ndcg_at_10 for run in runs] for variant, runs in of_index.items()}
         comparisons = {
             label((old, new)): [
                 *_over_runs(scores, (old, new)),
@@ -170,9 +176,10 @@ def _corpus_rows(
         row = Row("retrieval", f"{prefix}{name} nDCG@10{remark}", True, None, scores, comparisons)
         counts = "approximate" if in_range else "exact" if statuses[name] == "exact" else ""
         rows.append(_IndexRow(corpus, row, counts, per_query))
-        if statuses[name] == "exact" or any(run["retention"] is None for runs in of_index.values() for run in runs):
+        shares = {variant: [run.quality.retention for run in runs] for variant, runs in of_index.items()}
+        if statuses[name] == "exact" or any(None in found for found in shares.values()):
             continue  # no share of exact search, where that is the index itself or finds nothing
-        kept = {variant: [100 * run["retention"] for run in runs] for variant, runs in of_index.items()}
+        kept = {variant: [100 * share for share in found if share is not None] for variant, found in shares.items()}
         comparisons = {
             label((old, new)): [
                 *_over_runs(kept, (old, new)),
@@ -222,26 +229,26 @@ def _over_runs(values: Mapping[str, Sequence[float]], pair: Pair) -> list[Compar
     return [_with_sign_flips(student_interval(new - old), new - old)]
 
 
-def _over_pairs(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> dict[Pair, list[Comparison]]:
+def _over_pairs(measured: Runs[TaskScores], pairs: Sequence[Pair], rng: Generator) -> dict[Pair, list[Comparison]]:
     """Intervals over sentence pairs with the runs held fixed; all variants share the resamples."""
-    first = next(iter(measured.values()))[0]["pairs"]
+    first = next(iter(measured.values()))[0].pairs
     if len(first) > 1:  # a mean of correlations over subsets is no correlation
         return {}
     [(key, subset)] = first.items()
     seed = int(rng.integers(2**62))
     similarity = {
-        variant: [run["pairs"][key]["similarity"] for run in measured[variant]]
+        variant: [run.pairs[key].similarity for run in measured[variant]]
         for variant in {variant for pair in pairs for variant in pair}
     }
     resampled = {
-        variant: resampled_spearman(runs, subset["gold"], np.random.default_rng(seed))
+        variant: resampled_spearman(runs, subset.gold, np.random.default_rng(seed))
         for variant, runs in similarity.items()
     }
     return {
         (old, new): [
             _in_points(
                 compare_resampled(
-                    resampled[old], resampled[new], changed(similarity[old], similarity[new]), subset["gold"]
+                    resampled[old], resampled[new], changed(similarity[old], similarity[new]), subset.gold
                 )
             )
         ]
@@ -249,14 +256,14 @@ def _over_pairs(measured: Measured, pairs: Sequence[Pair], rng: Generator) -> di
     }
 
 
-def _over_units(measured: Measured, pairs: Sequence[Pair]) -> dict[Pair, list[Comparison]]:
+def _over_units(measured: Runs[TaskScores], pairs: Sequence[Pair]) -> dict[Pair, list[Comparison]]:
     """Intervals over queries or test texts, where the task has them."""
     first = next(iter(measured.values()))[0]
-    if not first["units"]:
+    if not first.units:
         return {}
-    estimands = QUERIES if first["metric"] == "ndcg_at_10" else TEXTS  # reranking has queries, too
+    estimands = QUERIES if first.metric == "ndcg_at_10" else TEXTS  # reranking has queries, too
     units = {
-        variant: np.array([[run["units"][unit] for unit in first["units"]] for run in runs])
+        variant: np.array([[run.units[unit] for unit in first.units] for run in runs])
         for variant, runs in measured.items()
     }
     return {(old, new): _over_units_and_runs((units[new] - units[old]) * 100, estimands) for old, new in pairs}
@@ -306,12 +313,12 @@ def _in_all(variant: str, rows: Sequence[Row]) -> bool:
     return all(variant in row.values for row in rows)
 
 
-def _names(measured: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+def _names(measured: Runs[Mapping[str, Part]]) -> list[str]:
     """What any run of any variant has, in the order first met."""
     return list(dict.fromkeys(name for several in measured.values() for run in several for name in run))
 
 
-def _having(measured: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> dict[str, list[Any]]:
+def _having(measured: Runs[Mapping[str, Part]], name: str) -> dict[str, list[Part]]:
     """The variants all of whose runs have something, with what they have."""
     return {v: [run[name] for run in runs] for v, runs in measured.items() if all(name in run for run in runs)}
 
@@ -321,9 +328,9 @@ def _among(variants: Container[str], pairs: Sequence[Pair]) -> list[Pair]:
     return [(old, new) for old, new in pairs if old in variants and new in variants]
 
 
-def _per_query(runs: Iterable[Mapping[str, Any]]) -> NDArray[np.float64]:
+def _per_query(runs: Iterable[IndexScore]) -> NDArray[np.float64]:
     """nDCG@10 of each run and query, shape `(runs, queries)`; every run has the same queries in the same order."""
-    return np.array([list(run["per_query"].values()) for run in runs])
+    return np.array([list(run.per_query.values()) for run in runs])
 
 
 def _in_points(comparison: Comparison) -> Comparison:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from evaluation.measured import CurvePoint, Distributions, IndexQuality
 from evaluation.statistics.intervals import LEVEL, NEW_RUNS, Comparison, holm, verdict
 
 # Tasks on similarities and tasks on labels answer to isotropy in different ways, so they are never averaged.
@@ -126,10 +127,9 @@ class Section:
         tuning: Every setting that was tried on the validation tasks.
         transfer: Whether isotropy transfers, per regularizer and measure.
         curves: Per variant and retrieval task, points of search effort against recall and nDCG@10, averaged over runs.
-        indexes: Per variant and retrieval task, what each index gives (`evaluation.retrieval.check.IndexScore` without
-            the scores per query and the seconds), averaged over runs.
-        distributions: Per variant, of its first run: `cosines` (`edges`, `counts`) and `bars` (quantiles of lengths).
-        training: Per variant, of its first run: the logged terms of the loss, each a list of `[step, value]`.
+        indexes: Per variant and retrieval task, what each index keeps, averaged over runs.
+        distributions: Per variant, of its first run.
+        training: Per variant, of its first run: the logged terms of the loss, each as pairs of step and value.
     """
 
     title: str
@@ -138,10 +138,10 @@ class Section:
     isotropy_of: str = ""
     tuning: list[Candidate] = field(default_factory=list)
     transfer: list[TransferAnswer] = field(default_factory=list)
-    curves: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
-    indexes: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
-    distributions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    training: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
+    curves: dict[str, dict[str, list[CurvePoint]]] = field(default_factory=dict)
+    indexes: dict[str, dict[str, list[IndexQuality]]] = field(default_factory=dict)
+    distributions: dict[str, Distributions] = field(default_factory=dict)
+    training: dict[str, dict[str, list[tuple[float, float]]]] = field(default_factory=dict)
 
     def findings(self) -> list[Finding]:
         """One finding a group and compared pair, on the measure named beforehand.

@@ -1,5 +1,6 @@
 """A section as tables of text, the same for the terminal, `report.md` and `report.html`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -173,13 +174,13 @@ def tuning_table(section: Section) -> Table:
 def index_table(section: Section, task: str) -> Table:
     """What each index gives for each variant on one retrieval task."""
     points = [(variant, point) for variant, tasks in section.indexes.items() for point in tasks.get(task, [])]
-    columns = {key: column for key, column in INDEX_COLUMNS.items() if any(point.get(key) for _, point in points)}
+    columns = {key: column for key, column in INDEX_COLUMNS.items() if any(getattr(point, key) for _, point in points)}
     rows = [
         [
-            point["name"],
+            point.name,
             variant,
             *[
-                "" if point.get(key) is None else number(scale * point[key], digits)
+                "" if getattr(point, key) is None else number(scale * getattr(point, key), digits)
                 for key, (_, scale, digits) in columns.items()
             ],
         ]
@@ -188,7 +189,7 @@ def index_table(section: Section, task: str) -> Table:
     return Table(["index", "variant", *[header for header, _, _ in columns.values()]], {"": rows}, words=(0, 1))
 
 
-def tasks_of(points: dict[str, dict[str, list[dict[str, object]]]]) -> list[str]:
+def tasks_of(points: Mapping[str, Mapping[str, object]]) -> list[str]:
     """The retrieval tasks that curves or indexes were measured on."""
     return list(dict.fromkeys(task for tasks in points.values() for task in tasks))
 

@@ -5,80 +5,19 @@ Everything here works on saved embeddings, outside mteb.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.measured import ChosenIndex, CurvePoint, IndexQuality, IndexScore, Setting
 from evaluation.models.embeddings import RetrievalEmbeddings
-from evaluation.retrieval.indexes import KINDS, SEARCH_PARAMETERS, IndexKind, Setting
+from evaluation.retrieval.indexes import KINDS, SEARCH_PARAMETERS, IndexKind
 from evaluation.retrieval.search import DEEP, DEPTH, Qrels, VariantSearch
-from evaluation.retrieval.settings import ChosenIndex
 from evaluation.threads import one_thread
 
 _COUNTERS: Any = faiss.cvar  # SWIG globals, which type checkers cannot see
-
-
-@dataclass(frozen=True)
-class IndexScore:
-    """What one index gives on one variant, averaged over the index seeds.
-
-    Attributes:
-        name: Name of the kind of index.
-        setting: Its parameters.
-        ndcg_at_10: Mean nDCG@10 against the qrels.
-        per_query: nDCG@10 of each judged query.
-        retention: `ndcg_at_10` as a share of the variant's own exact search; None if that is zero.
-        recall_at_10: Share of the variant's own exact top 10 that is found among the first 10.
-        recall_at_100: Share of the exact top 100 found by a search for 100. It is a separate search: asking a graph
-            for more neighbors makes it look further.
-        hubness: Skewness of how often each document is among the first 10 found, over all queries (k-occurrence).
-        list_imbalance: For inverted lists, the factor by which unequal lists slow search down; 1 is even, else None.
-        quantization_error: For codes, the mean squared error of the decoded vectors over the variance around their
-            mean; else None. (Over the variance, because a narrow cone has small errors of no use.)
-        seed_spread: Standard deviation of `ndcg_at_10` over the index seeds; 0 with one seed.
-        distances_per_query: Documents compared with a query in a search for 10 (centroids of inverted lists included).
-        bytes_per_vector: Size of the whole serialized index, tables and graph included, over the number of documents.
-        build_seconds: Time to train and fill the index, on one thread.
-        search_seconds: Time to search 10 neighbors for all queries, on one thread.
-    """
-
-    name: str
-    setting: Setting
-    ndcg_at_10: float
-    per_query: dict[str, float]
-    retention: float | None
-    recall_at_10: float
-    recall_at_100: float
-    hubness: float
-    list_imbalance: float | None
-    quantization_error: float | None
-    seed_spread: float
-    distances_per_query: float
-    bytes_per_vector: float
-    build_seconds: float
-    search_seconds: float
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """One setting of an index whose search effort can be varied, averaged over the index seeds.
-
-    Attributes:
-        name: Name of the kind of index.
-        setting: Its parameters, the search parameter included.
-        ndcg_at_10: Mean nDCG@10 against the qrels.
-        recall_at_10: Share of the variant's own exact top 10 that is found.
-        distances_per_query: Documents compared with a query.
-    """
-
-    name: str
-    setting: Setting
-    ndcg_at_10: float
-    recall_at_10: float
-    distances_per_query: float
 
 
 def faiss_check(
@@ -141,13 +80,14 @@ def _score(search: VariantSearch, kind: IndexKind, setting: Setting) -> IndexSco
     """Measure an index, averaged over the seeds."""
     ndcg: list[NDArray[np.float64]] = []
     measured: list[dict[str, float | None]] = []
+    seconds: list[tuple[float, float]] = []
     for seed in [None] if kind.exact else search.seeds:
         started = time.perf_counter()
         index = search.build(kind, setting, seed)
         built = time.perf_counter()
         _reset_counters()
         found = search.find(index, seed, DEPTH)
-        searched = time.perf_counter()
+        seconds.append((built - started, time.perf_counter() - built))
         distances = _distances(index, len(search.queries))
         lists: Any = faiss.try_extract_index_ivf(index)
         ndcg.append(search.ndcg(found))
@@ -156,26 +96,25 @@ def _score(search: VariantSearch, kind: IndexKind, setting: Setting) -> IndexSco
                 "recall_at_10": search.recall(found, DEPTH),
                 "recall_at_100": search.recall(search.find(index, seed, DEEP), DEEP),
                 "hubness": search.hubness(found),
-                "list_imbalance": lists.invlists.imbalance_factor() if lists else None,
-                "quantization_error": search.quantization_error(index, seed) if kind.coded else None,
                 "distances_per_query": distances,
                 "bytes_per_vector": len(faiss.serialize_index(index)) / index.ntotal,
-                "build_seconds": built - started,
-                "search_seconds": searched - built,
+                "list_imbalance": lists.invlists.imbalance_factor() if lists else None,
+                "quantization_error": search.quantization_error(index, seed) if kind.coded else None,
             }
         )
     per_query = np.mean(ndcg, axis=0)
     mean = float(per_query.mean())
-    means: dict[str, Any] = {name: _mean([one[name] for one in measured]) for name in measured[0]}
-    return IndexScore(
+    means: dict[str, Any] = {name: _mean([scores[name] for scores in measured]) for name in measured[0]}
+    quality = IndexQuality(
         name=kind.name,
         setting=setting,
         ndcg_at_10=mean,
-        per_query=dict(zip(search.query_ids, per_query.tolist(), strict=True)),
         retention=mean / search.exact_ndcg if search.exact_ndcg else None,
         seed_spread=float(np.std(np.mean(ndcg, axis=1), ddof=1)) if len(ndcg) > 1 else 0.0,
         **means,
     )
+    by_query = dict(zip(search.query_ids, per_query.tolist(), strict=True))
+    return IndexScore(quality, by_query, *np.mean(seconds, axis=0).tolist())
 
 
 def _curve(search: VariantSearch, kind: IndexKind, setting: Setting, parameter: str) -> list[CurvePoint]:

@@ -9,7 +9,7 @@ from typing import Any
 import faiss
 from faiss.class_wrappers import add_to_referenced_objects
 
-Setting = dict[str, int]
+from evaluation.measured import Setting
 
 POINTS_PER_CENTROID = 39  # below this, faiss warns that k-means has too few training points
 SEARCH_PARAMETERS = ("efSearch", "nprobe")  # set after building; every other parameter needs a new index

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from evaluation.errors import UserError
+from evaluation.measured import Setting
 from evaluation.models.embeddings import RetrievalEmbeddings
-from evaluation.retrieval.indexes import SEARCH_PARAMETERS, IndexKind, Setting
+from evaluation.retrieval.indexes import SEARCH_PARAMETERS, IndexKind
 
 Qrels = Mapping[str, Mapping[str, int]]
 

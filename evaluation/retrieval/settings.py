@@ -1,39 +1,15 @@
 """The parameters that every variant's indexes get, chosen once from the start model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
+from evaluation.measured import ChosenIndex, Setting, Status
 from evaluation.models.embeddings import RetrievalEmbeddings
 from evaluation.names import check_name
-from evaluation.retrieval.indexes import KINDS, IndexKind, Setting
+from evaluation.retrieval.indexes import KINDS, IndexKind
 from evaluation.retrieval.search import Qrels, VariantSearch
 from evaluation.threads import one_thread
 
-Status = Literal["exact", "in range", "no headroom", "out of range", "left out"]
-
 BAND = (0.70, 0.95)  # share of exact nDCG@10 that the start model should keep, so that a variant can gain or lose
-
-
-@dataclass(frozen=True)
-class ChosenIndex:
-    """An index with the parameters that every variant is measured with.
-
-    Attributes:
-        name: Name of the kind of index.
-        setting: Its parameters; None where it is left out.
-        status: "in range" if the start model keeps 70-95 % of its exact nDCG@10, "no headroom" if it keeps more,
-            "out of range" if even the nearest setting keeps less, "exact" for exact search, "left out" where
-            the corpus is too small to train the index.
-        retention: What the start model keeps, as a share; None where it is left out or exact search finds nothing.
-        note: One sentence for the reader of a table, empty where there is nothing to say.
-    """
-
-    name: str
-    setting: Setting | None
-    status: Status
-    retention: float | None
-    note: str = ""
 
 
 def choose_indexes(

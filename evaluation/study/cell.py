@@ -6,7 +6,9 @@ same run directory and no cell is ever taken for another.
 
 import copy
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,11 @@ from datasets import Dataset, load_from_disk
 from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
-from evaluation.files import delete_folder, file_name, read_json, write_json
+from evaluation.files import delete_folder, file_name, read_json, read_record, write_record
 from evaluation.hashes import short_hash
 from evaluation.measure.measure import MEASURES, measure
-from evaluation.models.load import fingerprint, load_start_model
+from evaluation.measured import Failure, Measured
+from evaluation.models.load import fingerprint, load_model, load_start_model
 from evaluation.noise import quiet
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.resolve import TaskSource
@@ -96,6 +99,8 @@ class Cell:
         posthoc: Name of the transform that is appended; empty for none.
         measuring: What is measured.
         root: The run directory.
+        reference: The model whose embeddings decide the settings of the indexes; None for that model itself.
+        as_it_is: Whether the model keeps its precision; a study's start model is float32, as its training is.
     """
 
     label: str = field(compare=False)
@@ -105,6 +110,8 @@ class Cell:
     posthoc: str
     measuring: Measuring = field(compare=False)
     root: Path = field(compare=False)
+    reference: "Cell | None" = field(default=None, compare=False)
+    as_it_is: bool = False
 
     @property
     def folder(self) -> Path:
@@ -114,15 +121,15 @@ class Cell:
         return self.root / "cells" / f"{file_name(self.label)}-{short_hash(content)}"
 
     @property
+    def name(self) -> str:
+        """What an error calls it."""
+        return self.label if self.training else f"{self.label} ({self.model})"
+
+    @property
     def trained(self) -> Path:
         """The folder of the trained model, which cells share that differ in a post-hoc transform."""
         assert self.training is not None
         return self.root / "models" / short_hash([self.fingerprint, self.training.content])
-
-    @property
-    def start_folder(self) -> Path:
-        """The folder of the start model's measurement, where the parameters of the indexes are kept."""
-        return start_cell(self.model, self.fingerprint, self.measuring, self.root).measured
 
     @property
     def measured(self) -> Path:
@@ -136,43 +143,36 @@ class Cell:
 
     def finished(self) -> bool:
         """Whether everything was measured; a cell in which a task failed is tried again."""
-        if self.training is None and not self.measured.exists():  # other cells read the parameters of indexes there
+        if self.reference is None and not self.measured.exists():  # others read the settings of the indexes there
             return False
-        return self.path.exists() and not self.read()["failures"]
+        return self.path.exists() and not self.read().failures
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> Measured:
         """What was measured."""
-        return read_json(self.path)
+        return read_record(self.path, Measured)
 
 
-def start_cell(model: str, fingerprint: str, measuring: Measuring, root: Path) -> Cell:
-    """A start model itself; in the folder of its measurement the parameters of the indexes are kept for all others.
-
-    Args:
-        model: Its name.
-        fingerprint: Its hash.
-        measuring: What is measured.
-        root: The run directory.
-    """
-    return Cell("start", model, fingerprint, None, "", measuring, root)
-
-
-def run_cell(cell: Cell) -> float:
-    """Train and measure a cell on one thread, so that its numbers do not depend on how many run at once.
+def run_cell(cell: Cell, alone: bool) -> float:
+    """Train and measure a cell.
 
     What was measured is in the cell's file. A training that fails is recorded there as the one failure.
+
+    Args:
+        cell: The cell.
+        alone: Whether nothing else runs meanwhile, so that it takes all threads and shows its progress; else it takes
+            one, so that its numbers do not depend on how many run at once.
 
     Returns:
         Peak memory of the process in GiB.
     """
     began = time.perf_counter()
-    with one_thread(), quiet():
+    with nullcontext() if alone else one_thread(), quiet():
         try:
             _check_data(cell.measuring)
             model = _model(cell)
             log = _training_log(cell)  # now: an equal training of another cell deletes the model when it is measured
         except UserError as error:
-            write_json(cell.path, {"failures": [f"{cell.label}: {error}"], "training": {}})
+            write_record(cell.path, Measured(failures=[Failure("", str(error))]))
             return peak_memory()
         measured = measure(
             model,
@@ -181,17 +181,21 @@ def run_cell(cell: Cell) -> float:
             cell.measured,
             isotropy_of=cell.measuring.isotropy_of,
             indexes=cell.measuring.indexes,
-            start=cell.start_folder if cell.training or cell.posthoc else None,
+            start=None if cell.reference is None else cell.reference.measured,
             index_seeds=range(cell.measuring.index_seeds),
-            show_progress=False,
+            show_progress=alone,
         )
-        named = cell.label if cell.training else f"{cell.label} ({cell.model})"
-        measured["failures"] = [f"{named}: {failure['reason']}" for failure in measured["failures"]]
-        seconds = time.perf_counter() - began
-        write_json(cell.path, {**measured, "training": log, "seconds": seconds})
-    if not measured["failures"]:  # else the next run goes on here
+        write_record(cell.path, replace(measured, training=log, seconds=time.perf_counter() - began))
+    if not measured.failures:  # else the next run goes on here
         _discard(cell)
     return peak_memory()
+
+
+def missing_parts(cells: Iterable[Cell], measured: Iterable[Measured]) -> list[str]:
+    """A sentence for each failure of some cells."""
+    return [
+        f"{cell.name}: {failure.reason}" for cell, run in zip(cells, measured, strict=True) for failure in run.failures
+    ]
 
 
 def _check_data(measuring: Measuring) -> None:
@@ -205,7 +209,7 @@ def _check_data(measuring: Measuring) -> None:
 
 
 def _model(cell: Cell) -> SentenceTransformer:
-    start = _start_model(cell.model, cell.fingerprint)
+    start = _start_model(cell)
     if cell.training is None:
         model = start
     else:
@@ -229,14 +233,27 @@ def _some_texts(pairs: Dataset) -> list[str]:
     return [distinct[place] for place in sorted(drawn)]
 
 
-@lru_cache(maxsize=2)
-def _start_model(name: str, identity: str) -> SentenceTransformer:
+def _start_model(cell: Cell) -> SentenceTransformer:
     """Load a start model; a worker may outlive a change of it, or have other files than the machine of the study."""
-    model = load_start_model(name)
-    found = fingerprint(model)
-    if found != identity:
-        raise UserError(f"The model {name} is {found} here and {identity} where the study was started.")
+    model, found = start_model(cell.model, cell.as_it_is)
+    if found != cell.fingerprint:  # it changed since this process loaded it, or the other machine has another
+        start_model.cache_clear()
+        model, found = start_model(cell.model, cell.as_it_is)
+    if found != cell.fingerprint:
+        raise UserError(f"The model {cell.model} is {found} here and {cell.fingerprint} where the run was started.")
     return model
+
+
+@lru_cache(maxsize=2)
+def start_model(name: str, as_it_is: bool) -> tuple[SentenceTransformer, str]:
+    """Load a model, with its fingerprint.
+
+    Args:
+        name: Its name.
+        as_it_is: Whether it keeps its precision.
+    """
+    model = load_model(name) if as_it_is else load_start_model(name)
+    return model, fingerprint(model)
 
 
 @lru_cache(maxsize=2)
@@ -247,13 +264,13 @@ def saved_pairs(folder: Path) -> Dataset:
     return pairs
 
 
-def _training_log(cell: Cell) -> dict[str, list[list[float]]]:
+def _training_log(cell: Cell) -> dict[str, list[tuple[float, float]]]:
     """The logged terms of the loss over the steps."""
     if cell.training is None:
         return {}
     steps = read_json(cell.trained / "log.json")["steps"]
     names = [name for name in steps[0] if name == "loss" or name.endswith("_loss")]
-    return {name: [[entry["step"], entry[name]] for entry in steps if name in entry] for name in names}
+    return {name: [(entry["step"], entry[name]) for entry in steps if name in entry] for name in names}
 
 
 def _discard(cell: Cell) -> None:

@@ -10,8 +10,8 @@ from evaluation.names import check_name
 from evaluation.report.summary import Summary
 from evaluation.retrieval.indexes import QUICK_INDEXES
 from evaluation.study.description import Grid, Regime, Study
+from evaluation.study.run import run_study
 from evaluation.study.runner import Backend
-from evaluation.study.study_run import run_study
 from evaluation.tasks.resolve import DOCSTRINGS
 from evaluation.train.objectives import OBJECTIVES
 from evaluation.train.training import usual_learning_rate

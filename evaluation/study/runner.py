@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evaluation.errors import UserError
 from evaluation.interrupt import stop_if_interrupted
+from evaluation.measured import Measured
 from evaluation.study.cell import Cell, run_cell
 from evaluation.timing import Timing
 
@@ -72,7 +73,9 @@ class Backend:
                 ) from error
 
 
-def run_cells(cells: Sequence[Cell], what: str, jobs: int, timing: Timing, console: Console) -> list[dict[str, Any]]:
+def run_cells(
+    cells: Sequence[Cell], what: str, jobs: int, timing: Timing, console: Console, alone: bool = False
+) -> list[Measured]:
     """Run the cells that are not finished, with a progress bar.
 
     Args:
@@ -81,6 +84,7 @@ def run_cells(cells: Sequence[Cell], what: str, jobs: int, timing: Timing, conso
         jobs: How many run at once, on the backend that joblib uses at the time.
         timing: The run's clock, read when a cell is finished.
         console: Where the progress bar goes.
+        alone: Whether a cell takes all threads and shows its own progress, where one runs at a time.
 
     Returns:
         What was measured, in the order of the cells.
@@ -101,7 +105,7 @@ def run_cells(cells: Sequence[Cell], what: str, jobs: int, timing: Timing, conso
             parallel: Any = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=cast(Any, 1))
             try:
                 stop_if_interrupted()
-                for peak_memory in parallel(joblib.delayed(run_cell)(cell) for cell in waiting):
+                for peak_memory in parallel(joblib.delayed(run_cell)(cell, alone) for cell in waiting):
                     stop_if_interrupted()
                     progress.advance(bar)
                     timing.record(peak_memory)

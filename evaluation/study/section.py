@@ -1,20 +1,23 @@
-"""What the cells of one start model and regime measured, to a section of the summary."""
+"""What models measured, per variant and run, to a section of the summary: for studies and comparisons alike."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 
-from evaluation.measure.measure import statuses
+from evaluation.measured import CurvePoint, IndexQuality, Measured, Status
 from evaluation.report.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
-from evaluation.report.rows import isotropy_rows, retrieval_rows, task_rows
+from evaluation.report.rows import Pair, isotropy_rows, retrieval_rows, task_rows
 from evaluation.report.summary import Candidate, Section, TransferAnswer
 from evaluation.statistics.dose_response import dose_response, transfer
-from evaluation.study.description import NONE, START, Setting
+from evaluation.study.description import NONE, Setting
 
 FEWEST_FOR_A_CORRELATION = 3  # doses; a rank correlation over two says nothing
+
+Part = TypeVar("Part")
+Point = TypeVar("Point", CurvePoint, IndexQuality)
+Runs = Mapping[str, Sequence[Measured]]  # variant -> one record per run; the runs of two variants pair up by place
 
 
 @dataclass(frozen=True)
@@ -27,100 +30,111 @@ class Tried:
     """
 
     setting: Setting
-    measured: list[dict[str, Any]]
+    measured: Sequence[Measured]
 
     @property
     def scores(self) -> list[float] | None:
         """The mean validation score in points, per tuning seed; None where a training or a task failed."""
-        if any(run["failures"] for run in self.measured):
+        if any(run.failures for run in self.measured):
             return None
-        return [100 * float(np.mean([task["score"] for task in run["tasks"]])) for run in self.measured]
+        return [100 * float(np.mean([task.score for task in run.tasks])) for run in self.measured]
 
     @property
     def isotropy(self) -> dict[str, list[float]]:
         """Each isotropy measure, per tuning seed."""
-        return {
-            name: [run["isotropy"][name]["value"] for run in self.measured] for name in self.measured[0]["isotropy"]
-        }
+        return {name: [run.isotropy[name].value for run in self.measured] for name in self.measured[0].isotropy}
 
 
-def study_section(
-    title: str,
-    isotropy_of: str,
-    measured: Mapping[str, list[dict[str, Any]]],
-    tried: Sequence[Tried],
-    chosen: Mapping[str, Setting],
-    start_folder: Path,
-) -> tuple[Section, list[str]]:
-    """Compare every variant with the objective alone, paired by seed.
+def build_section(title: str, isotropy_of: str, measured: Runs, pairs: Sequence[Pair]) -> Section:
+    """Compare variants in all that both of a pair have, paired by run.
 
     Args:
-        title: The start model and the regime.
+        title: What the section is about.
         isotropy_of: The task whose texts the isotropy was measured on.
-        measured: Per variant, what was measured on the test tasks, per seed.
-        tried: What was measured on the validation tasks; empty where there was nothing to choose.
-        chosen: Per trained variant, the setting that the test tasks were run with.
-        start_folder: Folder with the parameters of the indexes.
+        measured: What was measured on the tasks.
+        pairs: Which variants are compared.
 
     Returns:
-        The section, and a sentence for each part that is missing in it.
+        The section, without what tuning adds.
     """
-    failures = [failure for each in tried for run in each.measured for failure in run["failures"]]
-    failures += [failure for runs in measured.values() for run in runs for failure in run["failures"]]
-    start = measured[START][0]
-    whole = {variant: runs for variant, runs in measured.items() if all(_is_whole(run, start) for run in runs)}
-    pairs = [(NONE, variant) for variant in whole if variant not in (START, NONE)] if NONE in whole else []
-
-    def part(name: str) -> dict[str, list[Any]]:
-        return {variant: [run[name] for run in runs] for variant, runs in whole.items()}
-
-    by_index = {task: statuses(start_folder, task) for task in start["retrieval"]}
+    isotropy = _having(measured, lambda run: run.isotropy)
+    statuses: dict[str, dict[str, Status]] = {
+        task: {index.name: index.status for index in indexes}
+        for runs in measured.values()
+        for run in runs
+        for task, indexes in run.indexes.items()
+    }
     rows = [
-        *isotropy_rows(part("isotropy"), pairs),
-        *task_rows(part("tasks"), pairs, np.random.default_rng(0)),
-        *retrieval_rows(part("retrieval"), by_index, pairs),
+        *(isotropy_rows(isotropy, pairs) if isotropy else []),
+        *task_rows(_of_every_run(measured, lambda run: run.tasks), pairs, np.random.default_rng(0)),
+        *retrieval_rows(_of_every_run(measured, lambda run: run.retrieval), statuses, pairs),
     ]
-    section = Section(
+    qualities = _of_every_run(measured, _index_qualities)
+    return Section(
         title=title,
-        variants=list(whole),
+        variants=list(measured),
         rows=rows,
         isotropy_of=isotropy_of,
-        tuning=[_candidate(each, chosen) for each in tried if each.scores is not None],
-        transfer=transfer_answers(tried, chosen),
-        curves={variant: _mean_points(runs) for variant, runs in part("curves").items()},
-        indexes={variant: _mean_points(runs) for variant, runs in part("retrieval").items()},
-        distributions=_of_first_run(whole, "distributions"),
-        training=_of_first_run(whole, "training"),
+        curves={variant: _mean_points(runs) for variant, runs in _having(measured, lambda run: run.curves).items()},
+        indexes={variant: _mean_points(runs) for variant, runs in qualities.items()},
+        distributions={
+            variant: runs[0].distributions for variant, runs in measured.items() if runs[0].distributions is not None
+        },
+        training={variant: runs[0].training for variant, runs in measured.items() if runs[0].training},
     )
-    return section, failures
 
 
-def _of_first_run(whole: Mapping[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
-    return {variant: runs[0][name] for variant, runs in whole.items() if runs[0][name]}
+def add_tuning(section: Section, tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> Section:
+    """Add to a section what was tried on the validation tasks.
+
+    Args:
+        section: The section of the test tasks.
+        tried: Every setting; empty where there was nothing to choose.
+        chosen: Per trained variant, the setting that the test tasks were run with.
+    """
+    tuning = [_candidate(setting, chosen) for setting in tried if setting.scores is not None]
+    return replace(section, tuning=tuning, transfer=transfer_answers(tried, chosen))
 
 
-def index_seconds(measured: Mapping[str, list[dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Seconds to build and search each index, per variant, retrieval task and index, averaged over runs."""
-    whole = {variant: [run["retrieval"] for run in runs if "retrieval" in run] for variant, runs in measured.items()}
+def whole_variants(measured: Runs, start: Measured) -> dict[str, Sequence[Measured]]:
+    """The variants that can stand in a table: trained in every run, and where a task failed there are others."""
     return {
-        variant: {
-            task: {
-                points[0]["name"]: {
-                    name: float(np.mean([point[name] for point in points]))
-                    for name in ("build_seconds", "search_seconds")
-                }
-                for points in zip(*[run[task] for run in runs if task in run], strict=True)
-            }
-            for task in runs[0]
-        }
-        for variant, runs in whole.items()
-        if runs
+        variant: runs
+        for variant, runs in measured.items()
+        if all(run.tasks and (run.isotropy or not start.isotropy) for run in runs)
     }
 
 
-def _is_whole(run: Mapping[str, Any], start: Mapping[str, Any]) -> bool:
-    """Whether a run can stand in a table: it was trained, and where a task failed on it there are others."""
-    return bool(run.get("tasks")) and bool(run["isotropy"] or not start["isotropy"])
+def pairs_with_objective(variants: Sequence[str], start: str) -> list[Pair]:
+    """Every variant beside the objective alone, which is the start of no comparison where its training failed."""
+    return [(NONE, variant) for variant in variants if variant not in (start, NONE)] if NONE in variants else []
+
+
+def left_out_indexes(measured: Measured) -> list[str]:
+    """A sentence for each index that was left out on a task."""
+    return [
+        f"{task}: {index.note}"
+        for task, indexes in measured.indexes.items()
+        for index in indexes
+        if index.status == "left out"
+    ]
+
+
+def index_seconds(measured: Runs) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Seconds to build and search each index, per variant, retrieval task and index, averaged over runs."""
+    return {
+        variant: {
+            task: {
+                scores[0].quality.name: {
+                    "build_seconds": float(np.mean([score.build_seconds for score in scores])),
+                    "search_seconds": float(np.mean([score.search_seconds for score in scores])),
+                }
+                for scores in zip(*[run.retrieval[task] for run in runs if task in run.retrieval], strict=True)
+            }
+            for task in runs[0].retrieval
+        }
+        for variant, runs in measured.items()
+    }
 
 
 def transfer_answers(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> list[TransferAnswer]:
@@ -131,18 +145,18 @@ def transfer_answers(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> l
     answers = []
     for variant, setting in chosen.items():
         doses = [
-            each
-            for each in tried
-            if each.setting.variant in (NONE, variant)
-            and each.setting.learning_rate == setting.learning_rate
-            and each.scores is not None
+            dose
+            for dose in tried
+            if dose.setting.variant in (NONE, variant)
+            and dose.setting.learning_rate == setting.learning_rate
+            and dose.scores is not None
         ]
         if variant == NONE or len(doses) < FEWEST_FOR_A_CORRELATION:
             continue
-        scores = np.array([each.scores for each in doses]).T
+        scores = np.array([dose.scores for dose in doses]).T
         for name in doses[0].isotropy:
             sign = -1 if name in LOWER_IS_MORE_ISOTROPIC else 1
-            comparison = dose_response(sign * np.array([each.isotropy[name] for each in doses]).T, scores)
+            comparison = dose_response(sign * np.array([dose.isotropy[name] for dose in doses]).T, scores)
             found = transfer(comparison)
             answers.append(TransferAnswer(variant, measure_name(name), found.answer, found.sentence, comparison))
     return answers
@@ -160,7 +174,20 @@ def _candidate(tried: Tried, chosen: Mapping[str, Setting]) -> Candidate:
     )
 
 
-def _mean_points(runs: Sequence[Mapping[str, list[dict[str, Any]]]]) -> dict[str, list[dict[str, Any]]]:
+def _of_every_run(measured: Runs, part: Callable[[Measured], Part]) -> dict[str, list[Part]]:
+    return {variant: [part(run) for run in runs] for variant, runs in measured.items()}
+
+
+def _having(measured: Runs, part: Callable[[Measured], Part]) -> dict[str, list[Part]]:
+    """The same, of the variants all of whose runs have it."""
+    return {variant: parts for variant, parts in _of_every_run(measured, part).items() if all(parts)}
+
+
+def _index_qualities(run: Measured) -> dict[str, list[IndexQuality]]:
+    return {task: [score.quality for score in scores] for task, scores in run.retrieval.items()}
+
+
+def _mean_points(runs: Sequence[Mapping[str, Sequence[Point]]]) -> dict[str, list[Point]]:
     """Average indexes, or points of their curves, over runs: settings are the same in all of them."""
     return {
         task: [_mean_point([run[task][place] for run in runs]) for place in range(len(points))]
@@ -169,14 +196,11 @@ def _mean_points(runs: Sequence[Mapping[str, list[dict[str, Any]]]]) -> dict[str
     }
 
 
-def _mean_point(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The mean of every number; a number that some run lacks is left out, and so is how long things took."""
-    names = [
-        name for name in points[0] if name not in ("name", "setting", "per_query") and not name.endswith("seconds")
-    ]
-    means = {
-        name: float(np.mean([point[name] for point in points]))
-        for name in names
-        if all(point[name] is not None for point in points)
-    }
-    return {"name": points[0]["name"], "setting": points[0]["setting"], **means}
+def _mean_point(points: Sequence[Point]) -> Point:
+    """The mean of every number; None where some run lacks it."""
+    names = [field.name for field in fields(points[0]) if field.name not in ("name", "setting")]
+    values = {name: [getattr(point, name) for point in points] for name in names}
+    return replace(
+        points[0],
+        **{name: None if None in numbers else float(np.mean(numbers)) for name, numbers in values.items()},
+    )

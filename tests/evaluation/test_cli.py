@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[2]
         (["quickstart", "--weight", "nan"], "--weight is nan; give a finite number"),
         (["quickstart", "--seeds", "0"], "--seeds is 0"),
         (["quickstart", "--objective", "contrast"], "near names are contrastive"),
-        (["run", "--model", "minilm", "--tasks", "STSBenchmrk", "--mirror", "."], "near names are STSBenchmark"),
-        (["run", "--model", "minilm", "--tasks", "STS12", "--mirror", "no-such-folder"], "no-such-folder"),
-        (["run", "--model", "minilm", "minilm", "--tasks", "STS12"], "names a model twice"),
-        (["run", "--model", str(ROOT), f"{ROOT}/tests/..", "--tasks", "STS12"], "names a model twice"),
+        (["compare", "minilm", "--tasks", "STSBenchmrk", "--mirror", "."], "near names are STSBenchmark"),
+        (["compare", "minilm", "--tasks", "STS12", "--mirror", "no-such-folder"], "no-such-folder"),
+        (["compare", "minilm", "minilm", "--tasks", "STS12"], "A model is named twice"),
+        (["compare", str(ROOT), f"{ROOT}/tests/..", "--tasks", "STS12"], "A model is named twice"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(
@@ -46,9 +46,9 @@ def test_a_command_that_does_not_exist_is_refused_with_the_ones_that_do(capsys: 
 @pytest.mark.parametrize(
     ("command", "function", "promise"),
     [
-        (["quickstart"], "evaluation.study.quickstart.quickstart", "goes on where it stopped"),
-        (["run", "--model", "minilm", "--tasks", "STS12"], "evaluation.compare.compare", "goes on where it stopped"),
-        (["bench"], "evaluation.bench.run.run", "starts again"),
+        (["quickstart"], "evaluation.study.quickstart.quickstart", "rerun the command to resume"),
+        (["compare", "minilm", "--tasks", "STS12"], "evaluation.compare.compare", "rerun the command to resume"),
+        (["bench"], "evaluation.bench.run.run", "rerun the command to start again"),
     ],
 )
 def test_an_interruption_says_what_the_same_command_will_do(
@@ -88,7 +88,7 @@ def test_with_neither_mirror_nor_hub_run_fails_in_one_sentence(tmp_path: Path) -
     # A hub address where nobody listens stands for a machine without a network.
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
     environment.pop("HF_HUB_OFFLINE", None)
-    command = [sys.executable, "-m", "evaluation", "run", "--model", "minilm", "--tasks", "STS12", "--out", "run"]
+    command = [sys.executable, "-m", "evaluation", "compare", "minilm", "--tasks", "STS12", "--out", "run"]
     found = subprocess.run(
         command, cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=600
     )

@@ -50,7 +50,7 @@ def models(tmp_path: Path) -> list[str]:
 
 
 def run(models: list[str], mirror: Path, out: Path) -> int:
-    return main(["run", "--model", *models, "--tasks", "STS13", "--mirror", str(mirror), "--out", str(out)])
+    return main(["compare", *models, "--tasks", "STS13", "--mirror", str(mirror), "--out", str(out)])
 
 
 def rows(out: Path) -> list[dict]:
@@ -134,7 +134,7 @@ def test_isotropy_that_could_not_be_measured_is_not_said_to_be(
 ) -> None:
     (mirror / DATA).unlink()
     write_pairs(tmp_path / "own" / "likeness.tsv")
-    command = ["run", "--model", models[0], "--mirror", str(mirror), "--folder", str(tmp_path / "own")]
+    command = ["compare", models[0], "--mirror", str(mirror), "--folder", str(tmp_path / "own")]
     command += ["--tasks", "STS13", "likeness", "--out", str(tmp_path / "run")]
     assert main(command) == 0
     note = "Isotropy is measured on the texts of STS13, without before, for which these failed."
@@ -156,7 +156,7 @@ def test_the_first_model_and_the_task_of_the_isotropy_belong_to_a_run(
 ) -> None:
     def again(*names: str, tasks: str) -> int:
         data = ["--folder", str(own), "--tasks", *tasks.split(), "--indexes", "flat", "--out", str(tmp_path / "run")]
-        return main(["run", "--model", *names, *data])
+        return main(["compare", *names, *data])
 
     assert again(*models, tasks="likeness poems-clustering") == 0
     assert again(*models, tasks="poems-clustering likeness") == 2
@@ -180,7 +180,7 @@ def test_a_first_model_without_scores_leaves_the_others_theirs(
         broken[0].embedding.weight[:] = torch.nan
     broken.save_pretrained(str(tmp_path / "broken"), create_model_card=False)
     data = ["--tasks", "books", "--folder", str(own), "--indexes", "flat", "--out", str(tmp_path / "run")]
-    assert main(["run", "--model", str(tmp_path / "broken"), models[0], *data]) == 0
+    assert main(["compare", str(tmp_path / "broken"), models[0], *data]) == 0
     summary = read_json(tmp_path / "run" / "summary.json")
     first, unset = summary["missing"]
     assert first.startswith("books has no score for st-isotropy/") and "40 of 40 embeddings of the queries" in first
@@ -197,7 +197,7 @@ def test_a_model_without_scores_leaves_the_comparison_of_the_others(
         broken[0].embedding.weight[:] = torch.nan
     broken.save_pretrained(str(tmp_path / "broken"), create_model_card=False)
     data = ["--tasks", "books", "likeness", "--folder", str(own), "--indexes", "flat", "--out", str(tmp_path / "run")]
-    assert main(["run", "--model", *models, str(tmp_path / "broken"), *data]) == 0
+    assert main(["compare", *models, str(tmp_path / "broken"), *data]) == 0
     summary = read_json(tmp_path / "run" / "summary.json")
     assert len(summary["missing"]) == 2
     rows = {row["name"]: row for row in summary["sections"][0]["rows"]}
@@ -219,7 +219,7 @@ def test_a_faiss_check_that_had_to_wait_for_the_first_model_is_made_up_for(
 
     monkeypatch.setattr(mteb, "evaluate", fails_once)
     out = tmp_path / "run"
-    command = ["run", "--model", *models, "--tasks", "books", "--folder", str(own), "--indexes", "flat"]
+    command = ["compare", *models, "--tasks", "books", "--folder", str(own), "--indexes", "flat"]
     assert main([*command, "--out", str(out)]) == 0
     assert len(read_json(out / "summary.json")["missing"]) == 2
     assert main([*command, "--out", str(out)]) == 0
@@ -232,7 +232,7 @@ def test_a_faiss_check_that_had_to_wait_for_the_first_model_is_made_up_for(
 def test_an_index_that_a_wider_model_cannot_be_trained_on_is_left_out_for_it(own: Path, tmp_path: Path) -> None:
     for name, width in (("narrow", 16), ("wide", 256)):
         static_model(dimensions=width).save_pretrained(str(tmp_path / name), create_model_card=False)
-    command = ["run", "--model", str(tmp_path / "narrow"), str(tmp_path / "wide"), "--tasks", "books"]
+    command = ["compare", str(tmp_path / "narrow"), str(tmp_path / "wide"), "--tasks", "books"]
     command += ["--folder", str(own), "--indexes", "pca-2", "sq8", "pq", "--out", str(tmp_path / "run")]
     assert main(command) == 0
     summary = read_json(tmp_path / "run" / "summary.json")
@@ -247,7 +247,7 @@ def test_a_model_scored_by_euclidean_distance_has_scores(models: list[str], own:
     model = SentenceTransformer(models[0])
     model.similarity_fn_name = "euclidean"
     model.save_pretrained(str(tmp_path / "euclidean"), create_model_card=False)
-    command = ["run", "--model", models[0], str(tmp_path / "euclidean"), "--tasks", "likeness", "--folder", str(own)]
+    command = ["compare", models[0], str(tmp_path / "euclidean"), "--tasks", "likeness", "--folder", str(own)]
     assert main([*command, "--out", str(tmp_path / "run")]) == 0
     summary = read_json(tmp_path / "run" / "summary.json")
     [row] = [row for row in summary["sections"][0]["rows"] if row["name"] == "likeness Spearman"]
@@ -255,7 +255,7 @@ def test_a_model_scored_by_euclidean_distance_has_scores(models: list[str], own:
 
 
 def test_options_may_be_repeated(models: list[str], own: Path, tmp_path: Path) -> None:
-    command = ["run", "--model", models[0], "--model", models[1], "--tasks", "likeness", "--tasks", "books"]
+    command = ["compare", models[0], models[1], "--tasks", "likeness", "--tasks", "books"]
     command += ["--folder", str(own), "--indexes", "flat", "--out", str(tmp_path / "run")]
     assert main(command) == 0
     configuration = read_json(tmp_path / "run" / "configuration.json")
@@ -266,7 +266,7 @@ def test_several_corpora_give_the_deciding_measure_an_interval_over_their_querie
     models: list[str], own: Path, tmp_path: Path
 ) -> None:
     write_beir(own / "films", documents=90)
-    command = ["run", "--model", *models, "--tasks", "books", "films", "--folder", str(own), "--indexes", "one-bit"]
+    command = ["compare", *models, "--tasks", "books", "films", "--folder", str(own), "--indexes", "one-bit"]
     assert main([*command, "--out", str(tmp_path / "run")]) == 0
     rows = {row["name"]: row for row in read_json(tmp_path / "run" / "summary.json")["sections"][0]["rows"]}
     [(_, over_queries)] = rows["mean over corpora: flat nDCG@10"]["comparisons"].values()
@@ -276,9 +276,29 @@ def test_several_corpora_give_the_deciding_measure_an_interval_over_their_querie
     assert over_queries["estimand"] == "new queries, these runs fixed"
 
 
-def test_what_only_studies_take_is_refused(models: list[str], own: Path, capsys: pytest.CaptureFixture) -> None:
-    assert main(["run", "--model", *models, "--folder", str(own), "--jobs", "2"]) == 2
-    assert "are for studies: leave them out with --model" in capsys.readouterr().err
+def test_two_processes_give_the_comparison_that_one_gives(models: list[str], own: Path, tmp_path: Path) -> None:
+    found = []
+    for jobs in ("1", "2"):
+        out = tmp_path / jobs
+        assert main(["compare", *models, "--folder", str(own), "--jobs", jobs, "--out", str(out)]) == 0
+        found.append(read_json(out / "summary.json")["sections"])
+    for one, two in zip(found[0][0]["rows"], found[1][0]["rows"], strict=True):
+        assert one["name"] == two["name"]
+        for model in one["values"]:
+            assert one["values"][model] == pytest.approx(two["values"][model], rel=1e-4, abs=1e-6)
+
+
+def test_one_model_gives_its_scores_alone(models: list[str], own: Path, tmp_path: Path) -> None:
+    assert main(["compare", models[0], "--folder", str(own), "--out", str(tmp_path / "run")]) == 0
+    [section] = read_json(tmp_path / "run" / "summary.json")["sections"]
+    assert section["variants"] == ["before"] and section["findings"] == []
+    assert all(len(row["values"]) == 1 and not row["comparisons"] for row in section["rows"])
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1"])
+def test_fewer_processes_than_one_are_refused(jobs: str, capsys: pytest.CaptureFixture) -> None:
+    assert main(["compare", "static", "--tasks", "docstrings", "--jobs", jobs]) == 2
+    assert f"--jobs is {jobs}, and at least 1 process is needed." in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -292,7 +312,7 @@ def own(tmp_path: Path) -> Path:
 def test_own_data_are_compared_with_isotropy_and_indexes(
     models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    command = ["run", "--model", *models, "--folder", str(own), "--indexes", "hnsw", "--out", str(tmp_path / "run")]
+    command = ["compare", *models, "--folder", str(own), "--indexes", "hnsw", "--out", str(tmp_path / "run")]
     assert main(command) == 0
     summary = read_json(tmp_path / "run" / "summary.json")
     [section] = summary["sections"]
@@ -320,7 +340,7 @@ def test_a_model_that_scores_by_dot_products_has_no_faiss_check(
     model = static_model()
     model.similarity_fn_name = "dot"
     model.save_pretrained(str(tmp_path / "dot"), create_model_card=False)
-    command = ["run", "--model", models[0], str(tmp_path / "dot"), "--folder", str(own), "--tasks", "books"]
+    command = ["compare", models[0], str(tmp_path / "dot"), "--folder", str(own), "--tasks", "books"]
     assert main([*command, "--indexes", "flat", "--out", str(tmp_path / "run")]) == 0
     names = [row["name"] for row in read_json(tmp_path / "run" / "summary.json")["sections"][0]["rows"]]
     assert "books nDCG@10" in names and not [name for name in names if name.startswith("flat")]
@@ -334,7 +354,7 @@ def test_a_task_without_scores_is_named_and_the_others_are_reported(
     static_model(words=["none", "of", "these"]).save_pretrained(str(tmp_path / "blind"), create_model_card=False)
     out = tmp_path / "run"
     data = ["--tasks", "books", "likeness", "--folder", str(own), "--indexes", "flat"]
-    assert main(["run", "--model", models[0], str(tmp_path / "blind"), *data, "--out", str(out)]) == 0
+    assert main(["compare", models[0], str(tmp_path / "blind"), *data, "--out", str(out)]) == 0
     summary = read_json(out / "summary.json")
     [missing] = summary["missing"]
     assert missing.startswith("likeness has no score for st-isotropy/") and "cosine_spearman is nan, as when" in missing
@@ -346,7 +366,7 @@ def test_a_task_without_scores_is_named_and_the_others_are_reported(
 def test_an_unknown_index_is_told_before_anything_runs(
     models: list[str], own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    command = ["run", "--model", *models, "--folder", str(own), "--indexes", "hsnw", "--out", str(tmp_path / "run")]
+    command = ["compare", *models, "--folder", str(own), "--indexes", "hsnw", "--out", str(tmp_path / "run")]
     assert main(command) == 2
     assert capsys.readouterr().err.startswith("error: There is no index 'hsnw'; near names are hnsw")
     assert not (tmp_path / "run").exists()

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from evaluation.errors import UserError
+from evaluation.measured import ChosenIndex
 from evaluation.models.embeddings import RetrievalEmbeddings
 from evaluation.retrieval.check import faiss_check, search_curves
 from evaluation.retrieval.indexes import ALL_INDEXES, QUICK_INDEXES
-from evaluation.retrieval.settings import ChosenIndex, choose_indexes
+from evaluation.retrieval.settings import choose_indexes
 
 FLAT = [ChosenIndex("flat", {}, "exact", 1.0)]
 SEEDS = (0, 1, 2)
@@ -52,9 +53,9 @@ def test_ndcg_is_the_one_computed_by_hand():
     found = 1 / math.log2(3) + 3 / math.log2(5)
     ideal = 3 + 1 / math.log2(3)
     assert flat.per_query == pytest.approx({"q0": found / ideal, "q1": 1.0})
-    assert flat.ndcg_at_10 == pytest.approx((found / ideal + 1) / 2)
-    assert (flat.retention, flat.recall_at_10, flat.recall_at_100) == (1.0, 1.0, 1.0)
-    assert flat.distances_per_query == 4
+    assert flat.quality.ndcg_at_10 == pytest.approx((found / ideal + 1) / 2)
+    assert (flat.quality.retention, flat.quality.recall_at_10, flat.quality.recall_at_100) == (1.0, 1.0, 1.0)
+    assert flat.quality.distances_per_query == 4
 
 
 def test_a_judged_query_without_a_relevant_document_in_the_corpus_counts_as_zero():
@@ -75,7 +76,7 @@ def test_a_rotation_changes_nothing_under_exact_search():
     turned = embeddings(start.queries @ rotation, start.corpus @ rotation)
     [before], [after] = checked(start, qrels, FLAT), checked(turned, qrels, FLAT)
     assert after.per_query == before.per_query
-    assert 0 < before.ndcg_at_10 < 1
+    assert 0 < before.quality.ndcg_at_10 < 1
 
 
 def test_lengths_do_not_matter():
@@ -91,22 +92,22 @@ def test_every_index_is_in_range_on_a_corpus_with_headroom_and_keeps_what_was_pr
     start, qrels = planted(1200, 128, noise=2.0)
     chosen = choose(start, qrels)
     scores = checked(start, qrels, chosen)
-    assert [one.name for one in chosen] == [one.name for one in scores] == list(QUICK_INDEXES)
+    assert [one.name for one in chosen] == [score.quality.name for score in scores] == list(QUICK_INDEXES)
     assert [one.status for one in chosen] == ["exact", *["in range"] * 4]
     for choice, score in zip(chosen, scores, strict=True):
-        assert score.retention == pytest.approx(choice.retention)
-        assert score.setting == choice.setting
-        assert score.ndcg_at_10 == pytest.approx(np.mean(list(score.per_query.values())))
+        assert score.quality.retention == pytest.approx(choice.retention)
+        assert score.quality.setting == choice.setting
+        assert score.quality.ndcg_at_10 == pytest.approx(np.mean(list(score.per_query.values())))
         assert score.build_seconds > 0 and score.search_seconds > 0
-    by_name = {score.name: score for score in scores}
-    assert by_name["flat"].bytes_per_vector == pytest.approx(4 * 128, abs=1)
-    assert by_name["one-bit"].bytes_per_vector == pytest.approx(128 / 8, abs=1)
-    assert by_name["hnsw"].bytes_per_vector > 4 * 128
-    assert by_name["pq"].bytes_per_vector < 4 * 128 / 2
-    assert by_name["ivf"].distances_per_query < 1200
-    assert by_name["hnsw"].distances_per_query < 1200
-    assert by_name["pq"].distances_per_query == by_name["flat"].distances_per_query == 1200
-    assert all(score.recall_at_10 < 1 for name, score in by_name.items() if name != "flat")
+    by_name = {score.quality.name: score for score in scores}
+    assert by_name["flat"].quality.bytes_per_vector == pytest.approx(4 * 128, abs=1)
+    assert by_name["one-bit"].quality.bytes_per_vector == pytest.approx(128 / 8, abs=1)
+    assert by_name["hnsw"].quality.bytes_per_vector > 4 * 128
+    assert by_name["pq"].quality.bytes_per_vector < 4 * 128 / 2
+    assert by_name["ivf"].quality.distances_per_query < 1200
+    assert by_name["hnsw"].quality.distances_per_query < 1200
+    assert by_name["pq"].quality.distances_per_query == by_name["flat"].quality.distances_per_query == 1200
+    assert all(score.quality.recall_at_10 < 1 for name, score in by_name.items() if name != "flat")
 
 
 def test_the_check_is_deterministic_and_leaves_the_thread_count_alone():
@@ -125,9 +126,10 @@ def test_index_seeds_are_averaged():
     ivf = choose(start, qrels, ["ivf"])
     [first], [second], [both] = (checked(start, qrels, ivf, seeds=seeds) for seeds in ((0,), (1,), (0, 1)))
     assert first.per_query != second.per_query
-    assert both.ndcg_at_10 == pytest.approx((first.ndcg_at_10 + second.ndcg_at_10) / 2)
-    assert both.seed_spread == pytest.approx(abs(first.ndcg_at_10 - second.ndcg_at_10) / math.sqrt(2))
-    assert first.seed_spread == 0
+    assert both.quality.ndcg_at_10 == pytest.approx((first.quality.ndcg_at_10 + second.quality.ndcg_at_10) / 2)
+    apart = abs(first.quality.ndcg_at_10 - second.quality.ndcg_at_10)
+    assert both.quality.seed_spread == pytest.approx(apart / math.sqrt(2))
+    assert first.quality.seed_spread == 0
 
 
 def test_ties_of_the_one_bit_index_do_not_follow_the_order_of_the_corpus():
@@ -135,7 +137,7 @@ def test_ties_of_the_one_bit_index_do_not_follow_the_order_of_the_corpus():
     corpus = np.random.default_rng(0).uniform(0.1, 1.0, size=(200, 8))
     start = embeddings(corpus[:1], corpus)
     [one_bit] = checked(start, {"q0": {"d0": 1}}, [ChosenIndex("one-bit", {}, "in range", 0.8)], seeds=range(20))
-    assert one_bit.ndcg_at_10 < 0.3
+    assert one_bit.quality.ndcg_at_10 < 0.3
 
 
 def test_missing_neighbors_count_as_not_found():
@@ -147,9 +149,9 @@ def test_missing_neighbors_count_as_not_found():
     choice = ChosenIndex("ivf", {"nlist": 2, "nprobe": 1}, "in range", 0.8)
     [ivf] = checked(start, {"q0": {"d15": 1}}, [choice], seeds=[0])  # k-means finds these two lists
     assert ivf.per_query == {"q0": 0.0}
-    assert ivf.recall_at_10 == pytest.approx(8 / 10)
-    assert ivf.recall_at_100 == pytest.approx(8 / 78)
-    assert ivf.distances_per_query == 8 + 2
+    assert ivf.quality.recall_at_10 == pytest.approx(8 / 10)
+    assert ivf.quality.recall_at_100 == pytest.approx(8 / 78)
+    assert ivf.quality.distances_per_query == 8 + 2
 
 
 @pytest.mark.parametrize("place", [0, 19])
@@ -164,7 +166,8 @@ def test_a_query_without_a_direction_finds_nothing_wherever_its_document_stands(
 def test_where_no_query_has_a_direction_nothing_is_found():
     start, _ = planted(20, 8)
     [flat] = checked(dataclasses.replace(start, queries=np.zeros_like(start.queries)), {"q0": {"d0": 1}}, FLAT)
-    assert (flat.ndcg_at_10, flat.recall_at_10, flat.recall_at_100, flat.hubness) == (0.0, 0.0, 0.0, 0.0)
+    found = flat.quality
+    assert (found.ndcg_at_10, found.recall_at_10, found.recall_at_100, found.hubness) == (0.0, 0.0, 0.0, 0.0)
 
 
 def test_in_a_corpus_of_fewer_than_ten_documents_only_the_own_one_is_left_out():
@@ -174,7 +177,7 @@ def test_in_a_corpus_of_fewer_than_ten_documents_only_the_own_one_is_left_out():
     [flat] = checked(start, {"q": {"e": 1}, "a": {"e": 1}}, FLAT)
     # The farthest document is the fifth, and the fourth where the nearest is the query itself.
     assert flat.per_query == pytest.approx({"q": 1 / math.log2(6), "a": 1 / math.log2(5)})
-    assert (flat.recall_at_10, flat.recall_at_100) == (1.0, 1.0)
+    assert (flat.quality.recall_at_10, flat.quality.recall_at_100) == (1.0, 1.0)
 
 
 def test_the_row_of_exact_search_is_what_retention_is_a_share_of_among_equal_documents():
@@ -185,8 +188,8 @@ def test_the_row_of_exact_search_is_what_retention_is_a_share_of_among_equal_doc
     start = embeddings(corpus[answers] + 0.5 * rng.standard_normal((80, 16)), corpus)
     qrels = {f"q{query}": {f"d{answer}": 1} for query, answer in enumerate(answers)}
     flat, sq8 = checked(start, qrels, choose(start, qrels, ("flat", "sq8")))
-    assert flat.retention == 1.0 and flat.recall_at_10 == 1.0
-    assert sq8.retention == pytest.approx(sq8.ndcg_at_10 / flat.ndcg_at_10)
+    assert flat.quality.retention == 1.0 and flat.quality.recall_at_10 == 1.0
+    assert sq8.quality.retention == pytest.approx(sq8.quality.ndcg_at_10 / flat.quality.ndcg_at_10)
 
 
 def test_opq_is_left_out_where_the_corpus_has_fewer_documents_than_dimensions():
@@ -201,21 +204,27 @@ def test_opq_is_left_out_where_the_corpus_has_fewer_documents_than_dimensions():
 def test_every_kind_of_index_works_and_the_controls_behave():
     start, qrels = planted(800, 32, noise=2.0)
     chosen = choose(start, qrels, ALL_INDEXES, seeds=(0,))
-    scores = {score.name: score for score in checked(start, qrels, chosen, seeds=(0,))}
+    scores = {score.quality.name: score for score in checked(start, qrels, chosen, seeds=(0,))}
     assert set(scores) == set(ALL_INDEXES)
     assert scores["rotated"].per_query == scores["flat"].per_query
-    assert scores["rotated"].recall_at_10 == 1
-    assert scores["opq"].setting == scores["pq"].setting
-    assert scores["opq"].quantization_error < scores["pq"].quantization_error < 1
-    assert scores["sq8"].quantization_error < scores["sq4"].quantization_error < 0.1
-    assert scores["sq8"].recall_at_10 > scores["sq4"].recall_at_10 > scores["one-bit"].recall_at_10
-    assert scores["rabitq"].recall_at_10 > scores["one-bit"].recall_at_10
-    assert scores["pca-2"].recall_at_10 > scores["truncate-2"].recall_at_10 > scores["truncate-4"].recall_at_10
-    assert scores["ivf"].list_imbalance >= 1
-    assert {name for name, score in scores.items() if score.quantization_error is not None} == {
+    assert scores["rotated"].quality.recall_at_10 == 1
+    assert scores["opq"].quality.setting == scores["pq"].quality.setting
+    assert scores["opq"].quality.quantization_error < scores["pq"].quality.quantization_error < 1
+    assert scores["sq8"].quality.quantization_error < scores["sq4"].quality.quantization_error < 0.1
+    assert (
+        scores["sq8"].quality.recall_at_10 > scores["sq4"].quality.recall_at_10 > scores["one-bit"].quality.recall_at_10
+    )
+    assert scores["rabitq"].quality.recall_at_10 > scores["one-bit"].quality.recall_at_10
+    assert (
+        scores["pca-2"].quality.recall_at_10
+        > scores["truncate-2"].quality.recall_at_10
+        > scores["truncate-4"].quality.recall_at_10
+    )
+    assert scores["ivf"].quality.list_imbalance >= 1
+    assert {name for name, score in scores.items() if score.quality.quantization_error is not None} == {
         "pq", "opq", "sq8", "sq4"
     }  # fmt: skip
-    assert {name for name, score in scores.items() if score.list_imbalance is not None} == {"ivf"}
+    assert {name for name, score in scores.items() if score.quality.list_imbalance is not None} == {"ivf"}
 
 
 def test_truncation_is_exact_search_on_the_first_dimensions():
@@ -233,7 +242,7 @@ def test_quantization_error_is_relative_to_the_variance_and_not_to_the_length():
     choice = [ChosenIndex("pq", {"M": 8}, "in range", 0.8)]
     qrels = {"q0": {"d0": 1}}
     errors = [
-        checked(embeddings(cloud[:5], cloud), qrels, choice, seeds=(0,))[0].quantization_error
+        checked(embeddings(cloud[:5], cloud), qrels, choice, seeds=(0,))[0].quality.quantization_error
         for cloud in (wide, wide + 20 * np.eye(16)[0])
     ]
     assert errors[1] == pytest.approx(errors[0], rel=0.25)
@@ -245,13 +254,13 @@ def test_hubness_is_the_skewness_of_how_often_documents_are_found():
     start = embeddings(np.tile([1.0, 0.0], (4, 1)), corpus)
     [flat] = checked(start, {f"q{row}": {"d0": 1} for row in range(4)}, FLAT)
     share = 10 / 40
-    assert flat.hubness == pytest.approx((1 - 2 * share) / math.sqrt(share * (1 - share)))
+    assert flat.quality.hubness == pytest.approx((1 - 2 * share) / math.sqrt(share * (1 - share)))
 
 
 def test_curves_rise_to_exact_search_and_pass_through_the_chosen_setting():
     start, qrels = planted(1200, 64, noise=2.0)
     chosen = choose(start, qrels, ["flat", "hnsw", "ivf", "pq"])
-    scores = {score.name: score for score in checked(start, qrels, chosen)}
+    scores = {score.quality.name: score for score in checked(start, qrels, chosen)}
     points = search_curves(start, qrels, chosen, SEEDS)
     assert {point.name for point in points} == {"hnsw", "ivf"}
     for choice, parameter in ((chosen[1], "efSearch"), (chosen[2], "nprobe")):
@@ -261,8 +270,8 @@ def test_curves_rise_to_exact_search_and_pass_through_the_chosen_setting():
         assert all(a.recall_at_10 <= b.recall_at_10 for a, b in itertools.pairwise(curve))
         assert curve[-1].recall_at_10 > 0.9
         [same] = [point for point in curve if point.setting == choice.setting]
-        assert same.ndcg_at_10 == pytest.approx(scores[choice.name].ndcg_at_10)
-        assert same.distances_per_query == pytest.approx(scores[choice.name].distances_per_query)
+        assert same.ndcg_at_10 == pytest.approx(scores[choice.name].quality.ndcg_at_10)
+        assert same.distances_per_query == pytest.approx(scores[choice.name].quality.distances_per_query)
 
 
 def test_easy_data_has_no_headroom_and_says_so():
@@ -285,15 +294,15 @@ def test_small_corpora_leave_out_what_cannot_be_trained(documents):
     assert [one.name for one in chosen if one.status == "left out"] == ["ivf", "pq"]
     assert chosen[2].note == f"ivf is left out: it needs 78 documents and the corpus has {documents}."
     assert chosen[3].note == f"pq is left out: it needs 624 documents and the corpus has {documents}."
-    assert [score.name for score in checked(start, qrels, chosen)] == ["flat", "hnsw", "one-bit"]
+    assert [score.quality.name for score in checked(start, qrels, chosen)] == ["flat", "hnsw", "one-bit"]
 
 
 @pytest.mark.parametrize(("documents", "dimensions"), [(78, 5), (624, 7), (650, 1), (640, 33)])
 def test_odd_sizes_work(documents, dimensions):
     start, qrels = planted(documents, dimensions)
     scores = checked(start, qrels, choose(start, qrels, seeds=(0,)), seeds=(0,))
-    assert {score.name for score in scores} == set(QUICK_INDEXES) - ({"pq"} if documents < 624 else set())
-    assert all(math.isfinite(score.ndcg_at_10) for score in scores)
+    assert {score.quality.name for score in scores} == set(QUICK_INDEXES) - ({"pq"} if documents < 624 else set())
+    assert all(math.isfinite(score.quality.ndcg_at_10) for score in scores)
 
 
 def test_when_exact_search_finds_nothing_there_is_no_retention():
@@ -303,7 +312,7 @@ def test_when_exact_search_finds_nothing_there_is_no_retention():
     flat, hnsw = choose(start, qrels, ["flat", "hnsw"])
     assert (flat.retention, hnsw.retention) == (None, None)
     assert hnsw.note == "The start model finds nothing by exact search, so there is no retention."
-    assert [score.retention for score in checked(start, qrels, [flat, hnsw])] == [None, None]
+    assert [score.quality.retention for score in checked(start, qrels, [flat, hnsw])] == [None, None]
 
 
 def test_an_unknown_index_is_answered_with_near_names():

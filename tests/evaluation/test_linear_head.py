@@ -15,12 +15,13 @@ from torch.nn.functional import cross_entropy
 
 from evaluation.data.places import Sources
 from evaluation.errors import UserError
-from evaluation.measure.scores import TaskScores, evaluate
+from evaluation.measure.scores import evaluate
+from evaluation.measured import TaskScores
 from evaluation.models.linear_head import LinearHeadLoss, head_of
 from evaluation.study.description import Grid, Regime, Study
 from evaluation.study.leak_guard import asked_about, without_asked
+from evaluation.study.run import run_study
 from evaluation.study.runner import Backend
-from evaluation.study.study_run import run_study
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.train.columns import for_objective
 from evaluation.train.pairs import load_pairs

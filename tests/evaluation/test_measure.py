@@ -9,12 +9,13 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Router
 from small_corpus import small_corpus, static_model
 
-from evaluation.files import read_json, write_json
-from evaluation.measure.measure import COSINE_BINS, MEASURES, MOST_BARS, _indexes_file, left_out, measure
+from evaluation.files import read_json, read_record, write_record
+from evaluation.measure.measure import COSINE_BINS, MEASURES, MOST_BARS, measure
 from evaluation.measure.scores import embeddings_file, qrels_file
+from evaluation.measured import ChosenIndex, Measured
 from evaluation.models.embeddings import RetrievalEmbeddings
 from evaluation.retrieval.check import faiss_check
-from evaluation.retrieval.settings import ChosenIndex
+from evaluation.study.section import left_out_indexes
 from evaluation.tasks.docstrings import DocstringRetrieval
 from evaluation.tasks.resolve import docstring_tasks
 from evaluation.tasks.source import TaskSource
@@ -45,8 +46,8 @@ def test_exact_search_over_what_mteb_encoded_gives_mtebs_score(make, tmp_path: P
     result = measure(
         model, "start", tasks()[:1], tmp_path, isotropy_of=RETRIEVAL, indexes=("flat",), start=None, index_seeds=(0,)
     )
-    [score], [flat] = result["tasks"], result["retrieval"][RETRIEVAL]
-    assert flat["ndcg_at_10"] == pytest.approx(score["score"], abs=2e-5) and 0 < score["score"] < 1
+    [score], [flat] = result.tasks, result.retrieval[RETRIEVAL]
+    assert flat.quality.ndcg_at_10 == pytest.approx(score.score, abs=2e-5) and 0 < score.score < 1
     embeddings = RetrievalEmbeddings.load(embeddings_file(tmp_path, RETRIEVAL))
     pairs = small_corpus(PAIRS).test
     expected = model.encode_document([pair.rest for pair in pairs]), model.encode_query([pair.first for pair in pairs])
@@ -76,34 +77,34 @@ def test_a_document_that_is_the_query_is_left_out_as_by_mteb(tmp_path: Path) -> 
     source = TaskSource("WithoutOwn", "Retrieval", partial(WithoutOwn, small_corpus(PAIRS)))
     options = {"isotropy_of": source.name, "indexes": ("flat", "rotated", "hnsw"), "index_seeds": (0,)}
     result = measure(static_model(), "start", [source], tmp_path, start=None, **options)
-    [score], [flat, rotated, graph] = result["tasks"], result["retrieval"][source.name]
-    assert flat["ndcg_at_10"] == pytest.approx(score["score"], abs=2e-5) and score["score"] > 0
-    assert list(flat["per_query"].values()) == pytest.approx(list(score["units"].values()), abs=1e-6)
-    assert rotated["recall_at_10"] == rotated["recall_at_100"] == 1 and 0.5 < graph["recall_at_10"] <= 1
+    [score], [flat, rotated, graph] = result.tasks, result.retrieval[source.name]
+    assert flat.quality.ndcg_at_10 == pytest.approx(score.score, abs=2e-5) and score.score > 0
+    assert list(flat.per_query.values()) == pytest.approx(list(score.units.values()), abs=1e-6)
+    assert rotated.quality.recall_at_10 == rotated.quality.recall_at_100 == 1 and 0.5 < graph.quality.recall_at_10 <= 1
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Measured]:
     folder = tmp_path_factory.mktemp("start")
     options = {"isotropy_of": RETRIEVAL, "indexes": ("flat", "hnsw", "one-bit"), "index_seeds": (0, 1)}
     return folder, measure(static_model(), "start", tasks(), folder, start=None, **options)
 
 
-def test_everything_is_measured_on_one_model(start: tuple[Path, dict]) -> None:
+def test_everything_is_measured_on_one_model(start: tuple[Path, Measured]) -> None:
     folder, result = start
-    assert [task["task"] for task in result["tasks"]] == [source.name for source in tasks()]
-    assert tuple(result["isotropy"]) == MEASURES and result["failures"] == []
-    assert [score["name"] for score in result["retrieval"][RETRIEVAL]] == ["flat", "hnsw", "one-bit"]
-    assert {point["name"] for point in result["curves"][RETRIEVAL]} == {"hnsw"}
+    assert [task.task for task in result.tasks] == [source.name for source in tasks()]
+    assert tuple(result.isotropy) == MEASURES and result.failures == []
+    assert [score.quality.name for score in result.retrieval[RETRIEVAL]] == ["flat", "hnsw", "one-bit"]
+    assert {point.name for point in result.curves[RETRIEVAL]} == {"hnsw"}
     count = len(RetrievalEmbeddings.load(embeddings_file(folder, RETRIEVAL)).corpus)
-    cosines, bars = result["distributions"]["cosines"], result["distributions"]["bars"]
-    assert sum(cosines["counts"]) == count * (count - 1) / 2 and len(cosines["edges"]) == COSINE_BINS + 1
+    cosines, bars = result.distributions.cosines, result.distributions.bars
+    assert sum(cosines.counts) == count * (count - 1) / 2 and len(cosines.edges) == COSINE_BINS + 1
     assert len(bars) == min(MOST_BARS, count - 1) and bars == sorted(bars)
-    average = np.average((np.array(cosines["edges"][1:]) + cosines["edges"][:-1]) / 2, weights=cosines["counts"])
-    assert average == pytest.approx(result["isotropy"]["average_cosine"]["value"], abs=0.01)
+    average = np.average((np.array(cosines.edges[1:]) + cosines.edges[:-1]) / 2, weights=cosines.counts)
+    assert average == pytest.approx(result.isotropy["average_cosine"].value, abs=0.01)
 
 
-def test_another_model_is_measured_at_the_start_models_settings(start: tuple[Path, dict], tmp_path: Path) -> None:
+def test_another_model_is_measured_at_the_start_models_settings(start: tuple[Path, Measured], tmp_path: Path) -> None:
     folder, _ = start
     result = measure(
         static_model(seed=1),
@@ -116,23 +117,28 @@ def test_another_model_is_measured_at_the_start_models_settings(start: tuple[Pat
         index_seeds=(0, 1),
     )
     chosen = [ChosenIndex(**index) for index in read_json(folder / "indexes" / f"{RETRIEVAL}.json", list)]
-    assert [score["setting"] for score in result["retrieval"][RETRIEVAL]] == [index.setting for index in chosen]
+    assert [score.quality.setting for score in result.retrieval[RETRIEVAL]] == [index.setting for index in chosen]
     assert not (tmp_path / "indexes").exists()
     embeddings = RetrievalEmbeddings.load(embeddings_file(tmp_path, RETRIEVAL))
     again = faiss_check(embeddings, read_json(qrels_file(tmp_path, RETRIEVAL)), chosen, (0, 1))
-    assert [score.per_query for score in again] == [s["per_query"] for s in result["retrieval"][RETRIEVAL]]
+    assert [score.per_query for score in again] == [s.per_query for s in result.retrieval[RETRIEVAL]]
 
 
-def test_measuring_again_reads_what_is_finished(start: tuple[Path, dict]) -> None:
+def test_measuring_again_reads_what_is_finished(start: tuple[Path, Measured]) -> None:
     folder, result = start
     before = (folder / f"{RETRIEVAL}.json").stat().st_mtime_ns
     again = measure(static_model(), "start", tasks(), folder, isotropy_of=RETRIEVAL, indexes=(), start=None)
-    assert (again["tasks"], again["isotropy"], again["retrieval"]) == (result["tasks"], result["isotropy"], {})
+    assert (again.tasks, again.isotropy, again.retrieval) == (result.tasks, result.isotropy, {})
     assert (folder / f"{RETRIEVAL}.json").stat().st_mtime_ns == before
 
 
-def test_an_index_that_is_left_out_is_told_under_the_name_of_the_task(tmp_path: Path) -> None:
-    """A part's file has another name, with a hash."""
-    kept, left = {"note": "", "status": "in range"}, {"note": "pq is left out.", "status": "left out"}
-    write_json(_indexes_file(tmp_path, "NFCorpus:report"), [kept, left])
-    assert left_out(tmp_path, ["STS12", "NFCorpus:report"]) == ["NFCorpus:report: pq is left out."]
+def test_an_index_that_is_left_out_is_told_under_the_name_of_the_task() -> None:
+    kept, left = ChosenIndex("flat", {}, "exact", 1.0), ChosenIndex("pq", None, "left out", None, "pq is left out.")
+    measured = Measured(indexes={"STS12": [kept], "NFCorpus:report": [kept, left]})
+    assert left_out_indexes(measured) == ["NFCorpus:report: pq is left out."]
+
+
+def test_what_was_measured_is_read_back_as_it_was_written(start: tuple[Path, Measured], tmp_path: Path) -> None:
+    _, result = start
+    write_record(tmp_path / "measured.json", result)
+    assert read_record(tmp_path / "measured.json", Measured) == result

@@ -14,7 +14,8 @@ from shared_data import SHARED
 from small_corpus import static_model
 
 from evaluation.errors import UserError
-from evaluation.measure.scores import TaskScores, evaluate
+from evaluation.measure.scores import evaluate
+from evaluation.measured import TaskScores
 from evaluation.tasks import own
 from evaluation.tasks.resolve import TaskSource, resolve_tasks
 

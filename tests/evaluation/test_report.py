@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from example_summary import example_summary, renamed, small_summary
 
+from evaluation.measured import IndexQuality, IndexScore, IsotropyValue, TaskScores
 from evaluation.report.markdown import markdown_report
 from evaluation.report.report import print_report, read_summary, wide_console, write_report
 from evaluation.report.rows import isotropy_rows, retrieval_rows, task_rows
@@ -28,35 +29,26 @@ def summary(rows: list[Row]) -> Summary:
 
 def isotropy(plain: list[float], regularized: list[float]) -> list[Row]:
     measured = {
-        name: [
-            {"isoscore": {"value": value, "isotropic": 0.9}, "average_cosine": {"value": value, "isotropic": 0.0}}
-            for value in values
-        ]
+        name: [{"isoscore": IsotropyValue(value, 0.9), "average_cosine": IsotropyValue(value, 0.0)} for value in values]
         for name, values in {"plain": plain, "regularized": regularized}.items()
     }
     return isotropy_rows(measured, PAIRS)
 
 
-def task(score: float, units: dict[str, float] | None = None, name: str = "T") -> dict[str, object]:
-    return {
-        "task": name,
-        "type": "Retrieval",
-        "metric": "ndcg_at_10",
-        "score": score,
-        "units": units or {},
-        "pairs": {},
-        "others": {},
-    }
+def task(score: float, units: dict[str, float] | None = None, name: str = "T") -> TaskScores:
+    return TaskScores(name, "Retrieval", "ndcg_at_10", score, 0.0, units or {})
 
 
-def index(name: str, per_query: list[float], exact: list[float]) -> dict[str, object]:
+def index(name: str, per_query: list[float], exact: list[float]) -> IndexScore:
     mean = sum(per_query) / len(per_query)
-    return {
-        "name": name,
-        "ndcg_at_10": mean,
-        "per_query": {str(i): value for i, value in enumerate(per_query)},
-        "retention": mean / (sum(exact) / len(exact)),
-    }
+    found = {"recall_at_10": 1.0, "recall_at_100": 1.0, "hubness": 0.0, "seed_spread": 0.0}
+    cost = {"distances_per_query": 1.0, "bytes_per_vector": 1.0}
+    quality = IndexQuality(name, {}, mean, **found, **cost, retention=mean / (sum(exact) / len(exact)))
+    return IndexScore(quality, {str(i): value for i, value in enumerate(per_query)}, 0.0, 0.0)
+
+
+def without_retention(score: IndexScore) -> IndexScore:
+    return replace(score, quality=replace(score.quality, retention=None))
 
 
 def test_a_rise_is_better_or_worse_by_the_direction_of_the_measure() -> None:
@@ -128,7 +120,7 @@ def test_a_variant_that_lacks_a_task_gets_no_verdict_from_another_measure() -> N
 
 def test_queries_of_reranking_are_queries() -> None:
     units = {str(i): 0.1 * i for i in range(9)}
-    run = {**task(0.4, units), "type": "Reranking"}
+    run = replace(task(0.4, units), type="Reranking")
     [row] = task_rows({"plain": [[run]], "regularized": [[run]]}, PAIRS, np.random.default_rng(0))
     assert [each.estimand for each in row.comparisons[PAIR]] == [NEW_RUNS, NEW_QUERIES]
 
@@ -149,7 +141,7 @@ def test_retention_is_the_share_of_exact_search_and_only_indexes_in_range_are_av
 
 def test_where_exact_search_finds_nothing_there_is_no_retention() -> None:
     nothing = [0.0, 0.0, 0.0]
-    blind = [index("flat", nothing, [1.0]), {**index("pq", nothing, [1.0]), "retention": None}]
+    blind = [index("flat", nothing, [1.0]), without_retention(index("pq", nothing, [1.0]))]
     seeing = [index("flat", [1.0, 0.5, 0.0], [1.0]), index("pq", [0.5, 0.5, 0.0], [1.0])]
     measured = {"plain": [{"T": blind}], "regularized": [{"T": seeing}]}
     rows = retrieval_rows(measured, {"T": {"flat": "exact", "pq": "in range"}}, PAIRS)

@@ -10,7 +10,8 @@ from shared_data import MIRROR, needs_mirror
 from small_corpus import small_corpus, static_model
 
 from evaluation.errors import UserError
-from evaluation.measure.scores import TaskFailure, embeddings_file, evaluate
+from evaluation.measure.scores import embeddings_file, evaluate
+from evaluation.measured import Failure
 from evaluation.models.load import load_model
 from evaluation.tasks.docstrings import DocstringClustering, DocstringRetrieval
 from evaluation.tasks.presets import QUICK
@@ -217,7 +218,7 @@ def sts_words(path):
 def test_a_model_that_collapsed_has_no_sts_score_and_that_is_said(tmp_path):
     every_word_unknown = static_model()
     [failure] = evaluate(every_word_unknown, "flat", resolve_tasks(["STS13"], MIRROR), tmp_path)
-    assert isinstance(failure, TaskFailure) and failure.task == "STS13"
+    assert isinstance(failure, Failure) and failure.task == "STS13"
     assert failure.reason.startswith("STS13 has no score for st-isotropy/flat: cosine_spearman is nan, as when")
     assert not (tmp_path / "STS13.json").exists()
 

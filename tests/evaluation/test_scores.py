@@ -13,7 +13,8 @@ from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from own_data import sentences, write_lines
 from small_corpus import SmallDevice, small_corpus, static_model
 
-from evaluation.measure.scores import TaskFailure, TaskScores, embeddings_file, evaluate, qrels_file
+from evaluation.measure.scores import embeddings_file, evaluate, qrels_file
+from evaluation.measured import Failure, TaskScores
 from evaluation.models.embeddings import load_texts
 from evaluation.tasks.docstrings import DocstringRetrieval
 from evaluation.tasks.resolve import docstring_tasks, resolve_tasks
@@ -40,7 +41,7 @@ def raising(error: BaseException) -> TaskSource:
 def test_a_task_that_raises_is_one_failure_and_the_others_go_on(tmp_path: Path) -> None:
     tasks = [raising(RuntimeError("no\nsecond line")), *docstring_tasks(small_corpus)[:1]]
     failure, scores = evaluate(static_model(), "small", tasks, tmp_path)
-    assert failure == TaskFailure(
+    assert failure == Failure(
         "Raising",
         "Raising cannot be evaluated on st-isotropy/small (RuntimeError: no); leave out the task, "
         "or mend the cause and repeat the command.",
@@ -65,13 +66,13 @@ def test_a_batch_is_halved_until_it_fits_into_memory(texts: int, tmp_path: Path)
     if texts:
         assert isinstance(found, TaskScores) and found.score == pytest.approx(expected.score, abs=1e-6)
     else:
-        assert isinstance(found, TaskFailure) and "(OutOfMemoryError: out of memory)" in found.reason
+        assert isinstance(found, Failure) and "(OutOfMemoryError: out of memory)" in found.reason
 
 
 def test_data_that_cannot_be_loaded_are_a_failure(tmp_path: Path) -> None:
     (tmp_path / "mteb/sts12-sts").mkdir(parents=True)
     [failure] = evaluate(static_model(), "small", resolve_tasks(["STS12"], tmp_path), tmp_path / "out")
-    assert isinstance(failure, TaskFailure) and failure.reason.startswith("The data of STS12 (")
+    assert isinstance(failure, Failure) and failure.reason.startswith("The data of STS12 (")
 
 
 def test_scores_are_finished_only_with_their_embeddings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +136,7 @@ def test_subsets_that_the_data_lack_are_named(tmp_path: Path) -> None:
     write_lines(folder / "test.jsonl", [json.dumps(row) for row in rows])
     [both] = resolve_tasks(["STS17[en-en,es-es]"], tmp_path / "mirror")
     [failure] = evaluate(static_model(), "small", [both], tmp_path / "out")
-    assert isinstance(failure, TaskFailure)
+    assert isinstance(failure, Failure)
     assert "(the subsets es-es are missing): name those that are there, such as 'STS17[en-en]', or give a whole" in (
         failure.reason
     )

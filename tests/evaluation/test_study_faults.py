@@ -60,7 +60,7 @@ def finished(data, tmp_path_factory):
 
 def command(folder: Path, out: Path) -> list[str]:
     data = ["--folder", str(folder / "tasks"), "--pairs", str(folder / "pairs")]
-    return ["run", str(folder / "study.toml"), *data, "--out", str(out)]
+    return ["study", str(folder / "study.toml"), *data, "--out", str(out)]
 
 
 @pytest.mark.parametrize("content", ["", '{"failures": [', "[]", "3", "\x00"])
@@ -141,7 +141,7 @@ def with_files_of_at_most(limit: int, arguments: list[str]) -> int:
     ("limit", "what"),
     [
         (1_500, r".*/run/pairs/small-\w+: File too large"),
-        (19_000, r".*/model: a model cannot be saved: .*"),  # already where the time of a training is estimated
+        (19_000, r".*/run/models/\w+: a model cannot be saved: .*"),
         (25_000, r".*/run/summary\.json: File too large"),
     ],
 )
@@ -152,7 +152,8 @@ def test_a_full_disk_is_one_sentence_and_the_study_goes_on_when_there_is_room(
     out = tmp_path / "run"
     assert with_files_of_at_most(limit, command(folder, out)) == 2
     told = capfd.readouterr().err.splitlines()[-1]
-    assert re.fullmatch(rf"error: {what}; make room or rights, then repeat the command to go on\.", told)
+    cure = "free disk space or fix the permissions, then rerun the command to resume"
+    assert re.fullmatch(rf"error: {what}; {cure}\.", told)
     kept = cells(out)
     assert main(command(folder, out)) == 0
     assert without_cost(out) == without_cost(finished)
@@ -220,7 +221,7 @@ class _Killing:
 
 
 def test_a_worker_process_that_is_killed_is_one_sentence(data, tmp_path, monkeypatch):
-    from evaluation.study import study_run
+    from evaluation.study import run as study_run
 
     folder, sources = data
     resolve = study_run.resolve_tasks
@@ -275,7 +276,7 @@ def test_an_interrupted_study_gives_status_130_and_goes_on(data, finished, tmp_p
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does, to every process of the terminal
     _, error = process.communicate(timeout=120)
     assert process.returncode == 130, error
-    assert "interrupted: the same command goes on where it stopped" in error.splitlines()
+    assert "interrupted: rerun the command to resume" in error.splitlines()
     assert "Traceback" not in error or "Exception ignored in" in error  # Python says where it lost an interrupt
     assert main(command(folder, out)) == 0
     assert without_cost(out) == without_cost(finished)
@@ -284,13 +285,10 @@ def test_an_interrupted_study_gives_status_130_and_goes_on(data, finished, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "Give either a study's TOML file, or models with --model."),
-        (["run", "study.toml", "--model", "static"], "Give either a study's TOML file, or models with --model."),
-        (["run", "study.toml", "--tasks", "STS12"], "A study names its tasks and indexes itself: leave out --tasks"),
-        (["run", "study.toml", "--address", "tcp://x:1"], "--backend dask and --address go together: give the address"),
-        (["run", "study.toml", "--backend", "dask"], "--backend dask and --address go together: give the address"),
-        (["run", "study.toml", "--jobs", "0"], "--jobs is 0, and at least 1 process is needed."),
-        (["run", "nowhere.toml"], "The study nowhere.toml cannot be read (No such file or directory)."),
+        (["run", "study.toml"], "The command run is two commands now: study FILE, and compare MODEL [MODEL ...]"),
+        (["run", "--model", "a", "--tasks", "STS12"], "The command run is two commands now: study FILE, and compare"),
+        (["study", "study.toml", "--jobs", "0"], "--jobs is 0, and at least 1 process is needed."),
+        (["study", "nowhere.toml"], "The study nowhere.toml cannot be read (No such file or directory)."),
     ],
 )
 def test_arguments_that_cannot_be_are_told_in_a_sentence(capsys, arguments, message):
@@ -302,5 +300,5 @@ def test_an_unknown_key_in_a_study_is_told_with_near_ones(data, tmp_path, capsys
     folder, _ = data
     study = tmp_path / "study.toml"
     study.write_text(TOML.format(model=folder / "model").replace("seeds", "seed"), encoding="utf-8")
-    assert main(["run", str(study)]) == 2
+    assert main(["study", str(study)]) == 2
     assert "'seed'; near names are seeds" in capsys.readouterr().err

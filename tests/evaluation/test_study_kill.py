@@ -43,7 +43,7 @@ def test_a_study_that_is_killed_at_any_moment_gives_the_summary_of_an_unbroken_o
     study.write_text(STUDY.format(model=tmp_path / "model"), encoding="utf-8")
     data = ["--folder", str(tmp_path / "tasks"), "--pairs", str(tmp_path / "pairs")]
     runs = tmp_path / "runs"
-    command = [sys.executable, ROOT / "tests" / "support" / "kill_study.py", kills, runs, "run", study, *data]
+    command = [sys.executable, ROOT / "tests" / "support" / "kill_study.py", kills, runs, "study", study, *data]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # so that worker processes find this very `evaluation`
     done = subprocess.run(
         [*map(str, command), "--jobs", str(jobs)],

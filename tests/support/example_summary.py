@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from evaluation.measured import CurvePoint, Distributions, Histogram, IndexQuality
 from evaluation.report.summary import Candidate, Row, Section, Summary, TransferAnswer
 from evaluation.statistics.dose_response import dose_response, transfer
 from evaluation.statistics.intervals import query_interval, student_interval
@@ -127,53 +128,53 @@ def _transfer(rng: np.random.Generator, effects: dict[str, tuple[float, ...]]) -
     return answers
 
 
-def _curve(rise: float) -> list[dict[str, object]]:
+def _curve(rise: float) -> list[CurvePoint]:
     return [
-        {
-            "name": name,
-            "setting": {parameter: 2**step},
-            "ndcg_at_10": 0.49 * (1 - 0.6 * 2.0**-step) + rise / 100,
-            "recall_at_10": min(1.0, 1 - 0.7 * 2.0**-step + rise / 100),
-            "distances_per_query": cost * 2.0**step,
-        }
+        CurvePoint(
+            name=name,
+            setting={parameter: 2**step},
+            ndcg_at_10=0.49 * (1 - 0.6 * 2.0**-step) + rise / 100,
+            recall_at_10=min(1.0, 1 - 0.7 * 2.0**-step + rise / 100),
+            distances_per_query=cost * 2.0**step,
+        )
         for name, parameter, cost in (("hnsw", "efSearch", 60), ("ivf", "nprobe", 90))
         for step in range(1, 7)
     ]
 
 
-def _indexes(rise: float) -> list[dict[str, object]]:
+def _indexes(rise: float) -> list[IndexQuality]:
     return [
-        {
-            "name": name,
-            "setting": {},
-            "ndcg_at_10": (score + rise) / 100,
-            "retention": (score + rise) / 49,
-            "recall_at_10": min(1.0, (score + rise) / 49),
-            "recall_at_100": min(1.0, (score + rise) / 49),
-            "hubness": 3.1 - rise,
-            "list_imbalance": 1.4 if name == "ivf" else None,
-            "quantization_error": 0.4 if name == "pq" else None,
-            "seed_spread": 0.001,
-            "distances_per_query": 3000.0,
-            "bytes_per_vector": float(size),
-        }
+        IndexQuality(
+            name=name,
+            setting={},
+            ndcg_at_10=(score + rise) / 100,
+            retention=(score + rise) / 49,
+            recall_at_10=min(1.0, (score + rise) / 49),
+            recall_at_100=min(1.0, (score + rise) / 49),
+            hubness=3.1 - rise,
+            list_imbalance=1.4 if name == "ivf" else None,
+            quantization_error=0.4 if name == "pq" else None,
+            seed_spread=0.001,
+            distances_per_query=3000.0,
+            bytes_per_vector=float(size),
+        )
         for name, (size, score) in INDEXES.items()
     ]
 
 
-def _distribution(rng: np.random.Generator, rise: float) -> dict[str, object]:
+def _distribution(rng: np.random.Generator, rise: float) -> Distributions:
     counts, edges = np.histogram(rng.normal(0.35 - 4 * rise, 0.12, 4000), 60, (-1, 1))
     lengths = np.quantile(rng.gamma(9 + 100 * rise, 0.08, 800), np.linspace(0, 1, 101))
-    return {"cosines": {"edges": edges.tolist(), "counts": counts.tolist()}, "bars": lengths.tolist()}
+    return Distributions(Histogram(edges.tolist(), counts.tolist()), lengths.tolist())
 
 
-def _training(rng: np.random.Generator, regularized: bool) -> dict[str, list[list[float]]]:
+def _training(rng: np.random.Generator, regularized: bool) -> dict[str, list[tuple[float, float]]]:
     steps = np.arange(10, 160, 10)
     terms = {"base_loss": 0.4 * np.exp(-steps / 60) + 0.1 + rng.normal(size=len(steps)) * 0.004}
     if regularized:
         terms["regularizer"] = 0.05 * np.exp(-steps / 90) + rng.normal(size=len(steps)) * 0.001
     return {
-        term: [[int(step), float(value)] for step, value in zip(steps, values, strict=True)]
+        term: [(int(step), float(value)) for step, value in zip(steps, values, strict=True)]
         for term, values in terms.items()
     }
 

@@ -17,7 +17,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from evaluation import __main__
 from evaluation.report import html  # noqa: F401
-from evaluation.study import study_run  # noqa: F401
+from evaluation.study import run as study_run  # noqa: F401
 
 NO_LIMIT = 900.0
 POLL = 0.01

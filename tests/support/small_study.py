@@ -11,8 +11,8 @@ from evaluation.data.places import Sources
 from evaluation.files import read_json
 from evaluation.report.summary import Summary
 from evaluation.study.description import Grid, Regime, Study
+from evaluation.study.run import run_study
 from evaluation.study.runner import Backend
-from evaluation.study.study_run import run_study
 
 REGIME = Regime("cosine", "known", (5e-3, 2e-2), steps=4, batch_size=8, name="small")
 

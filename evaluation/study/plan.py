@@ -1,0 +1,101 @@
+"""Which cells a study has: what is measured in each phase, and what every setting and seed trains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, Training
+from evaluation.study.description import Setting, Study, Transformed, settings
+from evaluation.study.prepare import Prepared
+from evaluation.tasks.mteb import identity
+from evaluation.tasks.source import TaskSource
+from evaluation.train.training import Recipe, Term
+
+FIRST_TUNING_SEED = 1000  # so that no training run serves both to choose and to report
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with all that determines its cells.
+
+    Attributes:
+        study: The study.
+        measurings: What is measured, per phase.
+        folder: The run directory.
+    """
+
+    study: Study
+    measurings: dict[str, Measuring]
+    folder: Path
+
+    def start(self, prepared: Prepared, phase: str) -> Cell:
+        """The start model, measured."""
+        return Cell(
+            "start", prepared.model, prepared.fingerprint, None, "", self._measuring(prepared, phase), self.folder
+        )
+
+    def cell(self, prepared: Prepared, phase: str, setting: Setting, seed: int, posthoc: str = "") -> Cell:
+        """A model trained with a setting, measured."""
+        regime = prepared.regime
+        recipe = Recipe(regime.objective, regime.steps, regime.batch_size, setting.learning_rate, regime.warmup)
+        term = Term(setting.regularizer, setting.weight) if setting.regularizer else None
+        variant = Transformed(setting.variant, posthoc).name if posthoc else setting.variant
+        return Cell(
+            f"{prepared.title}, {variant}, weight {setting.weight}, rate {setting.learning_rate}, seed {seed}",
+            prepared.model,
+            prepared.fingerprint,
+            Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed),
+            posthoc,
+            self._measuring(prepared, phase),
+            self.folder,
+            self.start(prepared, phase),
+        )
+
+    def tuning_seeds(self) -> range:
+        """The seeds with which settings are chosen."""
+        return range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.study.tuning_seeds * self.study.is_tuned)
+
+    def sentence(self, prepared: Sequence[Prepared]) -> str:
+        """Say how many models are trained and measured."""
+        study = self.study
+        trained = len(study.variants) * study.seeds
+        tried = sum(len(settings(study, one.regime)) for one in prepared) * len(self.tuning_seeds())
+        tested = len(prepared) * (trained + len(study.transformed) * study.seeds)
+        return (
+            f"{len(prepared)} combinations of a start model and a regime: {tried} training runs to choose settings, "
+            f"{len(prepared) * trained} to report, {len(study.models) + tried + tested} models to measure."
+        )
+
+    def isotropy_note(self) -> str:
+        """Say on which texts isotropy is measured."""
+        note = f"Isotropy is measured on the texts of {self.measurings[TEST].isotropy_of}"
+        if VALIDATION in self.measurings:
+            note += f", and where settings are chosen on those of {self.measurings[VALIDATION].isotropy_of}"
+        return f"{note}."
+
+    def _measuring(self, prepared: Prepared, phase: str) -> Measuring:
+        """What is measured; the indexes search by cosine, so only where the model does."""
+        measuring = self.measurings[phase]
+        return measuring if prepared.by_cosine else replace(measuring, indexes=())
+
+
+def plan_measuring(phase: str, study: Study, tasks: Sequence[TaskSource], isotropy_of: str) -> Measuring:
+    """Say what is measured of every model of a phase.
+
+    Args:
+        phase: "validation" or "test".
+        study: The study.
+        tasks: Its tasks in this phase.
+        isotropy_of: Name of the task whose texts the isotropy is measured on, where the phase has it; else it is
+            measured on the first retrieval task, or the first task.
+    """
+    known = [task.name for task in tasks]
+    retrieval = [task.name for task in tasks if task.type == "Retrieval"]
+    return Measuring(
+        phase=phase,
+        tasks=tuple(tasks),
+        identities=tuple(map(identity, tasks)),
+        isotropy_of=isotropy_of if isotropy_of in known else (retrieval or known)[0],
+        indexes=study.indexes if phase == TEST else (),
+        index_seeds=study.index_seeds,
+    )

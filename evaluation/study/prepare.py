@@ -1,0 +1,112 @@
+"""Start models and the pairs of every regime, checked before anything is trained."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer
+
+from evaluation.data.places import Sources
+from evaluation.errors import UserError
+from evaluation.files import file_name, new_folder
+from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model, load_start_model
+from evaluation.noise import no_dataset_bars
+from evaluation.study.description import Regime, Study
+from evaluation.study.leak_guard import asked_about, without_asked
+from evaluation.tasks.source import TaskSource
+from evaluation.train.columns import for_objective
+from evaluation.train.objectives import OBJECTIVES
+from evaluation.train.pair_texts import content_hash
+from evaluation.train.pairs import load_pairs
+from evaluation.train.regularizers import REGULARIZERS
+from evaluation.train.training import Term
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A start model and a regime with the pairs they train on.
+
+    Attributes:
+        model: Name of the start model.
+        fingerprint: Its hash.
+        regime: The regime.
+        pairs: Folder of the training pairs.
+        pairs_hash: Hash of their content.
+        note: What a reader must know about the pairs.
+        by_cosine: Whether the own similarity of what is measured ranks as cosine does.
+    """
+
+    model: str
+    fingerprint: str
+    regime: Regime
+    pairs: Path
+    pairs_hash: str
+    note: str
+    by_cosine: bool
+
+    @property
+    def title(self) -> str:
+        """The start model and the regime."""
+        return f"{self.model}, {self.regime.name}"
+
+
+def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder: Path) -> list[Prepared]:
+    """Load every model and the pairs of every regime, without those that the tasks ask about.
+
+    Raises:
+        UserError: A model or file is unknown, or pairs or a regularizer do not fit a model or an objective.
+    """
+    asked = asked_about(tasks)
+    pairs_of = {regime.name: without_asked(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
+    prepared = []
+    for model_name in study.models:
+        model = load_start_model(model_name)
+        # Behind a transform unit vectors are none any more.
+        by_cosine = model.similarity_fn_name == "cosine" or (is_scored_by_cosine(model) and not study.posthoc)
+        for regime in study.regimes:
+            pairs, dropped = pairs_of[regime.name]
+            if len(pairs) < 2:
+                raise UserError(
+                    f"Of the pairs of the regime {regime.name!r} {len(pairs)} are left to train on, because a task "
+                    f"asks about {dropped}: give other pairs, or other tasks."
+                )
+            teacher = load_model(regime.teacher) if regime.teacher else None
+            with model.truncate_embeddings(None):  # a loss sees the whole embedding
+                dimensions = model.get_embedding_dimension() or 0
+            ready = for_objective(pairs, regime.objective, teacher, dimensions)
+            _check_terms(study, regime, model, ready)
+            if len(ready) < regime.batch_size:
+                raise UserError(
+                    f"The regime {regime.name!r} has {len(ready)} training rows, fewer than its batch size of "
+                    f"{regime.batch_size}; {dropped} pairs were left out because a task asks about them."
+                )
+            identity = content_hash(ready)
+            where = folder / "pairs" / f"{file_name(regime.name)}-{identity}"
+            _save(ready, where)
+            note = f"{regime.name} trains on {len(ready)} rows"
+            note += f"; {dropped} pairs that a task asks about were left out." if dropped else "."
+            prepared.append(Prepared(model_name, fingerprint(model), regime, where, identity, note, by_cosine))
+    return prepared
+
+
+def _check_terms(study: Study, regime: Regime, model: SentenceTransformer, rows: Dataset) -> None:
+    """Refuse a regularizer that does not go with the model or the objective, or whose package is missing."""
+    objective = OBJECTIVES[regime.objective]
+    copied = copy.deepcopy(model)  # the loss of a head appends it
+    loss = objective.loss(copied, rows)
+    for grid in study.regularizers:
+        Term(grid.regularizer, grid.weights[0]).around(copied, loss)
+        of_labels = REGULARIZERS[grid.regularizer]().options.get("cloud") == "labels"
+        if of_labels and objective.columns != "labelled":
+            raise UserError(
+                f"The regularizer {grid.name!r} has a cloud for each label, which rows of the regime {regime.name!r} "
+                "do not have: take the objective linear_head, or leave it out."
+            )
+
+
+def _save(pairs: Dataset, folder: Path) -> None:
+    if not folder.exists():
+        with new_folder(folder) as temporary, no_dataset_bars():
+            pairs.save_to_disk(str(temporary))
