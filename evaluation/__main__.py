@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES
-from evaluation.interrupt import remember_interrupts
+from evaluation.processes import remember_interrupts
 
 RESUMES = "the same command goes on where it stopped"
 STARTS_AGAIN = "nothing was written; the same command starts again"

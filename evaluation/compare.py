@@ -7,21 +7,19 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from evaluation.errors import UserError
+from evaluation.errors import UserError, check_name
 from evaluation.files import file_name, read_json, write_json
 from evaluation.measure.measure import left_out, measure, statuses
 from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model
-from evaluation.names import check_name
 from evaluation.report.report import print_report, wide_console, write_report
 from evaluation.report.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.report.summary import Section, Summary
 from evaluation.report.wording import no_faiss_check
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
-from evaluation.run_directory import check_folder, open_run
+from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.tasks.mteb import revision
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
-from evaluation.timing import Timing
 
 ALL = "all"
 

@@ -12,8 +12,8 @@ from evaluation.bench.stopwatch import Figure
 from evaluation.bench.suites import SUITES
 from evaluation.errors import UserError
 from evaluation.files import write_json
+from evaluation.processes import one_thread
 from evaluation.run_directory import environment
-from evaluation.threads import one_thread
 
 PACKAGES = ("torch", "numpy", "numba", "torch-topological", "giotto-ph", "redzed-tda", "faiss-cpu")
 

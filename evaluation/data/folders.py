@@ -24,7 +24,7 @@ from evaluation.data.rows import (
     table_rows,
 )
 from evaluation.errors import UserError
-from evaluation.hashes import files_hash
+from evaluation.files import files_hash
 
 SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")

@@ -28,7 +28,7 @@ from transformers import AutoModel, AutoTokenizer, LlamaConfig
 from evaluation.errors import UserError
 from evaluation.files import cache_root, new_folder
 from evaluation.models.hub import hub_reachable
-from evaluation.noise import errors_only
+from evaluation.processes import errors_only
 from st_isotropy.diagnosis.loading import load_dense
 
 STATIC_DIMENSIONS = 256

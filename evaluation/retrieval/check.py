@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.models.embeddings import RetrievalEmbeddings
+from evaluation.processes import one_thread
 from evaluation.retrieval.indexes import KINDS, SEARCH_PARAMETERS, IndexKind, Setting
 from evaluation.retrieval.search import DEEP, DEPTH, Qrels, VariantSearch
 from evaluation.retrieval.settings import ChosenIndex
-from evaluation.threads import one_thread
 
 _COUNTERS: Any = faiss.cvar  # SWIG globals, which type checkers cannot see
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evaluation.errors import check_name
 from evaluation.models.embeddings import RetrievalEmbeddings
-from evaluation.names import check_name
+from evaluation.processes import one_thread
 from evaluation.retrieval.indexes import KINDS, IndexKind, Setting
 from evaluation.retrieval.search import Qrels, VariantSearch
-from evaluation.threads import one_thread
 
 Status = Literal["exact", "in range", "no headroom", "out of range", "left out"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
-from evaluation.hashes import short_hash
+from evaluation.files import short_hash
 from evaluation.tasks.heads import HeadClassification
 from evaluation.tasks.loading import load
 from evaluation.tasks.mteb import single_tasks

@@ -7,8 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, get_origin
 
-from evaluation.errors import UserError
-from evaluation.names import check_name
+from evaluation.errors import UserError, check_name
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT
 from evaluation.tasks.heads import ENDING as HEAD
 from evaluation.train.objectives import OBJECTIVES

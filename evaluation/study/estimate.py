@@ -10,7 +10,7 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
-from evaluation.threads import one_thread
+from evaluation.processes import one_thread
 from evaluation.train.training import Recipe, Term, train
 
 SHORT, LONG = 2, 12  # steps

@@ -4,9 +4,8 @@ import math
 from pathlib import Path
 
 from evaluation.data.places import Sources
-from evaluation.errors import UserError
+from evaluation.errors import UserError, check_name
 from evaluation.models.load import load_model
-from evaluation.names import check_name
 from evaluation.report.summary import Summary
 from evaluation.retrieval.indexes import QUICK_INDEXES
 from evaluation.study.description import Grid, Regime, Study

@@ -12,16 +12,15 @@ from rich.console import Console
 from sentence_transformers import SentenceTransformer
 
 from evaluation.data.places import Sources
-from evaluation.errors import UserError
+from evaluation.errors import UserError, check_name
 from evaluation.files import delete_folder, file_name, new_folder, write_json
 from evaluation.measure.measure import left_out
 from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model, load_start_model
-from evaluation.names import check_name
-from evaluation.noise import no_dataset_bars
+from evaluation.processes import no_dataset_bars
 from evaluation.report.report import print_report, wide_console, write_report
 from evaluation.report.summary import Section, Summary
 from evaluation.report.wording import no_faiss_check
-from evaluation.run_directory import check_folder, open_run
+from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.apart import apart
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_pairs, start_cell
 from evaluation.study.description import START, Regime, Setting, Study, Transformed, settings
@@ -31,7 +30,6 @@ from evaluation.study.runner import Backend, run_cells
 from evaluation.study.section import Tried, index_seconds, study_section
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.resolve import TaskSource, resolve_tasks
-from evaluation.timing import Timing
 from evaluation.train.columns import for_objective
 from evaluation.train.objectives import OBJECTIVES
 from evaluation.train.pair_texts import content_hash

@@ -15,7 +15,7 @@ from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from mteb.abstasks.task_metadata import TaskType
 
 from evaluation.errors import UserError
-from evaluation.hashes import folder_hash
+from evaluation.files import folder_hash
 from evaluation.models.hub import hub_reachable
 from evaluation.tasks.source import TaskSource
 from evaluation.tasks.tune_report import PARTS, take

@@ -15,10 +15,9 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch import nn
 from transformers import PrinterCallback, ProgressCallback
 
-from evaluation.errors import UserError
+from evaluation.errors import UserError, check_name
 from evaluation.files import new_folder, write_json
 from evaluation.models.load import save_model
-from evaluation.names import check_name
 from evaluation.train.objectives import OBJECTIVES
 from evaluation.train.occurring_rows import occurring_rows
 from evaluation.train.pair_texts import texts_of

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.errors import UserError
-from evaluation.files import cache_root, delete_leftovers, file_name, new_folder, read_json, write_json
-from evaluation.hashes import folder_hash
+from evaluation.files import cache_root, delete_leftovers, file_name, folder_hash, new_folder, read_json, write_json
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):

@@ -236,7 +236,7 @@ def test_a_worker_process_that_is_killed_is_one_sentence(data, tmp_path, monkeyp
 
 _LOSES_AN_INTERRUPT = """
 import os, signal, weakref
-from evaluation.interrupt import remember_interrupts, stop_if_interrupted
+from evaluation.processes import remember_interrupts, stop_if_interrupted
 
 class Anything: pass
 
