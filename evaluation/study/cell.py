@@ -23,8 +23,8 @@ from evaluation.processes import one_thread, quiet
 from evaluation.run_directory import peak_memory
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.resolve import TaskSource
-from evaluation.train.pair_texts import texts_of
-from evaluation.train.posthoc_controls import POSTHOC
+from evaluation.train.catalog import POSTHOC
+from evaluation.train.columns import texts_of
 from evaluation.train.training import Recipe, Term, train
 
 VALIDATION, TEST = "validation", "test"

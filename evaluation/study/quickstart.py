@@ -12,7 +12,7 @@ from evaluation.study.description import Grid, Regime, Study
 from evaluation.study.runner import Backend
 from evaluation.study.study_run import run_study
 from evaluation.tasks.resolve import DOCSTRINGS
-from evaluation.train.objectives import OBJECTIVES
+from evaluation.train.catalog import OBJECTIVES
 from evaluation.train.training import usual_learning_rate
 
 INDEX_SEEDS = 3

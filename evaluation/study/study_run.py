@@ -21,20 +21,17 @@ from evaluation.report.report import print_report, wide_console, write_report
 from evaluation.report.summary import Section, Summary
 from evaluation.report.wording import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
-from evaluation.study.apart import apart
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_pairs, start_cell
 from evaluation.study.description import START, Regime, Setting, Study, Transformed, settings
 from evaluation.study.estimate import duration, training_seconds
-from evaluation.study.leak_guard import asked_about, without_asked
+from evaluation.study.leakage import drop_evaluated_pairs, drop_shared_rows, evaluated_texts
 from evaluation.study.runner import Backend, run_cells
 from evaluation.study.section import Tried, index_seconds, study_section
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.resolve import TaskSource, resolve_tasks
-from evaluation.train.columns import for_objective
-from evaluation.train.objectives import OBJECTIVES
-from evaluation.train.pair_texts import content_hash
+from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
+from evaluation.train.columns import content_hash, for_objective
 from evaluation.train.pairs import load_pairs
-from evaluation.train.regularizers import REGULARIZERS
 from evaluation.train.training import Recipe, Term
 
 Key = TypeVar("Key")
@@ -143,7 +140,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         if names
     }
     if VALIDATION in of_phase:
-        of_phase[VALIDATION] = apart(of_phase[VALIDATION], of_phase[TEST])
+        of_phase[VALIDATION] = drop_shared_rows(of_phase[VALIDATION], of_phase[TEST])
     tasks = {task.name: task for each in of_phase.values() for task in each}
     isotropy_of, tested = study.isotropy_of, [task.name for task in of_phase[TEST]]
     if isotropy_of and isotropy_of not in tested:  # the usual split by name is the task without it
@@ -198,8 +195,8 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
     Raises:
         UserError: A model or file is unknown, or pairs or a regularizer do not fit a model or an objective.
     """
-    asked = asked_about(tasks)
-    pairs_of = {regime.name: without_asked(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
+    asked = evaluated_texts(tasks)
+    pairs_of = {regime.name: drop_evaluated_pairs(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
     prepared = []
     for model_name in study.models:
         model = load_start_model(model_name)

@@ -1,12 +1,14 @@
 """A task's data, loaded and checked: data that cannot be had are one sentence, whatever library found out."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES
-from evaluation.tasks.split_rows import subsets
+from evaluation.tasks.split_rows import subset_splits
 
 
 def load(task: AbsTask) -> None:
@@ -28,7 +30,7 @@ def load(task: AbsTask) -> None:
     if lacking and loaded.keys() <= set(task.metadata.hf_subsets):
         cure = f"name those that are there, such as '{task.metadata.name}[{min(loaded)}]', or " if loaded else ""
         raise _no_data(task, f"the subsets {', '.join(lacking)} are missing", cure)
-    for there in subsets(task):
+    for there in subset_splits(task):
         missing = set(task.eval_splits) - set(there)
         if missing:
             raise UserError(
@@ -36,6 +38,23 @@ def load(task: AbsTask) -> None:
                 f"{', '.join(there)}: name one of these, or give a whole local copy, laid out as on the hub, with "
                 "--mirror DIR."
             )
+
+
+def load_within(task: AbsTask, context: Callable[[], AbstractContextManager[object]]) -> None:
+    """Let a task load its data within a context, which can change how they are loaded, and then the data themselves.
+
+    Args:
+        task: A task without data, which is changed.
+        context: Makes the context; entered before the data are loaded, and left afterwards.
+    """
+    load_data = task.load_data
+
+    def load_once(*args: Any, **kwargs: Any) -> None:
+        if not task.data_loaded:
+            with context():
+                load_data(*args, **kwargs)
+
+    task.load_data = load_once
 
 
 def _no_data(task: AbsTask, reason: str, cure: str = "") -> UserError:

@@ -17,8 +17,9 @@ from mteb.abstasks.task_metadata import TaskType
 from evaluation.errors import UserError
 from evaluation.files import folder_hash
 from evaluation.models.hub import hub_reachable
+from evaluation.tasks.loading import load_within
 from evaluation.tasks.source import TaskSource
-from evaluation.tasks.tune_report import PARTS, take
+from evaluation.tasks.tune_report import PARTS, take_part
 
 TASK_TYPES: tuple[str, ...] = get_args(TaskType)
 _WITH_SUBSETS = re.compile(r"(?P<name>.+)\[(?P<subsets>[^\[\]]+)\]")
@@ -128,7 +129,7 @@ def make_task(name: str, subsets: Sequence[str], splits: Sequence[str], part: st
     if mirror is not None:
         for each in single_tasks(task):
             _take_from(mirror, each)
-    return take(task, part) if part else task
+    return take_part(task, part) if part else task
 
 
 def _take_from(mirror: Path, task: AbsTask) -> None:
@@ -137,8 +138,7 @@ def _take_from(mirror: Path, task: AbsTask) -> None:
     dataset: dict[str, Any] = {**task.metadata.dataset, "path": str(folder)}
     if folder.is_dir():  # else `check_data` says so
         dataset["revision"] = folder_hash(folder)
-        # A decorator makes its context anew for every call.
-        task.load_data = _cached_by(dataset["revision"])(task.load_data)
+        load_within(task, partial(_cached_by, dataset["revision"]))
     task.metadata = task.metadata.model_copy(update={"dataset": dataset})
 
 

@@ -20,11 +20,12 @@ from mteb.abstasks import (
 from mteb.abstasks.task_metadata import TaskMetadata, TaskType
 
 from evaluation.data.folders import BEIR, BeirData, DataSet, data_sets, read_beir, read_tables, scored_splits
+from evaluation.data.labelled import number_labels
 from evaluation.data.rows import HIDDEN, Rows
 from evaluation.errors import UserError
 from evaluation.files import file_name
 from evaluation.tasks.source import TaskSource
-from evaluation.tasks.tune_report import PARTS, take
+from evaluation.tasks.tune_report import PARTS, take_part
 
 TESTED = ("test", "validation")  # which split is evaluated, if it is there
 BLOCK_ROWS = 100_000
@@ -102,7 +103,7 @@ def make_own_task(own: OwnTask, split: str) -> AbsTask:
     """
     task = cast(AbsTask, own.kind(own.name, own.data, own.splits[0]))
     if split in PARTS:
-        return take(task, split)
+        return take_part(task, split)
     return task.filter_eval_splits([split]) if split else task
 
 
@@ -323,7 +324,7 @@ class OwnClassification(OwnData, AbsTaskClassification):
                     f"{rows} of {len(labels)} texts of {self.data.name} have labels that train lacks, such as {few}; "
                     "no model can be right about them."
                 )
-        return as_dataset(numbered(splits))
+        return as_dataset(number_labels(splits))
 
     def _calculate_scores(self, y_test: Any, y_pred: Any) -> Any:
         """As mteb, whose average precision takes no other two labels than 0 and 1, as when the test split lacks one."""
@@ -350,13 +351,6 @@ class OwnClustering(OwnData, AbsTaskClustering):
         classes = max((len(set(rows["label"])) for rows in splits.values()), default=0)
         self.max_documents_per_cluster = max(self.max_documents_per_cluster, 2 * classes)
         return as_dataset(splits)
-
-
-def numbered(splits: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:
-    """Number the labels of all splits in sorted order."""
-    labels = sorted({label for rows in splits.values() for label in rows["label"]})
-    numbers = {label: number for number, label in enumerate(labels)}
-    return {split: {**rows, "label": [numbers[label] for label in rows["label"]]} for split, rows in splits.items()}
 
 
 def as_dataset(splits: dict[str, dict[str, list[Any]]]) -> DatasetDict:

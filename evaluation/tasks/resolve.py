@@ -10,16 +10,17 @@ from typing import cast
 from mteb.abstasks import AbsTask
 
 from evaluation.data.docstrings import Corpus, docstring_corpus
+from evaluation.data.labelled import find_labelled
 from evaluation.errors import UserError
 from evaluation.files import cache_root, file_name
 from evaluation.tasks.docstrings import DOCSTRING_TASKS
 from evaluation.tasks.heads import ENDING as HEAD
-from evaluation.tasks.heads import labelled_data
+from evaluation.tasks.heads import head_task
 from evaluation.tasks.mteb import check_data, find_tasks, known_names
 from evaluation.tasks.own import OwnData, OwnTask, folder_tasks
 from evaluation.tasks.presets import PRESETS
 from evaluation.tasks.source import TaskSource as TaskSource
-from evaluation.tasks.tune_report import PARTS, take
+from evaluation.tasks.tune_report import PARTS, take_part
 
 DOCSTRINGS = "docstrings"
 
@@ -40,7 +41,7 @@ def docstring_tasks(corpus: Callable[[], Corpus], part: str = "") -> list[TaskSo
 
 
 def _of_corpus(kind: Callable[[Corpus], AbsTask], corpus: Callable[[], Corpus], part: str) -> AbsTask:
-    return take(kind(corpus()), part) if part else kind(corpus())
+    return take_part(kind(corpus()), part) if part else kind(corpus())
 
 
 @cache
@@ -103,8 +104,8 @@ def _from_heads(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
     name, _, split = spec.partition(":")
     if not name.endswith(HEAD):
         return []
-    labelled = labelled_data(name.removesuffix(HEAD), (task.data for task in own.values()))
-    return [labelled.task().source(split)] if labelled else []
+    labelled = find_labelled(name.removesuffix(HEAD), (task.data for task in own.values()))
+    return [head_task(labelled).source(split)] if labelled else []
 
 
 def _from_docstrings(spec: str) -> list[TaskSource]:

@@ -11,14 +11,14 @@ from mteb.abstasks import AbsTaskSTS
 
 from evaluation.data.docstrings import docstring_corpus, positive_pairs
 from evaluation.data.folders import data_sets, tables_in
+from evaluation.data.labelled import LabelledData, find_labelled
 from evaluation.data.places import Sources
 from evaluation.data.rows import numbered_cells
 from evaluation.errors import UserError
 from evaluation.files import cache_root
-from evaluation.tasks.heads import LabelledData, labelled_data
 from evaluation.tasks.loading import load
 from evaluation.tasks.resolve import DOCSTRINGS, resolve_tasks
-from evaluation.tasks.split_rows import evaluated
+from evaluation.tasks.split_rows import evaluated_rows
 
 _HEADERS = (("anchor", "positive"), ("sentence1", "sentence2", "score"))
 
@@ -35,7 +35,7 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
 
     Returns:
         Columns `anchor` and `positive`; `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1]; or `text`
-        and `label`, see `evaluation.tasks.heads.LabelledData`.
+        and `label`, see `evaluation.data.labelled.LabelledData`.
 
     Raises:
         UserError: There are no such pairs, or they cannot be read; the text names file and line.
@@ -44,7 +44,7 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
         return positive_pairs(docstring_corpus(cache_root()))
     base, _, split = name.partition(":")
     own = (data for folder in sources.folders for data in data_sets(folder))
-    if split and (labelled := labelled_data(base, own)):
+    if split and (labelled := find_labelled(base, own)):
         return _labelled(labelled, split)
     if split:
         return _of_task(name, sources)
@@ -72,7 +72,7 @@ def _of_task(name: str, sources: Sources) -> Dataset:
     if not isinstance(task, AbsTaskSTS):
         raise UserError(f"Training pairs are taken from STS tasks, and {name} is of the type {source.type}.")
     load(task)
-    rows = [row for data in evaluated(task) for row in data]
+    rows = [row for data in evaluated_rows(task) for row in data]
     scores = np.array([row["score"] for row in rows], dtype=float)
     if unknown := np.flatnonzero(~np.isfinite(scores)).tolist():
         raise UserError(

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -13,16 +14,21 @@ from rich.progress import Progress
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch import nn
-from transformers import PrinterCallback, ProgressCallback
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from evaluation.errors import UserError, check_name
 from evaluation.files import new_folder, write_json
 from evaluation.models.load import save_model
-from evaluation.train.objectives import OBJECTIVES
+from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
+from evaluation.train.columns import texts_of
 from evaluation.train.occurring_rows import occurring_rows
-from evaluation.train.pair_texts import texts_of
-from evaluation.train.progress import TrainingBar
-from evaluation.train.regularizers import REGULARIZERS
 from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 
 Weight = float | str
@@ -35,7 +41,7 @@ class Recipe:
     """How a model is trained, regularizer and seed aside.
 
     Attributes:
-        objective: One of `evaluation.train.objectives.OBJECTIVES`.
+        objective: One of `evaluation.train.catalog.OBJECTIVES`.
         steps: Optimizer steps.
         batch_size: Rows per step.
         learning_rate: Peak learning rate of AdamW; it falls linearly to 0. The default is for static embeddings.
@@ -61,7 +67,7 @@ class Term:
     """A regularizer with its weight, added to the objective.
 
     Attributes:
-        regularizer: One of `evaluation.train.regularizers.REGULARIZERS`.
+        regularizer: One of `evaluation.train.catalog.REGULARIZERS`.
         weight: A number, where a negative one maximizes the penalty, as a control; `"auto"` or `"auto:FRACTION"`, which
             balances gradients; or `"decay:NUMBER"`, which falls linearly to 0 over the training.
     """
@@ -193,7 +199,7 @@ def _fit(
         )
         # The trainer would split over all GPUs, and multiply the batch by their number.
         arguments._n_gpu = min(1, arguments.n_gpu)
-        bar = TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
+        bar = _TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
         # It passes on the step, for weights that change with it, and logs the weights in force.
         geometry = [GeometryCallback(loss)] if isinstance(loss, RegularizedLoss) else []
         try:
@@ -218,3 +224,21 @@ def _fit(
 def _of_interest(entry: dict[str, float]) -> dict[str, float]:
     """The loss, its terms and their weights at a step."""
     return {key: value for key, value in entry.items() if key == "step" or key.endswith(("loss", "_weight"))}
+
+
+class _TrainingBar(TrainerCallback):
+    """Shows a training run's steps on a progress display, which whoever made it stops, however training ends."""
+
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress = progress
+        self._label = label
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Show the bar."""
+        self._task = self._progress.add_task(self._label, total=state.max_steps)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=state.global_step)

@@ -18,7 +18,7 @@ from evaluation.errors import UserError
 from evaluation.measure.scores import TaskScores, evaluate
 from evaluation.models.linear_head import LinearHeadLoss, head_of
 from evaluation.study.description import Grid, Regime, Study
-from evaluation.study.leak_guard import asked_about, without_asked
+from evaluation.study.leakage import drop_evaluated_pairs, evaluated_texts
 from evaluation.study.runner import Backend
 from evaluation.study.study_run import run_study
 from evaluation.tasks.resolve import resolve_tasks
@@ -147,18 +147,20 @@ def test_pairs_are_joined_by_a_line_break_and_labels_are_numbered(data):
 def test_what_a_head_is_tested_on_is_not_trained_on(data):
     tasks = resolve_tasks(["topics-head:validation"], folders=[data])
     for split, left in (("validation", 0), ("test", 90)):
-        rows, dropped = without_asked(load_pairs(f"topics:{split}", Sources(folders=(data,))), asked_about(tasks))
+        rows, dropped = drop_evaluated_pairs(
+            load_pairs(f"topics:{split}", Sources(folders=(data,))), evaluated_texts(tasks)
+        )
         assert (len(rows), dropped) == (left, 90 - left)
 
 
 def test_a_head_is_not_trained_on_what_a_pair_task_asks_about_nor_pairs_on_what_a_head_is_tested_on(data):
     sources = Sources(folders=(data,), pairs=(data,))
     write_pairs(data / "asked.tsv", column="score", seed=1)  # the sentences of same:validation
-    by_pairs = asked_about(resolve_tasks(["asked"], folders=[data]))
-    by_head = asked_about(resolve_tasks(["same-head:validation"], folders=[data]))
+    by_pairs = evaluated_texts(resolve_tasks(["asked"], folders=[data]))
+    by_head = evaluated_texts(resolve_tasks(["same-head:validation"], folders=[data]))
     for name, known in (("same:train", 0), ("same:validation", 60), ("asked", 60)):
         rows = load_pairs(name, sources)
-        assert without_asked(rows, by_pairs)[1] == without_asked(rows, by_head)[1] == known
+        assert drop_evaluated_pairs(rows, by_pairs)[1] == drop_evaluated_pairs(rows, by_head)[1] == known
 
 
 def test_labels_and_pairs_are_not_mistaken_for_each_other(data):
@@ -190,7 +192,7 @@ def test_labels_that_no_head_can_learn_are_told(tmp_path):
     with pytest.raises(UserError, match=r"train\.tsv: all labels are -1, so a head has nothing to learn\."):
         load_pairs("hidden:train", Sources(folders=(tmp_path,)))
     write_labels(folder / "train.tsv", count=2)
-    with pytest.raises(UserError, match=r"test\.tsv has labels that train has not: c; a head cannot learn them"):
+    with pytest.raises(UserError, match=r"test\.tsv has labels that are not in train: c; a head cannot learn them"):
         load_pairs("one:train", Sources(folders=(tmp_path,)))
     (folder / "test.tsv").unlink()
     assert list(load_pairs("one:train", Sources(folders=(tmp_path,)))["label"]) == [0, 1]
