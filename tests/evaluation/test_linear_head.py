@@ -196,7 +196,7 @@ def test_labels_that_no_head_can_learn_are_told(tmp_path):
         load_pairs("one:train", Sources(folders=(tmp_path,)))
     (folder / "test.tsv").unlink()
     assert list(load_pairs("one:train", Sources(folders=(tmp_path,)))["label"]) == [0, 1]
-    with pytest.raises(UserError, match="one has a train split only, and a head is tested on another: add test"):
+    with pytest.raises(UserError, match="one has a train split only, but a head is tested on another one: add test"):
         resolve_tasks(["one-head"], folders=[tmp_path])
 
 
