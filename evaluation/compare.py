@@ -14,8 +14,8 @@ from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model
 from evaluation.report.report import print_report, wide_console, write_report
 from evaluation.report.rows import isotropy_rows, retrieval_rows, task_rows
 from evaluation.report.summary import Section, Summary
-from evaluation.report.wording import no_faiss_check
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
+from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.tasks.mteb import revision
 from evaluation.tasks.resolve import resolve_tasks

@@ -70,6 +70,14 @@ def choose_indexes(
         return [chosen[name] for name in names]
 
 
+def no_faiss_check(model: str) -> str:
+    """Say why a model has no FAISS check."""
+    return (
+        f"There is no FAISS check: the indexes here search by cosine, and {model} scores by another similarity, by "
+        "which other documents can be the nearest."
+    )
+
+
 def _choose(kind: IndexKind, search: VariantSearch, followed: ChosenIndex | None) -> ChosenIndex:
     documents, dimensions = search.variant.corpus.shape
     if kind.exact:

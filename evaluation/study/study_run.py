@@ -19,7 +19,7 @@ from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model,
 from evaluation.processes import no_dataset_bars
 from evaluation.report.report import print_report, wide_console, write_report
 from evaluation.report.summary import Section, Summary
-from evaluation.report.wording import no_faiss_check
+from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, Training, saved_pairs, start_cell
 from evaluation.study.description import START, Regime, Setting, Study, Transformed, settings
