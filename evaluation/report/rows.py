@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from evaluation.report.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
 from evaluation.report.summary import APPROXIMATE_MEAN, Row
-from evaluation.statistics.crossed import crossed_interval
 from evaluation.statistics.intervals import (
     NEW_QUERIES,
     NEW_RUNS,
@@ -18,6 +17,7 @@ from evaluation.statistics.intervals import (
     NEW_RUNS_AND_TEXTS,
     NEW_TEXTS,
     Comparison,
+    crossed_interval,
     query_interval,
     ratio_interval,
     stratified_interval,
