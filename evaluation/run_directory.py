@@ -5,10 +5,10 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from evaluation.errors import UserError
 from evaluation.files import delete_leftovers, is_temporary, read_json, write_json
@@ -26,7 +26,7 @@ def check_folder(folder: Path) -> None:
         raise UserError(f"{folder} exists and is not a run directory: name another one with --out.")
 
 
-def open_run(folder: Path, configuration: dict[str, Any]) -> None:
+def open_run(folder: Path, configuration: Mapping[str, object]) -> None:
     """Start a run in a folder, or continue one that was made with the same configuration.
 
     Args:
@@ -79,20 +79,20 @@ def _hold(folder: Path) -> None:
     _HELD[folder.resolve()] = handle
 
 
-def _versions(environment: dict[str, Any]) -> dict[str, Any]:
+def _versions(environment: Mapping[str, object]) -> dict[str, object]:
     """The part of an environment that results depend on."""
     return {key: environment[key] for key in ("python", "packages")}
 
 
-def _flat(configuration: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(configuration: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested keys joined by dots, so that a difference can be named."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for key, value in configuration.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 
 
-def environment(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
+def environment(packages: Sequence[str] = PACKAGES) -> dict[str, object]:
     """Describe what results were made with: Python, platform and package versions, None for what is not installed."""
     return {
         "python": sys.version.split()[0],

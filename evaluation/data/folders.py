@@ -16,10 +16,10 @@ from evaluation.data.rows import (
     HIDDEN_AS,
     Grades,
     Rows,
-    grades_of,
+    canonical_header,
     json_rows,
     numbered_cells,
-    renamed,
+    read_grades,
     table_header,
     table_rows,
 )
@@ -109,7 +109,7 @@ def data_sets(folder: Path) -> list[DataSet]:
         raise UserError(f"{wrong}: name a folder with --folder.")
     found = _in_folder(folder)
     if not _is_beir(folder):
-        found += [each for child in _subfolders(folder) for each in _in_folder(child) or _one_deeper(child)]
+        found += [data for child in _subfolders(folder) for data in _in_folder(child) or _one_deeper(child)]
     if not found:
         raise UserError(
             f"The folder {folder} holds no data set: give a BEIR folder (corpus.jsonl, queries.jsonl, qrels/), "
@@ -119,7 +119,7 @@ def data_sets(folder: Path) -> list[DataSet]:
 
 
 def _one_deeper(folder: Path) -> list[DataSet]:
-    return [each for child in _subfolders(folder) for each in _in_folder(child)]
+    return [data for child in _subfolders(folder) for data in _in_folder(child)]
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -135,10 +135,13 @@ def read_beir(data: DataSet, splits: Iterable[str]) -> BeirData:
     _check_unchanged(data)
     corpus = json_rows(_beir_file(data.folder, "corpus"), ("title", "text"))
     queries = json_rows(_beir_file(data.folder, "queries"), ("text",))
-    asked, documents = set(queries["id"]), set(corpus["id"])
-    graded = {split: grades_of(data.files[split], asked, documents) for split in splits}
-    grades = {split: {query: docs for query, docs in each.items() if query in asked} for split, each in graded.items()}
-    return BeirData(corpus, queries, grades, {query for each in graded.values() for query in each} - asked)
+    query_ids, document_ids = set(queries["id"]), set(corpus["id"])
+    in_files = {split: read_grades(data.files[split], query_ids, document_ids) for split in splits}
+    known = {
+        split: {query: documents for query, documents in grades.items() if query in query_ids}
+        for split, grades in in_files.items()
+    }
+    return BeirData(corpus, queries, known, {query for grades in in_files.values() for query in grades} - query_ids)
 
 
 def read_tables(data: DataSet) -> dict[str, Rows]:
@@ -162,7 +165,7 @@ def scored_splits(data: DataSet) -> list[str]:
 def _is_hidden(path: Path, kind: str) -> bool:
     """Whether a table has no label or score, or rows whose labels or scores are all hidden, as GLUE's test files."""
     rows = numbered_cells(path)
-    header = renamed(next(rows, (1, []))[1])
+    header = canonical_header(next(rows, (1, []))[1])
     target = COLUMNS[kind][-1]
     if target not in header:
         return True
@@ -247,13 +250,13 @@ def _is_unlabelled(header: list[str], others: dict[Path, list[str]]) -> bool:
 
 
 def _has(header: list[str], columns: Sequence[str]) -> bool:
-    return set(columns) <= set(renamed(header))
+    return set(columns) <= set(canonical_header(header))
 
 
 def _kind_of(path: Path, header: list[str]) -> str:
     for kind, columns in COLUMNS.items():
         if _has(header, columns):
-            if twice := [name for name in columns if renamed(header).count(name) > 1]:
+            if twice := [name for name in columns if canonical_header(header).count(name) > 1]:
                 raise UserError(
                     f"{path}, line 1: {', '.join(header)} give the {twice[0]} twice; take one column out (sentence is "
                     "another name for text)."

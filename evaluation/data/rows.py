@@ -30,7 +30,7 @@ def table_header(path: Path) -> list[str]:
     return [name.strip() for name in next(numbered_cells(path), (1, []))[1]]
 
 
-def renamed(header: list[str]) -> list[str]:
+def canonical_header(header: list[str]) -> list[str]:
     """The column names with "text" for "sentence"."""
     return ["text" if name.strip() == "sentence" else name.strip() for name in header]
 
@@ -80,7 +80,7 @@ def table_rows(path: Path, kind: str) -> Rows:
     header: list[str] = []
     for number, cells in numbered_cells(path):
         if not header:
-            header = renamed(cells)
+            header = canonical_header(cells)
             continue
         if len(cells) != len(header):
             raise UserError(
@@ -141,28 +141,32 @@ def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
         if not line.strip():
             continue
         row = _json_object(line, path, number)
-        if type(row.get("_id")) is int:
-            row["_id"] = str(row["_id"])
-        for name in ("_id", *columns):
-            value = row.get(name) if name != "title" else row.get(name) or ""
-            if not isinstance(value, str):
-                cure = "add it" if value is None else f"write {value!r} as a text, in quotation marks"
-                raise UserError(f'{path}, line {number}: there is no text under "{name}"; {cure}.')
-            if not _is_unicode(value):
-                raise UserError(
-                    f'{path}, line {number}: "{name}" holds half a character (a surrogate); mend the export.'
-                )
-        if row["_id"] in lines:
+        id_ = _json_text(row, "_id", path, number)
+        if id_ in lines:
             raise UserError(
-                f"{path}, line {number}: the id {row['_id']!r} is that of line {lines[row['_id']]} too; "
-                "give each line its own."
+                f"{path}, line {number}: the id {id_!r} is already used on line {lines[id_]}; give every line its own."
             )
-        lines[row["_id"]] = number
-        for name in rows:
-            rows[name].append(row["_id"] if name == "id" else row.get(name) or "")
+        lines[id_] = number
+        rows["id"].append(id_)
+        for name in columns:
+            rows[name].append(_json_text(row, name, path, number))
     if not lines:
-        raise UserError(f"{path} is empty: it needs one JSON object a line.")
+        raise UserError(f"{path} is empty: it needs one JSON object per line.")
     return rows
+
+
+def _json_text(row: dict[str, object], name: str, path: Path, number: int) -> str:
+    value = row.get(name)
+    if name == "_id" and type(value) is int:
+        return str(value)
+    if name == "title" and not value:
+        return ""
+    if not isinstance(value, str):
+        cure = "add it" if value is None else f"write {value!r} as a string, in quotation marks"
+        raise UserError(f'{path}, line {number}: there is no text under "{name}"; {cure}.')
+    if not _is_unicode(value):
+        raise UserError(f'{path}, line {number}: "{name}" contains an unpaired surrogate; re-export the file as UTF-8.')
+    return value
 
 
 def _is_unicode(text: str) -> bool:
@@ -173,7 +177,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _json_object(line: str, path: Path, number: int) -> dict[str, Any]:
+def _json_object(line: str, path: Path, number: int) -> dict[str, object]:
     try:
         row = json.loads(line, parse_constant=lambda _: None)  # NaN is how pandas writes what is missing
     except json.JSONDecodeError as error:
@@ -183,7 +187,7 @@ def _json_object(line: str, path: Path, number: int) -> dict[str, Any]:
     return row
 
 
-def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
+def read_grades(path: Path, queries: set[str], documents: set[str]) -> Grades:
     """Read the grades of documents for queries.
 
     Args:

@@ -136,14 +136,15 @@ def stratified_interval(strata: Sequence[ArrayLike]) -> Comparison:
         >>> comparison.estimate, round(comparison.low, 3), round(comparison.high, 3)
         (0.25, 0.21, 0.29)
     """
-    samples = [_differences(each) for each in strata]
-    total, n = float(sum(each.mean() for each in samples)), sum(each.size for each in samples)
-    for each in samples:
-        alone = query_interval(each)
+    samples = [_differences(stratum) for stratum in strata]
+    total, n = float(sum(sample.mean() for sample in samples)), sum(sample.size for sample in samples)
+    for sample in samples:
+        alone = query_interval(sample)
         if alone.low is None:
             return Comparison(total, None, None, f"{alone.method} on one corpus", NEW_QUERIES, n, None)
-    errors = np.array([each.var(ddof=1) / each.size for each in samples])
-    freedom = float(errors.sum() ** 2 / sum(e**2 / (each.size - 1) for e, each in zip(errors, samples, strict=True)))
+    errors = np.array([sample.var(ddof=1) / sample.size for sample in samples])
+    parts = sum(error**2 / (sample.size - 1) for error, sample in zip(errors, samples, strict=True))
+    freedom = float(errors.sum() ** 2 / parts)
     method = f"Welch's t over {n} queries of {len(samples)} corpora"
     return t_comparison(total, math.sqrt(errors.sum()), freedom, method, NEW_QUERIES, n)
 

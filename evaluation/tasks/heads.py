@@ -16,7 +16,8 @@ from evaluation.data.labelled import LabelledData
 from evaluation.errors import UserError
 from evaluation.models.linear_head import head_of
 from evaluation.models.recording import RecordingEncoder, encode_plain
-from evaluation.tasks.own import TESTED, OwnData, OwnTask, as_dataset, own_metadata
+from evaluation.tasks.own import TESTED, OwnTask
+from evaluation.tasks.own_types import OwnData, as_dataset, own_metadata
 
 ENDING = "-head"
 

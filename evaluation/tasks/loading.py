@@ -25,17 +25,17 @@ def load(task: AbsTask) -> None:
         if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
             raise
         raise _no_data(task, str(error).partition("\n")[0].rstrip(".")) from error
-    loaded: dict[str, Any] = task.dataset or {}
+    loaded = task.dataset or {}
     lacking = [name for name in task.hf_subsets if name not in loaded]
     if lacking and loaded.keys() <= set(task.metadata.hf_subsets):
         cure = f"name those that are there, such as '{task.metadata.name}[{min(loaded)}]', or " if loaded else ""
         raise _no_data(task, f"the subsets {', '.join(lacking)} are missing", cure)
-    for there in subset_splits(task):
-        missing = set(task.eval_splits) - set(there)
+    for splits in subset_splits(task):
+        missing = set(task.eval_splits) - set(splits)
         if missing:
             raise UserError(
                 f"{task.metadata.name} ({task.metadata.dataset['path']}) has no split {', '.join(sorted(missing))} but "
-                f"{', '.join(there)}: name one of these, or give a whole local copy, laid out as on the hub, with "
+                f"{', '.join(splits)}: name one of these, or give a whole local copy, laid out as on the hub, with "
                 "--mirror DIR."
             )
 

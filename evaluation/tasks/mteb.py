@@ -75,7 +75,7 @@ def _english(task_type: str) -> list[AbsTask]:
     tasks = []
     for task in found:
         languages = task.metadata.hf_subsets_to_langscripts
-        english = [subset for subset in task.hf_subsets if {each[:3] for each in languages[subset]} == {"eng"}]
+        english = [subset for subset in task.hf_subsets if {code[:3] for code in languages[subset]} == {"eng"}]
         if english:
             tasks.append(task.filter_languages(None, hf_subsets=english))
     return tasks
@@ -102,10 +102,10 @@ def _source(task: AbsTask, split: str, mirror: Path | None) -> TaskSource:
     name, metadata = task.metadata.name, task.metadata
     subsets = () if list(task.hf_subsets) == list(metadata.hf_subsets) else tuple(task.hf_subsets)
     part = split if split in PARTS else ""
-    asked = [split] if split and not part else list(task.eval_splits)
-    splits = () if asked == list(metadata.eval_splits) else tuple(asked)  # one name for one task
+    wanted = [split] if split and not part else list(task.eval_splits)
+    splits = () if wanted == list(metadata.eval_splits) else tuple(wanted)  # one name for one task
     shown = f"[{','.join(subsets)}]" if subsets else ""
-    shown += "".join(f":{each}" for each in (",".join(splits), part) if each)
+    shown += "".join(f":{name}" for name in (",".join(splits), part) if name)
     make = partial(make_task, name, subsets, splits, part, mirror)
     if part:
         make()  # so that what cannot be divided is told now
@@ -124,18 +124,18 @@ def make_task(name: str, subsets: Sequence[str], splits: Sequence[str], part: st
     """
     task = mteb.get_task(name, hf_subsets=list(subsets) or None, eval_splits=list(splits) or None)
     if isinstance(task, AbsTaskAggregate):  # mteb keeps the tasks it is made of for the next model
-        fresh = [mteb.get_task(each.metadata.name, hf_subsets=each.hf_subsets) for each in task.metadata.tasks]
+        fresh = [mteb.get_task(single.metadata.name, hf_subsets=single.hf_subsets) for single in task.metadata.tasks]
         task.metadata = task.metadata.model_copy(update={"tasks": fresh})
     if mirror is not None:
-        for each in single_tasks(task):
-            _take_from(mirror, each)
+        for single in single_tasks(task):
+            _take_from(mirror, single)
     return take_part(task, part) if part else task
 
 
 def _take_from(mirror: Path, task: AbsTask) -> None:
     """Let a task load its data from a mirror; its revision is then a hash of them, so that no results are confused."""
     folder = _current(mirror / task.metadata.dataset["path"])
-    dataset: dict[str, Any] = {**task.metadata.dataset, "path": str(folder)}
+    dataset: Any = {**task.metadata.dataset, "path": str(folder)}
     if folder.is_dir():  # else `check_data` says so
         dataset["revision"] = folder_hash(folder)
         load_within(task, partial(_cached_by, dataset["revision"]))
@@ -167,7 +167,7 @@ def single_tasks(task: AbsTask) -> list[AbsTask]:
 
 def revision(task: AbsTask) -> str:
     """What tells a task's data from others, those of all tasks that an aggregate is made of."""
-    datasets = [each.metadata.dataset for each in single_tasks(task)]
+    datasets = [single.metadata.dataset for single in single_tasks(task)]
     return ", ".join(f"{dataset['path']} {dataset['revision']}" for dataset in datasets)
 
 
@@ -207,8 +207,8 @@ def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
 
 
 def _missing(task: AbsTask, mirror: Path) -> Iterator[str]:
-    for each in single_tasks(task):
-        folder = Path(each.metadata.dataset["path"])
+    for single in single_tasks(task):
+        folder = Path(single.metadata.dataset["path"])
         if not folder.is_dir():
             yield folder.relative_to(mirror).as_posix()
 

@@ -17,7 +17,8 @@ from evaluation.tasks.docstrings import DOCSTRING_TASKS
 from evaluation.tasks.heads import ENDING as HEAD
 from evaluation.tasks.heads import head_task
 from evaluation.tasks.mteb import check_data, find_tasks, known_names
-from evaluation.tasks.own import OwnData, OwnTask, folder_tasks
+from evaluation.tasks.own import OwnTask, folder_tasks
+from evaluation.tasks.own_types import OwnData
 from evaluation.tasks.presets import PRESETS
 from evaluation.tasks.source import TaskSource as TaskSource
 from evaluation.tasks.tune_report import PARTS, take_part
@@ -120,7 +121,7 @@ def _from_docstrings(spec: str) -> list[TaskSource]:
 def _from_mteb(spec: str, mirror: Path | None, own: dict[str, OwnTask]) -> list[TaskSource]:
     name, split = _name_and_split(spec, PRESETS)
     if name in PRESETS:
-        return [source for each in PRESETS[name] for source in _from_mteb(_with_split(each, split), mirror, own)]
+        return [source for task in PRESETS[name] for source in _from_mteb(_with_split(task, split), mirror, own)]
     name, _, split = spec.partition(":")
     found = find_tasks(name, split, mirror)
     if found == []:

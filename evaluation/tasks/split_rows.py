@@ -14,8 +14,11 @@ from mteb.abstasks import (
     AbsTaskRetrieval,
     AbsTaskSTS,
 )
+from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
 
 from evaluation.data.texts import Texts
+
+Splits = dict[str, Any]  # split -> its rows, as mteb keeps those of the type
 
 # By what a row asks about: two sentences, a query, a text.
 PAIR_TASKS = (AbsTaskSTS, AbsTaskPairClassification)
@@ -23,12 +26,12 @@ QUERY_TASKS = (AbsTaskRetrieval,)
 TEXT_TASKS = (AbsTaskClassification, AbsTaskClustering, AbsTaskClusteringLegacy)
 
 
-def subset_splits(task: AbsTask) -> list[dict[str, Any]]:
+def subset_splits(task: AbsTask) -> list[Splits]:
     """The splits of each evaluated subset of a loaded task, in mteb's present layout."""
     if isinstance(task, QUERY_TASKS):
         task.convert_v1_dataset_format_to_v2(num_proc=None)
-    dataset = cast(dict[str, Any], task.dataset)
-    return [dataset.get(subset, dataset) for subset in task.hf_subsets]
+    dataset = cast(dict[str, Splits], task.dataset)
+    return [dataset.get(subset, cast(Splits, dataset)) for subset in task.hf_subsets]
 
 
 def evaluated_rows(task: AbsTask) -> Iterator[Any]:
@@ -65,7 +68,7 @@ def select_rows(task: AbsTask, rows: Any, places: Sequence[int]) -> Any:
     return {**rows, **some, "queries": queries}
 
 
-def _judged(rows: dict[str, Any]) -> list[int]:
+def _judged(rows: RetrievalSplitData) -> list[int]:
     return [place for place, query in enumerate(rows["queries"]["id"]) if rows["relevant_docs"].get(query)]
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -13,7 +12,7 @@ from evaluation.data.docstrings import docstring_corpus, positive_pairs
 from evaluation.data.folders import data_sets, tables_in
 from evaluation.data.labelled import LabelledData, find_labelled
 from evaluation.data.places import Sources
-from evaluation.data.rows import numbered_cells
+from evaluation.data.rows import Rows, numbered_cells
 from evaluation.errors import UserError
 from evaluation.files import cache_root
 from evaluation.tasks.loading import load
@@ -104,16 +103,16 @@ def _read(path: Path) -> Dataset:
     return Dataset.from_dict(columns)
 
 
-def _columns(path: Path) -> tuple[list[int], dict[str, list[Any]]]:
+def _columns(path: Path) -> tuple[list[int], Rows]:
     """The line number of every row, and the columns of pairs; what a file holds beside them is not read."""
     rows = numbered_cells(path)
     header = [name.strip() for name in next(rows, (1, []))[1]]
-    names = next((each for each in _HEADERS if all(header.count(name) == 1 for name in each)), None)
+    names = next((names for names in _HEADERS if all(header.count(name) == 1 for name in names)), None)
     if names is None:
-        wanted = " or ".join(", ".join(each) for each in _HEADERS)
+        wanted = " or ".join(", ".join(names) for names in _HEADERS)
         raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
     lines: list[int] = []
-    columns: dict[str, list[Any]] = {name: [] for name in names}
+    columns: Rows = {name: [] for name in names}
     for line, row in rows:
         if len(row) != len(header):
             raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")

@@ -15,7 +15,7 @@ from small_corpus import static_model
 
 from evaluation.errors import UserError
 from evaluation.measure.scores import TaskScores, evaluate
-from evaluation.tasks import own
+from evaluation.tasks import own_types
 from evaluation.tasks.resolve import TaskSource, resolve_tasks
 
 
@@ -89,7 +89,7 @@ def test_a_query_with_the_text_of_its_document_says_nothing_about_the_others(tmp
 
 def test_a_corpus_is_kept_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrow refuses more than 2 GiB of text in one."""
-    monkeypatch.setattr(own, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(own_types, "BLOCK_ROWS", 7)
     write_beir(tmp_path / "books", documents=20)
     [source] = resolve_tasks(["books"], folders=[tmp_path])
     task = source.make()
