@@ -59,7 +59,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
         kind: What it holds: an object or a list.
 
     Raises:
-        UserError: It holds something else, as after a disk error or a change by hand: what is written here is whole.
+        UserError: The file is broken, as after a disk error or an edit: what this package writes is whole.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -71,7 +71,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
 
 
 def _broken(path: Path, reason: str) -> UserError:
-    return UserError(f"{path} is broken ({reason}): delete it and repeat the command.")
+    return UserError(f"{path} is broken ({reason}): delete it and rerun the command.")
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def delete_folder(path: Path) -> None:
-    """Delete a folder that may not be there: whole or, for whoever is killed meanwhile, not at all."""
+    """Delete a folder if it is there; if the process is killed meanwhile, it is gone whole or still whole."""
     if path.exists():
         temporary = _temporary(path)
         path.replace(temporary)
@@ -125,7 +125,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _name(error: OSError, path: Path) -> None:
-    """A full disk is told by the write, which knows no file name."""
+    """Name the file in the error of a full disk, which comes from a write that does not know it."""
     if error.errno in NO_MORE_FILES and error.filename is None:
         error.filename = str(path)
 

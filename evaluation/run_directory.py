@@ -19,7 +19,7 @@ PACKAGES = ("torch", "sentence-transformers", "transformers", "mteb", "faiss-cpu
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that can be no run directory, before any work is done; see `open_run`."""
+    """Refuse a folder that is not and cannot become a run directory, before any work is done; see `open_run`."""
     ours = any((folder / name).exists() for name in (CONFIGURATION, ENVIRONMENT))
     taken = folder.exists() and not ours
     if taken and not (folder.is_dir() and all(is_temporary(path) for path in folder.iterdir())):
@@ -35,7 +35,7 @@ def open_run(folder: Path, configuration: Mapping[str, object]) -> None:
 
     Raises:
         UserError: The folder holds something else, or a run made with another configuration or other versions of
-            Python and the packages; nothing is touched then. Or another process is at work in it.
+            Python and the packages; nothing is touched then. Or another process is using it.
     """
     check_folder(folder)
     try:
@@ -56,7 +56,7 @@ def open_run(folder: Path, configuration: Mapping[str, object]) -> None:
     if differing:
         raise UserError(
             f"{folder} was made with another configuration ({'; '.join(differing)}): "
-            "repeat that one to resume it, or name another directory with --out."
+            "rerun with the earlier one to resume it, or name another directory with --out."
         )
     delete_leftovers(folder)
 
@@ -70,9 +70,7 @@ def _hold(folder: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         handle.close()
-        raise UserError(
-            f"Another run is at work in {folder}: wait for it, or name another directory with --out."
-        ) from None
+        raise UserError(f"Another run is using {folder}: wait for it, or name another directory with --out.") from None
     except OSError:  # some network file systems have no locks
         handle.close()
         return
@@ -110,7 +108,7 @@ def _version(package: str) -> str | None:
 
 
 class Timing:
-    """A clock that goes on where an interrupted run left it.
+    """A clock that continues where an interrupted run left it.
 
     Args:
         folder: The run directory, which keeps the reading in `timing.json`.

@@ -69,7 +69,7 @@ class Corpus:
         if len(self.train) < 2 or len(self.test) < 2:
             raise UserError(
                 f"The corpus has {len(self.train)} training and {len(self.test)} held-out pairs and needs "
-                "at least 2 of each; give it more text."
+                "at least 2 of each; add text."
             )
 
     @cached_property

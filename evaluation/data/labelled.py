@@ -24,7 +24,7 @@ class LabelledData:
         """Read every split as columns `text` and `label`: pairs joined by a line break, labels numbered when sorted.
 
         Raises:
-            UserError: All labels of the train split are alike or hidden, or another split has one that it lacks.
+            UserError: All labels of the train split are alike or hidden, or another split has a further label.
         """
         splits = read_tables(self.data)
         if "train" not in splits:

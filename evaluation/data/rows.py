@@ -1,4 +1,4 @@
-"""Rows of the files that own data come in, checked; every error names the file, the line and the cure."""
+"""Rows of data files, checked; every error names the file, the line and what to change."""
 
 import gzip
 import json
@@ -73,7 +73,7 @@ def table_rows(path: Path, kind: str) -> Rows:
         kind: A key of `COLUMNS`.
 
     Raises:
-        UserError: There is no row, a row has the wrong number of cells, or a score or label is none.
+        UserError: There is no row, a row has the wrong number of cells, or a score or label is not valid.
     """
     columns = COLUMNS[kind]
     rows: Rows = {name: [] for name in columns}
@@ -85,7 +85,7 @@ def table_rows(path: Path, kind: str) -> Rows:
         if len(cells) != len(header):
             raise UserError(
                 f"{path}, line {number}: there are {len(cells)} cells instead of {len(header)}; separate them by one "
-                "tab each, and take tabs and line breaks out of the texts."
+                "tab each, and remove tabs and line breaks from the texts."
             )
         row = dict(zip(header, cells, strict=True))
         for name in columns:
@@ -95,7 +95,8 @@ def table_rows(path: Path, kind: str) -> Rows:
     hidden = sum(str(label) == HIDDEN for label in rows.get("label", ()))
     if kind == "pairs with labels" and 0 < hidden < len(rows["label"]):
         raise UserError(
-            f"{path}: {hidden} of {len(rows['label'])} labels are {HIDDEN}, which says nothing; take them out."
+            f"{path}: {hidden} of {len(rows['label'])} labels are {HIDDEN}, which stands for unknown; remove "
+            "those rows."
         )
     return rows
 
@@ -104,7 +105,7 @@ def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
     if name == "score":
         score = _number(cell)
         if score is None:
-            raise UserError(f"{path}, line {number}: the score {cell!r} is no finite number; give every pair one.")
+            raise UserError(f"{path}, line {number}: the score {cell!r} is not a finite number; correct it.")
         return score
     if name == "label" and kind == "pairs with labels":
         label = _number(cell)  # as "1.0" is how pandas writes a column with gaps
@@ -115,7 +116,7 @@ def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
             )
         return int(label)
     if name == "label" and not cell.strip():
-        raise UserError(f"{path}, line {number}: the label is empty; give every text one.")
+        raise UserError(f"{path}, line {number}: the label is empty; label every text.")
     return cell.strip() if name == "label" else cell
 
 
@@ -133,7 +134,7 @@ def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
     Ids that are whole numbers become texts, as those in the qrels are.
 
     Raises:
-        UserError: There is no line, a line is no JSON object or lacks a text, or an id repeats.
+        UserError: The file is empty, a line is not a JSON object or has no text, or an id repeats.
     """
     rows: Rows = {name: [] for name in ("id", *columns)}
     lines: dict[str, int] = {}
@@ -181,9 +182,9 @@ def _json_object(line: str, path: Path, number: int) -> dict[str, object]:
     try:
         row = json.loads(line, parse_constant=lambda _: None)  # NaN is how pandas writes what is missing
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {number}: this is no JSON ({error.msg}); give one object a line.") from None
+        raise UserError(f"{path}, line {number}: this is not JSON ({error.msg}); write one object per line.") from None
     if not isinstance(row, dict):
-        raise UserError(f"{path}, line {number}: this is no JSON object; give one a line.")
+        raise UserError(f"{path}, line {number}: this is not a JSON object; write one object per line.")
     return row
 
 
@@ -193,8 +194,8 @@ def read_grades(path: Path, queries: set[str], documents: set[str]) -> Grades:
     Args:
         path: A qrels file.
         queries: Known query ids. Grades of others are kept, too, unless there are no known ones.
-        documents: Known document ids. Published qrels may name documents that the corpus lacks, as ArguAna's do; like
-            mteb we keep their grades, and no model can find them.
+        documents: Known document ids. Published qrels may name documents that are not in the corpus, as
+            ArguAna's do; like mteb we keep their grades, although no model can find these documents.
 
     Raises:
         UserError: A line is broken, a pair has two grades, no query is known, nothing is relevant, or no relevant
@@ -207,25 +208,25 @@ def read_grades(path: Path, queries: set[str], documents: set[str]) -> Grades:
     grades: Grades = {}
     for number, cells in rows:
         if len(cells) != len(header):
-            raise UserError(f"{path}, line {number}: there are {len(cells)} cells instead of 3, separated by tabs.")
+            raise UserError(f"{path}, line {number}: there are {len(cells)} cells instead of 3; separate them by tabs.")
         query, document, cell = cells
         grade = _number(cell)
         if grade is None or grade != int(grade):
-            raise UserError(f"{path}, line {number}: the score {cell!r} is no whole number; give 0, 1 or a grade.")
+            raise UserError(f"{path}, line {number}: the score {cell!r} is not a whole number; give 0, 1 or a grade.")
         if grades.setdefault(query, {}).setdefault(document, int(grade)) != grade:
-            raise UserError(f"{path}, line {number}: {query!r} and {document!r} have another score already; keep one.")
+            raise UserError(f"{path}, line {number}: {query!r} and {document!r} already have another score; keep one.")
     if grades and queries.isdisjoint(grades):
         raise UserError(
             f"{path}: none of its {len(grades)} queries, such as {next(iter(grades))!r}, is among the {len(queries)} "
-            "there are; give both the same ids."
+            "queries of the data set; use the same ids in both files."
         )
     known = [graded for query, graded in grades.items() if query in queries]
     relevant = [document for graded in known for document, grade in graded.items() if grade > 0]
     if not relevant:
-        raise UserError(f"{path} has no relevant document, that is no score above 0: add some.")
+        raise UserError(f"{path} has no score above 0, so no document is relevant: add some.")
     if documents.isdisjoint(relevant):
         raise UserError(
             f"{path}: none of its {len(relevant)} relevant documents, such as {relevant[0]!r}, is among the "
-            f"{len(documents)} of the corpus; give both the same ids."
+            f"{len(documents)} of the corpus; use the same ids in both files."
         )
     return grades

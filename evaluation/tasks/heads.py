@@ -1,4 +1,4 @@
-"""Own data with labels as GLUE uses them: the classifier is the model's linear head, trained with the model."""
+"""Classification as in GLUE: the classifier is the model's linear head, trained with the model."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""A task's data, loaded and checked: data that cannot be had are one sentence, whatever library found out."""
+"""A task's data, loaded and checked: one error where they are missing, whatever library found out."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -28,15 +28,15 @@ def load(task: AbsTask) -> None:
     loaded = task.dataset or {}
     lacking = [name for name in task.hf_subsets if name not in loaded]
     if lacking and loaded.keys() <= set(task.metadata.hf_subsets):
-        cure = f"name those that are there, such as '{task.metadata.name}[{min(loaded)}]', or " if loaded else ""
+        cure = f"name subsets that are there, such as '{task.metadata.name}[{min(loaded)}]', or " if loaded else ""
         raise _no_data(task, f"the subsets {', '.join(lacking)} are missing", cure)
     for splits in subset_splits(task):
         missing = set(task.eval_splits) - set(splits)
         if missing:
             raise UserError(
-                f"{task.metadata.name} ({task.metadata.dataset['path']}) has no split {', '.join(sorted(missing))} but "
-                f"{', '.join(splits)}: name one of these, or give a whole local copy, laid out as on the hub, with "
-                "--mirror DIR."
+                f"{task.metadata.name} ({task.metadata.dataset['path']}) has no split {', '.join(sorted(missing))}; "
+                f"it has {', '.join(splits)}: name one of these, or give a complete local copy, laid out as on the "
+                "hub, with --mirror DIR."
             )
 
 
@@ -60,5 +60,5 @@ def load_within(task: AbsTask, context: Callable[[], AbstractContextManager[obje
 def _no_data(task: AbsTask, reason: str, cure: str = "") -> UserError:
     return UserError(
         f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
-        f"{cure}give a whole local copy, laid out as on the hub, with --mirror DIR."
+        f"{cure}give a complete local copy, laid out as on the hub, with --mirror DIR."
     )

@@ -36,7 +36,7 @@ def find_tasks(name: str, split: str, mirror: Path | None) -> list[TaskSource] |
     """Find the tasks that a name stands for.
 
     Args:
-        name: A task's name, with some of its subsets if so wished ("STS17[en-en]"); a task type, for its English text
+        name: A task's name, or some of its subsets ("STS17[en-en]"); a task type, for its English text
             tasks; or the name of a benchmark.
         split: A split, or "tune" or "report" for a part of the test split; empty for the splits that mteb evaluates.
         mirror: Folder laid out as on the hub (`<mirror>/mteb/stsbenchmark-sts/...`); None for the hub.
@@ -108,7 +108,7 @@ def _source(task: AbsTask, split: str, mirror: Path | None) -> TaskSource:
     shown += "".join(f":{name}" for name in (",".join(splits), part) if name)
     make = partial(make_task, name, subsets, splits, part, mirror)
     if part:
-        make()  # so that what cannot be divided is told now
+        make()  # raises now if the task cannot be divided
     return TaskSource(name + shown, metadata.type, make, shown.lstrip(":"))
 
 
@@ -177,14 +177,14 @@ def identity(source: TaskSource) -> str:
 
 
 def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
-    """Refuse tasks whose data are nowhere, before anything runs.
+    """Refuse tasks whose data cannot be found, before anything runs.
 
     Args:
         sources: Tasks out of `find_tasks`.
         mirror: Folder laid out as on the hub; None for the hub.
 
     Raises:
-        UserError: The mirror lacks data, or there is no mirror and the hub cannot be reached.
+        UserError: The mirror does not have the data, or there is no mirror and the hub cannot be reached.
     """
     if mirror is None:
         if sources and not (hub_reachable() or constants.is_offline_mode()):
@@ -201,8 +201,8 @@ def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
     there = [_quoted(source.name) for source in sources if source.name not in missing]
     lacking = ", ".join(f"{name} ({', '.join(folders)})" for name, folders in missing.items())
     raise UserError(
-        f"The mirror {mirror} lacks the data of {lacking}: add them, laid out as on the hub, leave --mirror out to use "
-        "the hub" + (f", or pick what is there with --tasks {' '.join(there)}." if there else ".")
+        f"The mirror {mirror} does not have the data of {lacking}: add them, laid out as on the hub, leave --mirror "
+        "out to use the hub" + (f", or name what it has with --tasks {' '.join(there)}." if there else ".")
     )
 
 

@@ -27,7 +27,7 @@ TESTED = ("test", "validation")  # which split is evaluated, if it is there
 
 @dataclass(frozen=True)
 class OwnTask:
-    """A task that a data set of one's own serves for.
+    """A task that a data set on disk serves for.
 
     Attributes:
         name: The data set's name, with "-clustering" or "-head" behind it for these.
@@ -64,21 +64,21 @@ class OwnTask:
         return TaskSource(name, self.type, partial(make_own_task, self, part), part, self.note)
 
 
-def folder_tasks(folders: Sequence[Path], asked: Sequence[str] = ()) -> dict[str, OwnTask]:
+def folder_tasks(folders: Sequence[Path], specs: Sequence[str] = ()) -> dict[str, OwnTask]:
     """Find the tasks in folders, by name.
 
     Args:
         folders: Each a data set or a folder of them, see `evaluation.data.folders`. A BEIR folder serves for retrieval,
             pairs with scores for STS, pairs with labels for pair classification, texts with labels for clustering and,
             with a train split beside the others, for classification.
-        asked: What the user names; a table that cannot be used is told if its name is among them, or if there are none.
+        specs: What the user names; a table that cannot be used raises an error if it is named, or if nothing is.
 
     Raises:
         UserError: A folder has no data set or an incomplete one, or two data sets have one name.
     """
     found: dict[str, OwnTask] = {}
     for folder in folders:
-        for task in [task for data in data_sets(folder) for task in _usable(data, asked)]:
+        for task in [task for data in data_sets(folder) for task in _usable(data, specs)]:
             if task.name in found:
                 raise UserError(
                     f"{found[task.name].data.folder} and {task.data.folder} both hold a data set {task.name}: "
@@ -89,7 +89,7 @@ def folder_tasks(folders: Sequence[Path], asked: Sequence[str] = ()) -> dict[str
 
 
 def make_own_task(own: OwnTask, split: str) -> AbsTask:
-    """Make a fresh mteb task of one's own data.
+    """Make a fresh mteb task of a data set on disk.
 
     Args:
         own: The task.
@@ -101,11 +101,11 @@ def make_own_task(own: OwnTask, split: str) -> AbsTask:
     return task.filter_eval_splits([split]) if split else task
 
 
-def _usable(data: DataSet, asked: Sequence[str]) -> list[OwnTask]:
+def _usable(data: DataSet, specs: Sequence[str]) -> list[OwnTask]:
     try:
         return _tasks(data)
     except UserError:
-        if not asked or any(spec.startswith(data.name) for spec in asked):
+        if not specs or any(spec.startswith(data.name) for spec in specs):
             raise
         return []
 

@@ -46,7 +46,7 @@ def own_metadata(task_type: TaskType, main_score: str, category: str) -> TaskMet
 
 
 class OwnData(ABC):
-    """What tasks of one's own data have in common: they are named by the data set, and read it when they are run.
+    """What all these tasks have in common: they are named after the data set, and read it when they are run.
 
     Args:
         name: The task's name.
@@ -75,8 +75,8 @@ class OwnData(ABC):
         for split in cast(Any, self).eval_splits:
             if split not in splits:
                 raise UserError(
-                    f"{self.data.files[split]}: every label or score is {HIDDEN}, so nothing can be scored; give "
-                    "them, or remove the file."
+                    f"{self.data.files[split]}: every label or score is {HIDDEN}, which stands for unknown; "
+                    "fill them in, or remove the file."
                 )
         self.dataset = {"default": splits}
         self.data_loaded = True
@@ -167,7 +167,7 @@ class OwnSTS(OwnData, AbsTaskSTS):
         """Pairs with scores that differ."""
         splits = read_tables(self.data)
         for split in cast(Any, self).eval_splits:
-            rows = splits.get(split, {"score": (0, 1)})  # a hidden split is told by whoever loads the task
+            rows = splits.get(split, {"score": (0, 1)})  # loading the task raises an error for a hidden split
             if len(set(rows["score"])) < 2:
                 raise UserError(
                     f"{self.data.files[split]}: all {len(rows['score'])} scores are {rows['score'][0]}, so there "
@@ -204,7 +204,8 @@ class OwnClassification(OwnData, AbsTaskClassification):
             few = ", ".join(unknown[:3])
             if unknown and len(unknown) == len(set(labels)):
                 raise UserError(
-                    f"{self.data.files[split]}: train has none of its labels, such as {few}; write them alike in both."
+                    f"{self.data.files[split]}: train has none of its labels, such as {few}; write labels the same way "
+                    "in both files."
                 )
             if unknown:
                 rows = sum(label not in learned for label in labels)
@@ -215,7 +216,7 @@ class OwnClassification(OwnData, AbsTaskClassification):
         return as_dataset(number_labels(splits))
 
     def _calculate_scores(self, y_test: Any, y_pred: Any) -> Any:
-        """As mteb, whose average precision takes no other two labels than 0 and 1, as when the test split lacks one."""
+        """Score as mteb does; its average precision accepts no two labels but 0 and 1, so two others are renumbered."""
         present = np.unique(y_test)
         if len(present) != 2:
             return super()._calculate_scores(y_test, y_pred)

@@ -92,7 +92,7 @@ def _flat(task: AbsTask, rows: Dataset) -> Dataset:
 
 def _columns(task: AbsTask) -> Sequence[str]:
     """Names of the columns whose texts a row asks about."""
-    named = cast(Any, task)  # mteb allows columns of other media too, which text tasks have not
+    named = cast(Any, task)  # mteb allows columns of other media too, which text tasks do not have
     if isinstance(task, AbsTaskSTS):
         return named.column_names[:2]
     if isinstance(task, AbsTaskPairClassification):

@@ -1,8 +1,8 @@
 """Two parts of a task's test split, "tune" to choose settings on and "report" to report, that share no text.
 
 Which part a row belongs to depends on a hash of its text alone: the query of a retrieval task, the first sentence of a
-pair, the text of a classification or clustering task. So nothing changes sides when data grow, and rows with equal
-first texts stay together.
+pair, the text of a classification or clustering task. So no row changes parts when data are added, and rows with the
+same first text stay together.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,21 +18,21 @@ from evaluation.tasks.split_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, que
 
 PARTS = ("tune", "report")
 TUNE_SHARE = 1 / 3
-_SALT = "part "  # so that a corpus that was itself split by a hash of its text is divided all the same
+_SALT = "part "  # else a corpus that was itself split by a hash of its text could not be divided
 
 _DIVISIBLE = (*PAIR_TASKS, *QUERY_TASKS, *TEXT_TASKS)
 
 
 def take_part(task: AbsTask, part: str) -> AbsTask:
-    """Let a task keep only one part of its test split once its data are loaded; mteb then reports it as a split.
+    """Let a task keep only one part of its test split when its data are loaded; mteb then reports it as a split.
 
     Args:
         task: A task without data, which is changed and returned.
         part: "tune" or "report".
 
     Raises:
-        UserError: The task's type has no rows that could be divided, or it is evaluated on several splits, none of
-            which is "test". Loading the data raises it when a part would be empty.
+        UserError: The rows of the task's type cannot be divided, or it is evaluated on several splits, none of which
+            is "test". Loading the data raises it when a part would be empty.
     """
     split = _divided_split(task)
     task.filter_eval_splits([part])
@@ -69,7 +69,7 @@ def _taking_part(task: AbsTask, split: str, part: str) -> Iterator[None]:
     task.filter_eval_splits([part])
     for splits in subset_splits(task):
         if split not in splits:
-            continue  # whoever loads the task says that it is missing
+            continue  # loading the task raises an error for a missing split
         places = in_part([texts[0] for texts in query_texts(task, splits[split])], part)
         if not places:
             raise UserError(

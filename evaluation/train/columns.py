@@ -58,8 +58,8 @@ def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer |
 def with_mismatches(pairs: Dataset, seed: int = 0) -> Dataset:
     """Score positive pairs 1 and as many mismatches 0: columns `sentence1`, `sentence2`, `score`.
 
-    A mismatch pairs an anchor with another pair's positive; one that is itself a pair of the data, in either order, or
-    twice the same text is left out, whatever the case and white space.
+    A mismatch joins an anchor with another pair's positive. Left out are mismatches that are a pair of the data, in
+    either order, and those of two equal texts, whatever the case and white space.
     Mismatches belong to the data, not to a training run, so every run uses the same `seed`.
     """
     first, second = list(pairs["anchor"]), list(pairs["positive"])

@@ -1,4 +1,4 @@
-"""One cell of a study: a start model, a recipe, a term and a seed, to a trained model on disk."""
+"""One training: a start model, a recipe, a regularizer and a seed give a trained model on disk."""
 
 import copy
 import math
@@ -123,7 +123,7 @@ def _scaled(weight: Weight, share: float) -> float | BalancedWeight | WeightSche
 
 
 def usual_learning_rate(start: SentenceTransformer) -> float:
-    """The peak learning rate for a kind of model: what moves a table of vectors makes a transformer collapse."""
+    """The default peak learning rate of a model: that of static embeddings would make a transformer collapse."""
     return Recipe.learning_rate if isinstance(start[0], StaticEmbedding) else TRANSFORMER_LEARNING_RATE
 
 
@@ -146,7 +146,7 @@ def train(
         recipe: How to train.
         term: The regularizer, or None for the objective alone.
         seed: Seed of batch order and dropout.
-        folder: Where the model belongs, and no other: what determines it is in the folder's name. It appears whole,
+        folder: The folder of this model alone, whose name says what determines it. It appears whole,
             with `model/` and `log.json` (loss and its terms over the steps, seconds), or not at all.
         show_progress: Whether to show a progress bar.
 
@@ -227,7 +227,7 @@ def _of_interest(entry: dict[str, float]) -> dict[str, float]:
 
 
 class _TrainingBar(TrainerCallback):
-    """Shows a training run's steps on a progress display, which whoever made it stops, however training ends."""
+    """Shows the steps of a training on a progress display; whoever opened the display closes it."""
 
     def __init__(self, progress: Progress, label: str) -> None:
         self._progress = progress

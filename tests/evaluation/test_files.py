@@ -91,5 +91,5 @@ def test_a_harmless_name_stays_as_it_is():
 @pytest.mark.parametrize("content", [b'{"a": 1', b"\xff\x00"])
 def test_a_damaged_file_is_named(content, tmp_path):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"a\.json is broken \(.*\): delete it and repeat the command\.$"):
+    with pytest.raises(UserError, match=r"a\.json is broken \(.*\): delete it and rerun the command\.$"):
         read_json(tmp_path / "a.json")

@@ -205,7 +205,7 @@ def test_a_head_of_other_classes_is_refused(data, tmp_path):
     LinearHeadLoss(model, 7)
     [failure] = evaluate(model, "own", resolve_tasks(["topics-head"], folders=[data]), tmp_path / "scores")
     assert failure.reason == "The model's head has 7 classes and the data set 3."
-    with pytest.raises(UserError, match="The start model has a linear head already"):
+    with pytest.raises(UserError, match="The start model already has a linear head"):
         LinearHeadLoss(model, 3)
 
 
