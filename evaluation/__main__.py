@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES
-from evaluation.interrupt import remember_interrupts
+from evaluation.processes import remember_interrupts
 
 Commands = argparse._SubParsersAction  # argparse has no public name for what `add_subparsers` gives
 RESUMES = "rerun the command to resume"

@@ -3,22 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from evaluation.errors import UserError
+from evaluation.errors import UserError, check_name
 from evaluation.measured import Measured
 from evaluation.models.load import is_scored_by_cosine
-from evaluation.names import check_name
 from evaluation.report.report import print_report, wide_console, write_report
 from evaluation.report.summary import Summary
-from evaluation.report.wording import no_faiss_check
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
-from evaluation.run_directory import check_folder, open_run
+from evaluation.retrieval.settings import no_faiss_check
+from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, Cell, Measuring, start_model
 from evaluation.study.runner import Backend, run_cells
 from evaluation.study.section import build_section, left_out_indexes
 from evaluation.tasks.mteb import identity, revision
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
-from evaluation.timing import Timing
 
 ALL = "all"
 INDEX_SEEDS = 5

@@ -1,5 +1,20 @@
-"""The one error that a user can mend."""
+"""The one error whose cause the user can remove, and the check of a name that raises it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """Something the user can mend, in one sentence; the command line prints it and exits with status 2."""
+    """Something the user can fix, in one sentence; the command line prints it and exits with status 2."""
+
+
+def check_name(kind: str, name: str, names: Iterable[str]) -> None:
+    """Refuse a name that is not among the known ones.
+
+    Raises:
+        UserError: The name is unknown; near names are listed, or all of them where none is near.
+    """
+    known = list(names)
+    if name not in known:
+        near = get_close_matches(name, known, n=3, cutoff=0.4) or known
+        raise UserError(f"There is no {kind} {name!r}; near names are {', '.join(near)}.")

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, under names that are harmless everywhere."""
+"""Files and folders that appear whole or not at all, their harmless names, and hashes of their contents."""
 
 import errno
 import hashlib
@@ -6,9 +6,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -62,7 +63,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
         kind: What it holds: an object or a list.
 
     Raises:
-        UserError: It holds something else, as after a disk error or a change by hand: what is written here is whole.
+        UserError: The file is broken, as after a disk error or an edit: what this package writes is whole.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -97,7 +98,7 @@ def read_record(path: Path, kind: type[Record]) -> Record:
 
 
 def _broken(path: Path, reason: str) -> UserError:
-    return UserError(f"{path} is broken ({reason}): delete it and repeat the command.")
+    return UserError(f"{path} is broken ({reason}): delete it and rerun the command.")
 
 
 @contextmanager
@@ -121,7 +122,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def delete_folder(path: Path) -> None:
-    """Delete a folder that may not be there: whole or, for whoever is killed meanwhile, not at all."""
+    """Delete a folder if it is there; if the process is killed meanwhile, it is gone whole or still whole."""
     if path.exists():
         temporary = _temporary(path)
         path.replace(temporary)
@@ -151,7 +152,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _name(error: OSError, path: Path) -> None:
-    """A full disk is told by the write, which knows no file name."""
+    """Name the file in the error of a full disk, which comes from a write that does not know it."""
     if error.errno in NO_MORE_FILES and error.filename is None:
         error.filename = str(path)
 
@@ -180,3 +181,43 @@ def cache_root() -> Path:
         return Path(chosen).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "st-isotropy"
+
+
+def short_hash(content: Any) -> str:
+    """Hash of plain JSON values."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def folder_hash(folder: Path) -> str:
+    """Hash of the names and contents of all files in a folder, hidden ones left out; see `files_hash`."""
+    paths = {path.relative_to(folder): path for path in sorted(_files(folder, frozenset()))}
+    seen = {name: path for name, path in paths.items() if not any(part.startswith(".") for part in name.parts)}
+    return files_hash({name.as_posix(): path for name, path in seen.items()})
+
+
+def _files(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """All files in a folder, and in linked ones, which `rglob` leaves out; a link to a folder around it is skipped."""
+    inside = above | {folder.resolve()}
+    for path in folder.iterdir():
+        if path.is_dir() and path.resolve() not in inside:
+            yield from _files(path, inside)
+        elif path.is_file():
+            yield path
+
+
+def files_hash(files: Mapping[str, Path]) -> str:
+    """Hash of the names and contents of files, in their order.
+
+    Contents are read again only when the size or time of a file changed.
+    """
+    described = [(path, name, path.stat()) for name, path in files.items()]
+    return _hash_of(tuple((path, name, stat.st_size, stat.st_mtime_ns) for path, name, stat in described))
+
+
+@lru_cache
+def _hash_of(files: tuple[tuple[Path, str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, name, *_ in files:
+        with path.open("rb") as file:
+            digest.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()} ".encode())
+    return digest.hexdigest()[:16]

@@ -1,12 +1,14 @@
-"""One directory for one run: its configuration, its environment and its finished cells."""
+"""One directory for one run: its configuration, its environment, its finished cells, and what it cost."""
 
 import fcntl
 import platform
+import resource
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from evaluation.errors import UserError
 from evaluation.files import delete_leftovers, is_temporary, read_json, write_json
@@ -17,14 +19,14 @@ PACKAGES = ("torch", "sentence-transformers", "transformers", "mteb", "faiss-cpu
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that can be no run directory, before any work is done; see `open_run`."""
+    """Refuse a folder that is not and cannot become a run directory, before any work is done; see `open_run`."""
     ours = any((folder / name).exists() for name in (CONFIGURATION, ENVIRONMENT))
     taken = folder.exists() and not ours
     if taken and not (folder.is_dir() and all(is_temporary(path) for path in folder.iterdir())):
         raise UserError(f"{folder} exists and is not a run directory: name another one with --out.")
 
 
-def open_run(folder: Path, configuration: dict[str, Any]) -> None:
+def open_run(folder: Path, configuration: Mapping[str, object]) -> None:
     """Start a run in a folder, or continue one that was made with the same configuration.
 
     Args:
@@ -33,7 +35,7 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
 
     Raises:
         UserError: The folder holds something else, or a run made with another configuration or other versions of
-            Python and the packages; nothing is touched then. Or another process is at work in it.
+            Python and the packages; nothing is touched then. Or another process is using it.
     """
     check_folder(folder)
     try:
@@ -54,7 +56,7 @@ def open_run(folder: Path, configuration: dict[str, Any]) -> None:
     if differing:
         raise UserError(
             f"{folder} was made with another configuration ({'; '.join(differing)}): "
-            "repeat that one to resume it, or name another directory with --out."
+            "rerun with the earlier one to resume it, or name another directory with --out."
         )
     delete_leftovers(folder)
 
@@ -68,29 +70,27 @@ def _hold(folder: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         handle.close()
-        raise UserError(
-            f"Another run is at work in {folder}: wait for it, or name another directory with --out."
-        ) from None
+        raise UserError(f"Another run is using {folder}: wait for it, or name another directory with --out.") from None
     except OSError:  # some network file systems have no locks
         handle.close()
         return
     _HELD[folder.resolve()] = handle
 
 
-def _versions(environment: dict[str, Any]) -> dict[str, Any]:
+def _versions(environment: Mapping[str, object]) -> dict[str, object]:
     """The part of an environment that results depend on."""
     return {key: environment[key] for key in ("python", "packages")}
 
 
-def _flat(configuration: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(configuration: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested keys joined by dots, so that a difference can be named."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for key, value in configuration.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 
 
-def environment(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
+def environment(packages: Sequence[str] = PACKAGES) -> dict[str, object]:
     """Describe what results were made with: Python, platform and package versions, None for what is not installed."""
     return {
         "python": sys.version.split()[0],
@@ -105,3 +105,36 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+class Timing:
+    """A clock that continues where an interrupted run left it.
+
+    Args:
+        folder: The run directory, which keeps the reading in `timing.json`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "timing.json"
+        self._began = time.perf_counter()
+
+    def record(self, peak_memory_gib: float = 0.0) -> None:
+        """Add the seconds since the last reading; called when a part is finished, so rereading parts costs nothing.
+
+        Args:
+            peak_memory_gib: Peak memory of the process that finished it, if it is another one.
+        """
+        now, before = time.perf_counter(), self.read()
+        peak = max(before["peak_memory_gib"], peak_memory_gib, peak_memory())
+        write_json(self._path, {"seconds": before["seconds"] + now - self._began, "peak_memory_gib": peak})
+        self._began = now
+
+    def read(self) -> dict[str, float]:
+        """Give `seconds` and `peak_memory_gib` up to the last part that was finished."""
+        return read_json(self._path) if self._path.exists() else {"seconds": 0.0, "peak_memory_gib": 0.0}
+
+
+def peak_memory() -> float:
+    """Peak resident memory of this process in GiB; Linux counts it in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**30 if sys.platform == "darwin" else peak / 2**20

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,8 +11,8 @@ from evaluation.bench.stopwatch import Figure
 from evaluation.bench.suites import SUITES
 from evaluation.errors import UserError
 from evaluation.files import write_json
+from evaluation.processes import one_thread
 from evaluation.run_directory import environment
-from evaluation.threads import one_thread
 
 PACKAGES = ("torch", "numpy", "numba", "torch-topological", "giotto-ph", "redzed-tda", "faiss-cpu")
 
@@ -69,6 +68,6 @@ def target(figure: Figure) -> str:
     return "" if figure.at_most is None else f"≤ {figure.at_most:g}"
 
 
-def rows(figures: Sequence[Figure]) -> list[dict[str, Any]]:
+def rows(figures: Sequence[Figure]) -> list[dict[str, object]]:
     """Turn figures into JSON."""
     return [{**asdict(figure), "missed": figure.missed} for figure in figures]

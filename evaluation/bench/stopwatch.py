@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from evaluation.threads import one_thread
+from evaluation.processes import one_thread
 
 FEWEST_ROUNDS = 3
 MOST_ROUNDS = 200

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from evaluation.bench.stopwatch import Figure, alternate, cost, durations, in_fresh_process, speed_up
-from evaluation.train.regularizers import REGULARIZERS, Kind
+from evaluation.train.catalog import REGULARIZERS, Kind
 from st_isotropy.barcodes import barcode, edge_lengths
 from st_isotropy.barcodes.large import large_tree
 from st_isotropy.barcodes.mst import prim, walk

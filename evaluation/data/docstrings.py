@@ -22,6 +22,7 @@ from pathlib import Path
 from datasets import Dataset
 from rich.progress import track
 
+from evaluation.data.texts import fraction
 from evaluation.errors import UserError
 from evaluation.files import read_json, write_json
 
@@ -68,7 +69,7 @@ class Corpus:
         if len(self.train) < 2 or len(self.test) < 2:
             raise UserError(
                 f"The corpus has {len(self.train)} training and {len(self.test)} held-out pairs and needs "
-                "at least 2 of each; give it more text."
+                "at least 2 of each; add text."
             )
 
     @cached_property
@@ -103,7 +104,7 @@ def split(pairs: Iterable[DocPair], versions: dict[str, str]) -> Corpus:
     """Hold out about a third of distinct pairs, by a hash of the first paragraph: a text never changes sides."""
     train, test = [], []
     for pair in pairs:
-        (test if _fraction(pair.first) < HELD_OUT else train).append(pair)
+        (test if fraction(_words(pair.first)) < HELD_OUT else train).append(pair)
     return Corpus(tuple(train), tuple(test), versions)
 
 
@@ -111,7 +112,7 @@ def distinct(pairs: Iterable[DocPair]) -> Iterator[DocPair]:
     """Drop each pair of which either text occurred before, on whichever side, ignoring case and punctuation."""
     seen: set[str] = set()
     for pair in pairs:
-        texts = {_normalized(pair.first), _normalized(pair.rest)}
+        texts = {_words(pair.first), _words(pair.rest)}
         if len(texts) == 2 and seen.isdisjoint(texts):
             seen |= texts
             yield pair
@@ -194,10 +195,6 @@ def _version(package: str) -> str:
     return platform.python_version() if package == STANDARD_LIBRARY else version(LIBRARIES[package])
 
 
-def _normalized(text: str) -> str:
+def _words(text: str) -> str:
+    """The words of a text in lower case, without punctuation."""
     return " ".join(re.findall(r"\w+", text.lower()))
-
-
-def _fraction(text: str) -> float:
-    """A number in [0, 1) that depends on nothing but the text."""
-    return int.from_bytes(hashlib.sha256(_normalized(text).encode()).digest()[:8]) / 2**64

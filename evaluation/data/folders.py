@@ -1,7 +1,7 @@
 """Data sets in a folder: which there are, of which kind, and with which splits.
 
-A BEIR folder holds `corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv`. Tables are tab-separated, with a header and
-without quotation: a quotation mark is a character like any other. The files `train`, `validation` (or `valid`, `val`,
+A BEIR folder holds `corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv`. Tables are tab-separated with a header,
+whatever the extension, and quotes are not special. The files `train`, `validation` (or `valid`, `val`,
 `dev`) and `test` of a folder are the splits of one data set with the folder's name; any other file is a data set with
 its own name. Every file may be gzipped.
 """
@@ -16,15 +16,15 @@ from evaluation.data.rows import (
     HIDDEN_AS,
     Grades,
     Rows,
-    grades_of,
+    canonical_header,
     json_rows,
     numbered_cells,
-    renamed,
+    read_grades,
     table_header,
     table_rows,
 )
 from evaluation.errors import UserError
-from evaluation.hashes import files_hash
+from evaluation.files import files_hash
 
 SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
@@ -46,7 +46,7 @@ PARTNERS = (
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that was found and whose rows are read when they are needed.
+    """A data set in a folder; its rows are read when they are needed.
 
     Attributes:
         name: The folder's or file's name.
@@ -65,8 +65,8 @@ class DataSet:
         """`BEIR`, or a key of `COLUMNS`.
 
         Raises:
-            UserError: A BEIR folder lacks a file, the columns of a table fit no kind, or those of two splits do not
-                agree.
+            UserError: A file of a BEIR folder is missing, the columns of a table fit no kind, or those of two splits
+                differ.
         """
         if not _is_beir(self.folder):
             return _kind(list(self.files.values()))
@@ -102,14 +102,14 @@ def data_sets(folder: Path) -> list[DataSet]:
     A subfolder that holds none is searched one level deeper, as where an archive was unpacked into a folder.
 
     Raises:
-        UserError: There is none, or two files would be the same one.
+        UserError: There is no data set, or two files would be the same one.
     """
     if not folder.is_dir():
         wrong = f"{folder} is a file" if folder.exists() else f"There is no folder {folder}"
         raise UserError(f"{wrong}: name a folder with --folder.")
     found = _in_folder(folder)
     if not _is_beir(folder):
-        found += [each for child in _subfolders(folder) for each in _in_folder(child) or _one_deeper(child)]
+        found += [data for child in _subfolders(folder) for data in _in_folder(child) or _one_deeper(child)]
     if not found:
         raise UserError(
             f"The folder {folder} holds no data set: give a BEIR folder (corpus.jsonl, queries.jsonl, qrels/), "
@@ -119,7 +119,7 @@ def data_sets(folder: Path) -> list[DataSet]:
 
 
 def _one_deeper(folder: Path) -> list[DataSet]:
-    return [each for child in _subfolders(folder) for each in _in_folder(child)]
+    return [data for child in _subfolders(folder) for data in _in_folder(child)]
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -135,17 +135,20 @@ def read_beir(data: DataSet, splits: Iterable[str]) -> BeirData:
     _check_unchanged(data)
     corpus = json_rows(_beir_file(data.folder, "corpus"), ("title", "text"))
     queries = json_rows(_beir_file(data.folder, "queries"), ("text",))
-    asked, documents = set(queries["id"]), set(corpus["id"])
-    graded = {split: grades_of(data.files[split], asked, documents) for split in splits}
-    grades = {split: {query: docs for query, docs in each.items() if query in asked} for split, each in graded.items()}
-    return BeirData(corpus, queries, grades, {query for each in graded.values() for query in each} - asked)
+    query_ids, document_ids = set(queries["id"]), set(corpus["id"])
+    in_files = {split: read_grades(data.files[split], query_ids, document_ids) for split in splits}
+    known = {
+        split: {query: documents for query, documents in grades.items() if query in query_ids}
+        for split, grades in in_files.items()
+    }
+    return BeirData(corpus, queries, known, {query for grades in in_files.values() for query in grades} - query_ids)
 
 
 def read_tables(data: DataSet) -> dict[str, Rows]:
     """Read the splits of a table; scores become numbers. A split whose labels or scores are unknown is left out.
 
     Raises:
-        UserError: A line has the wrong number of cells, or a score or label is none.
+        UserError: A line has the wrong number of cells, or a score or label is not valid.
     """
     _check_unchanged(data)
     known = [split for split, path in data.files.items() if not _is_hidden(path, data.kind)]
@@ -153,7 +156,7 @@ def read_tables(data: DataSet) -> dict[str, Rows]:
 
 
 def scored_splits(data: DataSet) -> list[str]:
-    """The splits whose labels or scores are known; all of them where none are, so that reading them says it."""
+    """The splits whose labels or scores are known; all splits where none are, as reading them then raises an error."""
     if data.kind == BEIR:
         return list(data.files)
     return [split for split, path in data.files.items() if not _is_hidden(path, data.kind)] or list(data.files)
@@ -162,7 +165,7 @@ def scored_splits(data: DataSet) -> list[str]:
 def _is_hidden(path: Path, kind: str) -> bool:
     """Whether a table has no label or score, or rows whose labels or scores are all hidden, as GLUE's test files."""
     rows = numbered_cells(path)
-    header = renamed(next(rows, (1, []))[1])
+    header = canonical_header(next(rows, (1, []))[1])
     target = COLUMNS[kind][-1]
     if target not in header:
         return True
@@ -247,22 +250,22 @@ def _is_unlabelled(header: list[str], others: dict[Path, list[str]]) -> bool:
 
 
 def _has(header: list[str], columns: Sequence[str]) -> bool:
-    return set(columns) <= set(renamed(header))
+    return set(columns) <= set(canonical_header(header))
 
 
 def _kind_of(path: Path, header: list[str]) -> str:
     for kind, columns in COLUMNS.items():
         if _has(header, columns):
-            if twice := [name for name in columns if renamed(header).count(name) > 1]:
+            if twice := [name for name in columns if canonical_header(header).count(name) > 1]:
                 raise UserError(
-                    f"{path}, line 1: {', '.join(header)} give the {twice[0]} twice; take one column out (sentence is "
+                    f"{path}, line 1: {', '.join(header)} give the {twice[0]} twice; remove one column (sentence is "
                     "another name for text)."
                 )
             if kind == TEXTS and (others := [name for name in header if name in PARTNERS]):
                 raise UserError(
                     f"{path}, line 1: beside text there is {others[0]}, so these are pairs: call the two columns "
                     "sentence1 and sentence2, with the label 1 where both mean the same or the first entails the "
-                    "second and else 0, or take out the one that does not belong."
+                    "second and 0 otherwise, or remove the column that does not belong."
                 )
             return kind
     raise UserError(
@@ -283,4 +286,4 @@ def _check_unchanged(data: DataSet) -> None:
     tables = list(data.files.values())
     beir = [_beir_file(data.folder, name) for name in ("corpus", "queries")] if data.kind == BEIR else []
     if _revision([*beir, *tables]) != data.revision:
-        raise UserError(f"The data in {data.folder} changed while they were used: start again in a new run directory.")
+        raise UserError(f"The data in {data.folder} changed during the run: start again in a new run directory.")

@@ -1,4 +1,4 @@
-"""Where data come from on this machine; a study names data sets, and these are the places they are looked for."""
+"""Where data sets are looked for on this machine; a study names them only."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ class Sources:
 
     Attributes:
         mirror: Folder with MTEB data sets laid out as on the hub; None for the hub itself.
-        folders: Folders with data sets of one's own, for tasks.
+        folders: Folders with your own data sets, for tasks.
         pairs: Folders with files of training pairs.
     """
 

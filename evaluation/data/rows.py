@@ -1,4 +1,4 @@
-"""Rows of the files that own data come in, checked; every error names the file, the line and the cure."""
+"""Rows of data files, checked; every error names the file, the line and what to change."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ def table_header(path: Path) -> list[str]:
     return [name.strip() for name in next(numbered_cells(path), (1, []))[1]]
 
 
-def renamed(header: list[str]) -> list[str]:
+def canonical_header(header: list[str]) -> list[str]:
     """The column names with "text" for "sentence"."""
     return ["text" if name.strip() == "sentence" else name.strip() for name in header]
 
@@ -73,19 +73,19 @@ def table_rows(path: Path, kind: str) -> Rows:
         kind: A key of `COLUMNS`.
 
     Raises:
-        UserError: There is no row, a row has the wrong number of cells, or a score or label is none.
+        UserError: There is no row, a row has the wrong number of cells, or a score or label is not valid.
     """
     columns = COLUMNS[kind]
     rows: Rows = {name: [] for name in columns}
     header: list[str] = []
     for number, cells in numbered_cells(path):
         if not header:
-            header = renamed(cells)
+            header = canonical_header(cells)
             continue
         if len(cells) != len(header):
             raise UserError(
                 f"{path}, line {number}: there are {len(cells)} cells instead of {len(header)}; separate them by one "
-                "tab each, and take tabs and line breaks out of the texts."
+                "tab each, and remove tabs and line breaks from the texts."
             )
         row = dict(zip(header, cells, strict=True))
         for name in columns:
@@ -95,7 +95,8 @@ def table_rows(path: Path, kind: str) -> Rows:
     hidden = sum(str(label) == HIDDEN for label in rows.get("label", ()))
     if kind == "pairs with labels" and 0 < hidden < len(rows["label"]):
         raise UserError(
-            f"{path}: {hidden} of {len(rows['label'])} labels are {HIDDEN}, which says nothing; take them out."
+            f"{path}: {hidden} of {len(rows['label'])} labels are {HIDDEN}, which stands for unknown; remove "
+            "those rows."
         )
     return rows
 
@@ -104,7 +105,7 @@ def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
     if name == "score":
         score = _number(cell)
         if score is None:
-            raise UserError(f"{path}, line {number}: the score {cell!r} is no finite number; give every pair one.")
+            raise UserError(f"{path}, line {number}: the score {cell!r} is not a finite number; correct it.")
         return score
     if name == "label" and kind == "pairs with labels":
         label = _number(cell)  # as "1.0" is how pandas writes a column with gaps
@@ -115,7 +116,7 @@ def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
             )
         return int(label)
     if name == "label" and not cell.strip():
-        raise UserError(f"{path}, line {number}: the label is empty; give every text one.")
+        raise UserError(f"{path}, line {number}: the label is empty; label every text.")
     return cell.strip() if name == "label" else cell
 
 
@@ -133,7 +134,7 @@ def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
     Ids that are whole numbers become texts, as those in the qrels are.
 
     Raises:
-        UserError: There is no line, a line is no JSON object or lacks a text, or an id repeats.
+        UserError: The file is empty, a line is not a JSON object or has no text, or an id repeats.
     """
     rows: Rows = {name: [] for name in ("id", *columns)}
     lines: dict[str, int] = {}
@@ -141,28 +142,32 @@ def json_rows(path: Path, columns: tuple[str, ...]) -> Rows:
         if not line.strip():
             continue
         row = _json_object(line, path, number)
-        if type(row.get("_id")) is int:
-            row["_id"] = str(row["_id"])
-        for name in ("_id", *columns):
-            value = row.get(name) if name != "title" else row.get(name) or ""
-            if not isinstance(value, str):
-                cure = "add it" if value is None else f"write {value!r} as a text, in quotation marks"
-                raise UserError(f'{path}, line {number}: there is no text under "{name}"; {cure}.')
-            if not _is_unicode(value):
-                raise UserError(
-                    f'{path}, line {number}: "{name}" holds half a character (a surrogate); mend the export.'
-                )
-        if row["_id"] in lines:
+        id_ = _json_text(row, "_id", path, number)
+        if id_ in lines:
             raise UserError(
-                f"{path}, line {number}: the id {row['_id']!r} is that of line {lines[row['_id']]} too; "
-                "give each line its own."
+                f"{path}, line {number}: the id {id_!r} is already used on line {lines[id_]}; give every line its own."
             )
-        lines[row["_id"]] = number
-        for name in rows:
-            rows[name].append(row["_id"] if name == "id" else row.get(name) or "")
+        lines[id_] = number
+        rows["id"].append(id_)
+        for name in columns:
+            rows[name].append(_json_text(row, name, path, number))
     if not lines:
-        raise UserError(f"{path} is empty: it needs one JSON object a line.")
+        raise UserError(f"{path} is empty: it needs one JSON object per line.")
     return rows
+
+
+def _json_text(row: dict[str, object], name: str, path: Path, number: int) -> str:
+    value = row.get(name)
+    if name == "_id" and type(value) is int:
+        return str(value)
+    if name == "title" and not value:
+        return ""
+    if not isinstance(value, str):
+        cure = "add it" if value is None else f"write {value!r} as a string, in quotation marks"
+        raise UserError(f'{path}, line {number}: there is no text under "{name}"; {cure}.')
+    if not _is_unicode(value):
+        raise UserError(f'{path}, line {number}: "{name}" contains an unpaired surrogate; re-export the file as UTF-8.')
+    return value
 
 
 def _is_unicode(text: str) -> bool:
@@ -173,24 +178,24 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _json_object(line: str, path: Path, number: int) -> dict[str, Any]:
+def _json_object(line: str, path: Path, number: int) -> dict[str, object]:
     try:
         row = json.loads(line, parse_constant=lambda _: None)  # NaN is how pandas writes what is missing
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {number}: this is no JSON ({error.msg}); give one object a line.") from None
+        raise UserError(f"{path}, line {number}: this is not JSON ({error.msg}); write one object per line.") from None
     if not isinstance(row, dict):
-        raise UserError(f"{path}, line {number}: this is no JSON object; give one a line.")
+        raise UserError(f"{path}, line {number}: this is not a JSON object; write one object per line.")
     return row
 
 
-def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
+def read_grades(path: Path, queries: set[str], documents: set[str]) -> Grades:
     """Read the grades of documents for queries.
 
     Args:
         path: A qrels file.
         queries: Known query ids. Grades of others are kept, too, unless there are no known ones.
-        documents: Known document ids. Published qrels may name documents that the corpus lacks, as ArguAna's do; like
-            mteb we keep their grades, and no model can find them.
+        documents: Known document ids. Published qrels may name documents that are not in the corpus, as
+            ArguAna's do; like mteb we keep their grades, although no model can find these documents.
 
     Raises:
         UserError: A line is broken, a pair has two grades, no query is known, nothing is relevant, or no relevant
@@ -203,25 +208,25 @@ def grades_of(path: Path, queries: set[str], documents: set[str]) -> Grades:
     grades: Grades = {}
     for number, cells in rows:
         if len(cells) != len(header):
-            raise UserError(f"{path}, line {number}: there are {len(cells)} cells instead of 3, separated by tabs.")
+            raise UserError(f"{path}, line {number}: there are {len(cells)} cells instead of 3; separate them by tabs.")
         query, document, cell = cells
         grade = _number(cell)
         if grade is None or grade != int(grade):
-            raise UserError(f"{path}, line {number}: the score {cell!r} is no whole number; give 0, 1 or a grade.")
+            raise UserError(f"{path}, line {number}: the score {cell!r} is not a whole number; give 0, 1 or a grade.")
         if grades.setdefault(query, {}).setdefault(document, int(grade)) != grade:
-            raise UserError(f"{path}, line {number}: {query!r} and {document!r} have another score already; keep one.")
+            raise UserError(f"{path}, line {number}: {query!r} and {document!r} already have another score; keep one.")
     if grades and queries.isdisjoint(grades):
         raise UserError(
             f"{path}: none of its {len(grades)} queries, such as {next(iter(grades))!r}, is among the {len(queries)} "
-            "there are; give both the same ids."
+            "queries of the data set; use the same ids in both files."
         )
     known = [graded for query, graded in grades.items() if query in queries]
     relevant = [document for graded in known for document, grade in graded.items() if grade > 0]
     if not relevant:
-        raise UserError(f"{path} has no relevant document, that is no score above 0: add some.")
+        raise UserError(f"{path} has no score above 0, so no document is relevant: add some.")
     if documents.isdisjoint(relevant):
         raise UserError(
             f"{path}: none of its {len(relevant)} relevant documents, such as {relevant[0]!r}, is among the "
-            f"{len(documents)} of the corpus; give both the same ids."
+            f"{len(documents)} of the corpus; use the same ids in both files."
         )
     return grades

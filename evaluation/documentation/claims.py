@@ -25,7 +25,8 @@ from evaluation.errors import UserError
 from evaluation.report.compared_pairs import compared_pairs
 from evaluation.report.tables import decimals
 from evaluation.report.wording import difference, number, significant
-from evaluation.statistics.intervals import Comparison, verdict
+from evaluation.statistics.intervals import Comparison
+from evaluation.statistics.verdict import verdict
 
 CLAIM = re.compile(r"\{\{([a-z]+):\s+([^{}]+)\}\}")
 OUTCOMES = {"gain": "better", "loss": "worse", "null": "no difference found"}

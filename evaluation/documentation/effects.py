@@ -13,7 +13,8 @@ from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.summary import Finding, Row, Section, main_comparison
 from evaluation.report.tables import MARKS, Table, decimals
 from evaluation.report.wording import difference, estimated, number
-from evaluation.statistics.intervals import Comparison, student_interval, verdict
+from evaluation.statistics.intervals import Comparison, student_interval
+from evaluation.statistics.verdict import verdict
 from evaluation.study.description import NONE, START
 
 RETENTION_OF = ("pq", "one-bit")

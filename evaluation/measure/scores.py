@@ -25,7 +25,7 @@ from evaluation.measured import Failure, SentencePairs, TaskScores
 from evaluation.models.embeddings import save_texts
 from evaluation.models.load import fingerprint
 from evaluation.models.recording import RecordingEncoder
-from evaluation.noise import errors_only, no_dataset_bars
+from evaluation.processes import errors_only, no_dataset_bars
 from evaluation.tasks.loading import load as load
 from evaluation.tasks.mteb import single_tasks
 from evaluation.tasks.source import TaskSource

@@ -72,7 +72,7 @@ class RetrievalEmbeddings:
 
 
 def save_texts(path: Path, rows: NDArray[np.floating]) -> None:
-    """Save the embeddings of a task that is no retrieval, as unit rows of shape `(n, d)`, where `load_texts` looks.
+    """Save the embeddings of a task other than retrieval, as unit rows of shape `(n, d)`, where `load_texts` looks.
 
     Raises:
         UserError: A value is not finite.

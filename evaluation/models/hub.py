@@ -1,4 +1,4 @@
-"""Is the Hugging Face hub there? Asked once, with a short timeout, before a library retries for minutes."""
+"""Whether the Hugging Face hub can be reached: tried once, briefly, before a library retries for minutes."""
 
 from functools import cache
 

@@ -29,13 +29,13 @@ class LinearHeadLoss(nn.Module):
         classes: Number of classes.
 
     Raises:
-        UserError: The model has a head already.
+        UserError: The model already has a head.
     """
 
     def __init__(self, model: SentenceTransformer, classes: int) -> None:
         super().__init__()
         if head_of(model) is not None:
-            raise UserError("The start model has a linear head already: start from one without.")
+            raise UserError("The start model already has a linear head: start from a model without one.")
         if isinstance(model[-1], Normalize):
             del model[-1]
         with torch.no_grad():  # not what the model says, which a truncation changes

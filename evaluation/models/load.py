@@ -28,7 +28,7 @@ from transformers import AutoModel, AutoTokenizer, LlamaConfig
 from evaluation.errors import UserError
 from evaluation.files import cache_root, new_folder
 from evaluation.models.hub import hub_reachable
-from evaluation.noise import errors_only
+from evaluation.processes import errors_only
 from st_isotropy.diagnosis.loading import load_dense
 
 STATIC_DIMENSIONS = 256
@@ -58,7 +58,7 @@ def save_model(model: SentenceTransformer, folder: Path) -> None:
     """Save a model without a card.
 
     Raises:
-        OSError: The disk is full, which safetensors tells in an error of its own.
+        OSError: The disk is full, for which safetensors raises an error of its own.
     """
     try:
         model.save_pretrained(str(folder), create_model_card=False)
@@ -223,7 +223,7 @@ def _load_from_hub(name: str) -> SentenceTransformer:
         near = get_close_matches(name, PACKAGED, n=3, cutoff=0.5) or list(PACKAGED)
         where = "on the hub" if reachable else "in the local cache (the hub cannot be reached)"
         raise UserError(
-            f"The model {name!r} cannot be loaded: it is no folder, and looking for it {where} ended with "
+            f"The model {name!r} cannot be loaded: it is not a folder, and looking for it {where} ended with "
             f"“{_first_line(error).rstrip('.')}”; packaged models with near names are {', '.join(near)}."
         ) from error
 

@@ -1,4 +1,4 @@
-"""An encoder that remembers what mteb had encoded, so that other measurements see the very same embeddings."""
+"""An encoder that keeps the embeddings that mteb asks for, so that other measurements use the same ones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class _Call:
 
 
 class RecordingEncoder:
-    """Passes everything on to an encoder and keeps the embeddings: prompts and routes are those that mteb asked for.
+    """Passes everything on to an encoder and keeps the embeddings, with the prompts and routes that mteb chose.
 
     Used for one evaluation of one task.
 
@@ -88,7 +88,7 @@ class RecordingEncoder:
         return rows
 
     def texts(self) -> NDArray[np.float32]:
-        """The embeddings of the distinct texts that are no queries, shape `(n, d)`, in the order first encoded."""
+        """The embeddings of the distinct texts that are not queries, shape `(n, d)`, in the order first encoded."""
         seen: dict[str, NDArray[np.float32]] = {}
         for call in self._calls:
             if call.prompt_type != PromptType.query:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from evaluation.measured import IndexScore, IsotropyValue, Status, TaskScores
 from evaluation.report.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
 from evaluation.report.summary import APPROXIMATE_MEAN, Row
-from evaluation.statistics.crossed import crossed_interval
 from evaluation.statistics.intervals import (
     NEW_QUERIES,
     NEW_RUNS,
@@ -19,6 +18,7 @@ from evaluation.statistics.intervals import (
     NEW_RUNS_AND_TEXTS,
     NEW_TEXTS,
     Comparison,
+    crossed_interval,
     query_interval,
     ratio_interval,
     stratified_interval,

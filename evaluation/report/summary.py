@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from evaluation.measured import CurvePoint, Distributions, IndexQuality
-from evaluation.statistics.intervals import LEVEL, NEW_RUNS, Comparison, holm, verdict
+from evaluation.statistics.intervals import LEVEL, NEW_RUNS, Comparison
+from evaluation.statistics.verdict import holm, verdict
 
 # Tasks on similarities and tasks on labels answer to isotropy in different ways, so they are never averaged.
 GROUPS = ("isotropy", "similarity", "labels", "retrieval")

@@ -5,14 +5,6 @@ import math
 from evaluation.statistics.intervals import Comparison
 
 
-def no_faiss_check(model: str) -> str:
-    """Say why a model has no FAISS check."""
-    return (
-        f"There is no FAISS check: the indexes here search by cosine, and {model} scores by another similarity, by "
-        "which other documents can be the nearest."
-    )
-
-
 def number(value: float, digits: int, sign: bool = False) -> str:
     """Write a number with fixed decimals."""
     return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")

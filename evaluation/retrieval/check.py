@@ -4,7 +4,8 @@ Everything here works on saved embeddings, outside mteb.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import faiss
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from evaluation.measured import ChosenIndex, CurvePoint, IndexQuality, IndexScore, Setting
 from evaluation.models.embeddings import RetrievalEmbeddings
+from evaluation.processes import one_thread
 from evaluation.retrieval.indexes import KINDS, SEARCH_PARAMETERS, IndexKind
 from evaluation.retrieval.search import DEEP, DEPTH, Qrels, VariantSearch
-from evaluation.threads import one_thread
 
 _COUNTERS: Any = faiss.cvar  # SWIG globals, which type checkers cannot see
 
@@ -42,9 +43,9 @@ def faiss_check(
         search = VariantSearch(variant, qrels, seeds)
         documents, dimensions = variant.corpus.shape
         return [
-            _score(search, KINDS[one.name], one.setting)
-            for one in chosen
-            if one.setting is not None and documents >= KINDS[one.name].fewest(dimensions, one.setting)
+            _score(search, KINDS[index.name], index.setting)
+            for index in chosen
+            if index.setting is not None and documents >= KINDS[index.name].fewest(dimensions, index.setting)
         ]
 
 
@@ -69,52 +70,79 @@ def search_curves(
         search = VariantSearch(variant, qrels, seeds)
         return [
             point
-            for one in chosen
+            for index in chosen
             for parameter in SEARCH_PARAMETERS
-            if one.setting is not None and parameter in one.setting
-            for point in _curve(search, KINDS[one.name], one.setting, parameter)
+            if index.setting is not None and parameter in index.setting
+            for point in _curve(search, KINDS[index.name], index.setting, parameter)
         ]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What one index gives with one seed; see `IndexScore`."""
+
+    per_query: NDArray[np.float64]
+    recall_at_10: float
+    recall_at_100: float
+    hubness: float
+    list_imbalance: float | None
+    quantization_error: float | None
+    distances_per_query: float
+    bytes_per_vector: float
+    build_seconds: float
+    search_seconds: float
 
 
 def _score(search: VariantSearch, kind: IndexKind, setting: Setting) -> IndexScore:
     """Measure an index, averaged over the seeds."""
-    ndcg: list[NDArray[np.float64]] = []
-    measured: list[dict[str, float | None]] = []
-    seconds: list[tuple[float, float]] = []
-    for seed in [None] if kind.exact else search.seeds:
-        started = time.perf_counter()
-        index = search.build(kind, setting, seed)
-        built = time.perf_counter()
-        _reset_counters()
-        found = search.find(index, seed, DEPTH)
-        seconds.append((built - started, time.perf_counter() - built))
-        distances = _distances(index, len(search.queries))
-        lists: Any = faiss.try_extract_index_ivf(index)
-        ndcg.append(search.ndcg(found))
-        measured.append(
-            {
-                "recall_at_10": search.recall(found, DEPTH),
-                "recall_at_100": search.recall(search.find(index, seed, DEEP), DEEP),
-                "hubness": search.hubness(found),
-                "distances_per_query": distances,
-                "bytes_per_vector": len(faiss.serialize_index(index)) / index.ntotal,
-                "list_imbalance": lists.invlists.imbalance_factor() if lists else None,
-                "quantization_error": search.quantization_error(index, seed) if kind.coded else None,
-            }
-        )
-    per_query = np.mean(ndcg, axis=0)
+    trials = [_try(search, kind, setting, seed) for seed in ([None] if kind.exact else search.seeds)]
+    scores = [trial.per_query for trial in trials]
+    per_query = np.mean(scores, axis=0)
     mean = float(per_query.mean())
-    means: dict[str, Any] = {name: _mean([scores[name] for scores in measured]) for name in measured[0]}
     quality = IndexQuality(
         name=kind.name,
         setting=setting,
         ndcg_at_10=mean,
+        recall_at_10=_mean(trial.recall_at_10 for trial in trials),
+        recall_at_100=_mean(trial.recall_at_100 for trial in trials),
+        hubness=_mean(trial.hubness for trial in trials),
+        seed_spread=float(np.std(np.mean(scores, axis=1), ddof=1)) if len(trials) > 1 else 0.0,
+        distances_per_query=_mean(trial.distances_per_query for trial in trials),
+        bytes_per_vector=_mean(trial.bytes_per_vector for trial in trials),
         retention=mean / search.exact_ndcg if search.exact_ndcg else None,
-        seed_spread=float(np.std(np.mean(ndcg, axis=1), ddof=1)) if len(ndcg) > 1 else 0.0,
-        **means,
+        list_imbalance=_mean_if_any(trial.list_imbalance for trial in trials),
+        quantization_error=_mean_if_any(trial.quantization_error for trial in trials),
     )
-    by_query = dict(zip(search.query_ids, per_query.tolist(), strict=True))
-    return IndexScore(quality, by_query, *np.mean(seconds, axis=0).tolist())
+    return IndexScore(
+        quality,
+        dict(zip(search.query_ids, per_query.tolist(), strict=True)),
+        build_seconds=_mean(trial.build_seconds for trial in trials),
+        search_seconds=_mean(trial.search_seconds for trial in trials),
+    )
+
+
+def _try(search: VariantSearch, kind: IndexKind, setting: Setting, seed: int | None) -> _Trial:
+    """Build an index with one seed, and search it."""
+    started = time.perf_counter()
+    index = search.build(kind, setting, seed)
+    built = time.perf_counter()
+    _reset_counters()
+    found = search.find(index, seed, DEPTH)
+    searched = time.perf_counter()
+    distances = _distances(index, len(search.queries))  # of this search, before the next one counts
+    lists: Any = faiss.try_extract_index_ivf(index)
+    return _Trial(
+        per_query=search.ndcg(found),
+        recall_at_10=search.recall(found, DEPTH),
+        recall_at_100=search.recall(search.find(index, seed, DEEP), DEEP),
+        hubness=search.hubness(found),
+        list_imbalance=lists.invlists.imbalance_factor() if lists else None,
+        quantization_error=search.quantization_error(index, seed) if kind.coded else None,
+        distances_per_query=distances,
+        bytes_per_vector=len(faiss.serialize_index(index)) / index.ntotal,
+        build_seconds=built - started,
+        search_seconds=searched - built,
+    )
 
 
 def _curve(search: VariantSearch, kind: IndexKind, setting: Setting, parameter: str) -> list[CurvePoint]:
@@ -135,9 +163,13 @@ def _curve(search: VariantSearch, kind: IndexKind, setting: Setting, parameter: 
     return points
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def _mean_if_any(values: Iterable[float | None]) -> float | None:
     numbers = [value for value in values if value is not None]
-    return float(np.mean(numbers)) if numbers else None
+    return _mean(numbers) if numbers else None
 
 
 def _reset_counters() -> None:

@@ -21,7 +21,7 @@ Qrels = Mapping[str, Mapping[str, int]]
 
 DEPTH = 10
 DEEP = 100
-NOWHERE = -2  # the place of a document that the corpus lacks; faiss says -1 where it finds nothing
+NOWHERE = -2  # the place of a document that is not in the corpus; faiss gives -1 where it finds nothing
 
 
 class VariantSearch:
@@ -43,7 +43,7 @@ class VariantSearch:
         self.qrels = {query: dict(qrels[query]) for query in self.query_ids}
         places = {id_: place for place, id_ in enumerate(variant.corpus_ids)} if variant.skips_own_id else {}
         self.own = np.array([places.get(query, NOWHERE) for query in self.query_ids])
-        # A query without a direction is as near to every document as to any other.
+        # A query without a direction is equally near to every document.
         self.directed = self.queries.any(axis=1, keepdims=True)
         exact = faiss.IndexFlatIP(variant.corpus.shape[1])
         exact.add(variant.corpus)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from evaluation.errors import check_name
 from evaluation.measured import ChosenIndex, Setting, Status
 from evaluation.models.embeddings import RetrievalEmbeddings
-from evaluation.names import check_name
+from evaluation.processes import one_thread
 from evaluation.retrieval.indexes import KINDS, IndexKind
 from evaluation.retrieval.search import Qrels, VariantSearch
-from evaluation.threads import one_thread
 
 BAND = (0.70, 0.95)  # share of exact nDCG@10 that the start model should keep, so that a variant can gain or lose
 
@@ -44,6 +44,14 @@ def choose_indexes(
                 chosen[followed] = _choose(KINDS[followed], search, None)
             chosen[name] = _choose(KINDS[name], search, chosen.get(followed))
         return [chosen[name] for name in names]
+
+
+def no_faiss_check(model: str) -> str:
+    """Say why a model has no FAISS check."""
+    return (
+        f"There is no FAISS check: the indexes here search by cosine, and {model} scores by another similarity, by "
+        "which other documents can be the nearest."
+    )
 
 
 def _choose(kind: IndexKind, search: VariantSearch, followed: ChosenIndex | None) -> ChosenIndex:

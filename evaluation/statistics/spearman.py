@@ -46,7 +46,9 @@ def spearman_bootstrap(
         True
     """
     seed = int(rng.integers(2**62))
-    old, new = (resampled_spearman(each, gold, np.random.default_rng(seed), resamples) for each in (before, after))
+    old, new = (
+        resampled_spearman(similarity, gold, np.random.default_rng(seed), resamples) for similarity in (before, after)
+    )
     return compare_resampled(old, new, changed(before, after), gold)
 
 

@@ -18,18 +18,16 @@ from datasets import Dataset, load_from_disk
 from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
-from evaluation.files import delete_folder, file_name, read_json, read_record, write_record
-from evaluation.hashes import short_hash
+from evaluation.files import delete_folder, file_name, read_json, read_record, short_hash, write_record
 from evaluation.measure.measure import MEASURES, measure
 from evaluation.measured import Failure, Measured
 from evaluation.models.load import fingerprint, load_model, load_start_model
-from evaluation.noise import quiet
+from evaluation.processes import one_thread, quiet
+from evaluation.run_directory import peak_memory
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.resolve import TaskSource
-from evaluation.threads import one_thread
-from evaluation.timing import peak_memory
-from evaluation.train.pair_texts import texts_of
-from evaluation.train.posthoc_controls import POSTHOC
+from evaluation.train.catalog import POSTHOC
+from evaluation.train.columns import texts_of
 from evaluation.train.training import Recipe, Term, train
 
 VALIDATION, TEST = "validation", "test"

@@ -7,13 +7,10 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, get_origin
 
-from evaluation.errors import UserError
-from evaluation.names import check_name
+from evaluation.errors import UserError, check_name
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT
 from evaluation.tasks.heads import ENDING as HEAD
-from evaluation.train.objectives import OBJECTIVES
-from evaluation.train.posthoc_controls import POSTHOC
-from evaluation.train.regularizers import REGULARIZERS
+from evaluation.train.catalog import OBJECTIVES, POSTHOC, REGULARIZERS
 from evaluation.train.training import Weight, check_weight
 
 NONE = "none"  # the objective alone, which every study has
@@ -26,7 +23,7 @@ class Regime:
 
     Attributes:
         name: What the report calls it; the objective and the pairs by default.
-        objective: One of `evaluation.train.objectives.OBJECTIVES`.
+        objective: One of `evaluation.train.catalog.OBJECTIVES`.
         pairs: Training pairs: "docstrings", `TASK:SPLIT` of an STS task, `NAME:SPLIT` of own data with labels, or the
             name of a file without its ending.
         learning_rates: Peak learning rates that are tried with every regularizer.
@@ -72,7 +69,7 @@ class Grid:
     """A regularizer with the weights that are tried.
 
     Attributes:
-        regularizer: One of `evaluation.train.regularizers.REGULARIZERS`.
+        regularizer: One of `evaluation.train.catalog.REGULARIZERS`.
         weights: Numbers, `"auto"`, `"auto:FRACTION"`, or `"decay:NUMBER"`, a weight that falls to 0 over the training.
         name: What the report calls it; the regularizer's name by default.
     """

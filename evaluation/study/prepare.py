@@ -12,15 +12,13 @@ from evaluation.data.places import Sources
 from evaluation.errors import UserError
 from evaluation.files import file_name, new_folder
 from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model, load_start_model
-from evaluation.noise import no_dataset_bars
+from evaluation.processes import no_dataset_bars
 from evaluation.study.description import Regime, Study
-from evaluation.study.leak_guard import asked_about, without_asked
+from evaluation.study.leakage import drop_evaluated_pairs, evaluated_texts
 from evaluation.tasks.source import TaskSource
-from evaluation.train.columns import for_objective
-from evaluation.train.objectives import OBJECTIVES
-from evaluation.train.pair_texts import content_hash
+from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
+from evaluation.train.columns import content_hash, for_objective
 from evaluation.train.pairs import load_pairs
-from evaluation.train.regularizers import REGULARIZERS
 from evaluation.train.training import Term
 
 
@@ -58,8 +56,8 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
     Raises:
         UserError: A model or file is unknown, or pairs or a regularizer do not fit a model or an objective.
     """
-    asked = asked_about(tasks)
-    pairs_of = {regime.name: without_asked(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
+    asked = evaluated_texts(tasks)
+    pairs_of = {regime.name: drop_evaluated_pairs(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
     prepared = []
     for model_name in study.models:
         model = load_start_model(model_name)

@@ -4,16 +4,15 @@ import math
 from pathlib import Path
 
 from evaluation.data.places import Sources
-from evaluation.errors import UserError
+from evaluation.errors import UserError, check_name
 from evaluation.models.load import load_model
-from evaluation.names import check_name
 from evaluation.report.summary import Summary
 from evaluation.retrieval.indexes import QUICK_INDEXES
 from evaluation.study.description import Grid, Regime, Study
 from evaluation.study.run import run_study
 from evaluation.study.runner import Backend
 from evaluation.tasks.resolve import DOCSTRINGS
-from evaluation.train.objectives import OBJECTIVES
+from evaluation.train.catalog import OBJECTIVES
 from evaluation.train.training import usual_learning_rate
 
 INDEX_SEEDS = 3

@@ -9,17 +9,16 @@ import numpy as np
 from rich.console import Console
 
 from evaluation.data.places import Sources
-from evaluation.errors import UserError
+from evaluation.errors import UserError, check_name
 from evaluation.files import delete_folder, write_json
 from evaluation.measured import Measured
-from evaluation.names import check_name
 from evaluation.report.report import print_report, wide_console, write_report
 from evaluation.report.summary import Section, Summary
-from evaluation.report.wording import no_faiss_check
-from evaluation.run_directory import check_folder, open_run
-from evaluation.study.apart import apart
+from evaluation.retrieval.settings import no_faiss_check
+from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, missing_parts
 from evaluation.study.description import START, Setting, Study, settings
+from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
 from evaluation.study.prepare import Prepared, prepare
 from evaluation.study.runner import Backend, run_cells
@@ -34,7 +33,6 @@ from evaluation.study.section import (
 )
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
-from evaluation.timing import Timing
 
 Key = TypeVar("Key")
 
@@ -131,7 +129,7 @@ def plan_phases(study: Study, sources: Sources) -> dict[str, Measuring]:
         if names
     }
     if VALIDATION in tasks:
-        tasks[VALIDATION] = apart(tasks[VALIDATION], tasks[TEST])
+        tasks[VALIDATION] = drop_shared_rows(tasks[VALIDATION], tasks[TEST])
     isotropy_of, tested = study.isotropy_of, [task.name for task in tasks[TEST]]
     if isotropy_of and isotropy_of not in tested:  # the usual split by name is the task without it
         isotropy_of = resolve_tasks([isotropy_of], sources.mirror, sources.folders)[0].name

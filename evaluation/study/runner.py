@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from evaluation.errors import UserError
-from evaluation.interrupt import stop_if_interrupted
 from evaluation.measured import Measured
+from evaluation.processes import stop_if_interrupted
+from evaluation.run_directory import Timing
 from evaluation.study.cell import Cell, run_cell
-from evaluation.timing import Timing
 
 PATIENCE = 10  # seconds in which a scheduler must answer
 

@@ -9,7 +9,7 @@ from mteb.abstasks.task_metadata import TaskMetadata, TaskType
 
 from evaluation.data.docstrings import Corpus, DocPair
 
-LEAST_PER_LABEL = 20  # pairs; a sub-package with fewer is no class
+LEAST_PER_LABEL = 20  # pairs; a smaller sub-package is too small for a class
 
 
 def _metadata(name: str, task_type: TaskType, main_score: str, description: str) -> TaskMetadata:
@@ -109,7 +109,7 @@ class DocstringClustering(AbsTaskClustering):
         self._corpus = corpus
 
     def load_data(self, *args: Any, **kwargs: Any) -> None:
-        """Take the data from the corpus, without the sub-packages that have next to nothing in it."""
+        """Take the data from the corpus, without sub-packages of fewer than 20 pairs."""
         sizes = Counter(pair.subpackage for pair in self._corpus.test)
         pairs = [pair for pair in self._corpus.test if sizes[pair.subpackage] >= LEAST_PER_LABEL]
         rows = {"sentences": [pair.rest for pair in pairs], "labels": [pair.subpackage for pair in pairs]}

@@ -1,8 +1,5 @@
-"""Own data with labels as GLUE uses them: the classifier is the model's linear head, trained with the model."""
+"""Classification as in GLUE: the classifier is the model's linear head, trained with the model."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -14,72 +11,29 @@ from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from evaluation.data.folders import DataSet, read_tables, scored_splits
-from evaluation.data.rows import HIDDEN
+from evaluation.data.folders import scored_splits
+from evaluation.data.labelled import LabelledData
 from evaluation.errors import UserError
 from evaluation.models.linear_head import head_of
 from evaluation.models.recording import RecordingEncoder, encode_plain
-from evaluation.tasks.own import TESTED, OwnData, OwnTask, as_dataset, numbered, own_metadata
+from evaluation.tasks.own import TESTED, OwnTask
+from evaluation.tasks.own_types import OwnData, as_dataset, own_metadata
 
 ENDING = "-head"
-_LABELLED = ("pairs with labels", "texts with labels")
 
 
-@dataclass(frozen=True)
-class LabelledData:
-    """A data set of one's own with labels and a train split.
+def head_task(labelled: LabelledData) -> OwnTask:
+    """The task for models with a linear head.
 
-    Attributes:
-        data: The data set.
+    Raises:
+        UserError: There is a train split only.
     """
-
-    data: DataSet
-
-    @cached_property
-    def tested(self) -> tuple[str, ...]:
-        """The splits on which a head can be evaluated, the usual one first."""
-        known = scored_splits(self.data)
-        return tuple(split for split in TESTED if split in known)
-
-    def read(self) -> dict[str, dict[str, list[Any]]]:
-        """Each split as columns `text` and `label`: pairs joined by a line break, labels numbered in sorted order.
-
-        Raises:
-            UserError: All labels of the train split are alike or hidden, or another split has one that it lacks.
-        """
-        splits = read_tables(self.data)
-        if "train" not in splits:
-            raise UserError(f"{self.data.files['train']}: all labels are {HIDDEN}, so a head has nothing to learn.")
-        labels = sorted(set(splits["train"]["label"]))
-        if len(labels) < 2:
-            raise UserError(
-                f"{self.data.files['train']}: all labels are {labels[0]!r}; give at least two different ones."
-            )
-        for split, rows in splits.items():
-            if unknown := sorted(set(rows["label"]) - set(labels)):
-                raise UserError(
-                    f"{self.data.files[split]} has labels that train has not: {', '.join(map(str, unknown))}; a head "
-                    "cannot learn them, so leave their rows out or add some to train."
-                )
-        return {split: {"text": _texts(rows), "label": rows["label"]} for split, rows in numbered(splits).items()}
-
-    def task(self) -> OwnTask:
-        """The task for models with a linear head.
-
-        Raises:
-            UserError: There is a train split only.
-        """
-        if not self.tested:
-            raise UserError(f"{self.data.name} has a train split only, and a head is tested on another: add test.tsv.")
-        return OwnTask(f"{self.data.name}{ENDING}", HeadClassification, self.data, self.tested)
-
-
-def labelled_data(name: str, among: Iterable[DataSet]) -> LabelledData | None:
-    """Find the data set of a name; None if there is none with labels and a train split."""
-    for data in among:
-        if data.name == name and data.kind in _LABELLED and "train" in data.files:
-            return LabelledData(data)
-    return None
+    data = labelled.data
+    scored = scored_splits(data)
+    splits = tuple(split for split in TESTED if split in scored)
+    if not splits:
+        raise UserError(f"{data.name} has a train split only, but a head is tested on another one: add test.tsv.")
+    return OwnTask(f"{data.name}{ENDING}", HeadClassification, data, splits)
 
 
 class HeadClassification(OwnData, AbsTaskClassification):
@@ -127,9 +81,3 @@ def _classified(
             return head(torch.from_numpy(embeddings).to(head.weight)).argmax(dim=1).cpu().numpy()
     known = encode_plain(model, list(train["text"]), batch_size)
     return LogisticRegression(max_iter=1000).fit(known, train["label"]).predict(embeddings)
-
-
-def _texts(rows: dict[str, list[Any]]) -> list[str]:
-    if "text" in rows:
-        return rows["text"]
-    return [f"{first}\n{second}" for first, second in zip(rows["sentence1"], rows["sentence2"], strict=True)]

@@ -1,12 +1,14 @@
-"""A task's data, loaded and checked: data that cannot be had are one sentence, whatever library found out."""
+"""A task's data, loaded and checked: one error where they are missing, whatever library found out."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from mteb.abstasks import AbsTask
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES
-from evaluation.tasks.split_rows import subsets
+from evaluation.tasks.split_rows import subset_splits
 
 
 def load(task: AbsTask) -> None:
@@ -23,23 +25,40 @@ def load(task: AbsTask) -> None:
         if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
             raise
         raise _no_data(task, str(error).partition("\n")[0].rstrip(".")) from error
-    loaded: dict[str, Any] = task.dataset or {}
+    loaded = task.dataset or {}
     lacking = [name for name in task.hf_subsets if name not in loaded]
     if lacking and loaded.keys() <= set(task.metadata.hf_subsets):
-        cure = f"name those that are there, such as '{task.metadata.name}[{min(loaded)}]', or " if loaded else ""
+        cure = f"name subsets that are there, such as '{task.metadata.name}[{min(loaded)}]', or " if loaded else ""
         raise _no_data(task, f"the subsets {', '.join(lacking)} are missing", cure)
-    for there in subsets(task):
-        missing = set(task.eval_splits) - set(there)
+    for splits in subset_splits(task):
+        missing = set(task.eval_splits) - set(splits)
         if missing:
             raise UserError(
-                f"{task.metadata.name} ({task.metadata.dataset['path']}) has no split {', '.join(sorted(missing))} but "
-                f"{', '.join(there)}: name one of these, or give a whole local copy, laid out as on the hub, with "
-                "--mirror DIR."
+                f"{task.metadata.name} ({task.metadata.dataset['path']}) has no split {', '.join(sorted(missing))}; "
+                f"it has {', '.join(splits)}: name one of these, or give a complete local copy, laid out as on the "
+                "hub, with --mirror DIR."
             )
+
+
+def load_within(task: AbsTask, context: Callable[[], AbstractContextManager[object]]) -> None:
+    """Let a task load its data within a context, which can change how they are loaded, and then the data themselves.
+
+    Args:
+        task: A task without data, which is changed.
+        context: Makes the context; entered before the data are loaded, and left afterwards.
+    """
+    load_data = task.load_data
+
+    def load_once(*args: Any, **kwargs: Any) -> None:
+        if not task.data_loaded:
+            with context():
+                load_data(*args, **kwargs)
+
+    task.load_data = load_once
 
 
 def _no_data(task: AbsTask, reason: str, cure: str = "") -> UserError:
     return UserError(
         f"The data of {task.metadata.name} ({task.metadata.dataset['path']}) cannot be loaded ({reason}): "
-        f"{cure}give a whole local copy, laid out as on the hub, with --mirror DIR."
+        f"{cure}give a complete local copy, laid out as on the hub, with --mirror DIR."
     )

@@ -15,10 +15,11 @@ from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from mteb.abstasks.task_metadata import TaskType
 
 from evaluation.errors import UserError
-from evaluation.hashes import folder_hash
+from evaluation.files import folder_hash
 from evaluation.models.hub import hub_reachable
+from evaluation.tasks.loading import load_within
 from evaluation.tasks.source import TaskSource
-from evaluation.tasks.tune_report import PARTS, take
+from evaluation.tasks.tune_report import PARTS, take_part
 
 TASK_TYPES: tuple[str, ...] = get_args(TaskType)
 _WITH_SUBSETS = re.compile(r"(?P<name>.+)\[(?P<subsets>[^\[\]]+)\]")
@@ -35,7 +36,7 @@ def find_tasks(name: str, split: str, mirror: Path | None) -> list[TaskSource] |
     """Find the tasks that a name stands for.
 
     Args:
-        name: A task's name, with some of its subsets if so wished ("STS17[en-en]"); a task type, for its English text
+        name: A task's name, or some of its subsets ("STS17[en-en]"); a task type, for its English text
             tasks; or the name of a benchmark.
         split: A split, or "tune" or "report" for a part of the test split; empty for the splits that mteb evaluates.
         mirror: Folder laid out as on the hub (`<mirror>/mteb/stsbenchmark-sts/...`); None for the hub.
@@ -74,7 +75,7 @@ def _english(task_type: str) -> list[AbsTask]:
     tasks = []
     for task in found:
         languages = task.metadata.hf_subsets_to_langscripts
-        english = [subset for subset in task.hf_subsets if {each[:3] for each in languages[subset]} == {"eng"}]
+        english = [subset for subset in task.hf_subsets if {code[:3] for code in languages[subset]} == {"eng"}]
         if english:
             tasks.append(task.filter_languages(None, hf_subsets=english))
     return tasks
@@ -101,13 +102,13 @@ def _source(task: AbsTask, split: str, mirror: Path | None) -> TaskSource:
     name, metadata = task.metadata.name, task.metadata
     subsets = () if list(task.hf_subsets) == list(metadata.hf_subsets) else tuple(task.hf_subsets)
     part = split if split in PARTS else ""
-    asked = [split] if split and not part else list(task.eval_splits)
-    splits = () if asked == list(metadata.eval_splits) else tuple(asked)  # one name for one task
+    wanted = [split] if split and not part else list(task.eval_splits)
+    splits = () if wanted == list(metadata.eval_splits) else tuple(wanted)  # one name for one task
     shown = f"[{','.join(subsets)}]" if subsets else ""
-    shown += "".join(f":{each}" for each in (",".join(splits), part) if each)
+    shown += "".join(f":{name}" for name in (",".join(splits), part) if name)
     make = partial(make_task, name, subsets, splits, part, mirror)
     if part:
-        make()  # so that what cannot be divided is told now
+        make()  # raises now if the task cannot be divided
     return TaskSource(name + shown, metadata.type, make, shown.lstrip(":"))
 
 
@@ -123,22 +124,21 @@ def make_task(name: str, subsets: Sequence[str], splits: Sequence[str], part: st
     """
     task = mteb.get_task(name, hf_subsets=list(subsets) or None, eval_splits=list(splits) or None)
     if isinstance(task, AbsTaskAggregate):  # mteb keeps the tasks it is made of for the next model
-        fresh = [mteb.get_task(each.metadata.name, hf_subsets=each.hf_subsets) for each in task.metadata.tasks]
+        fresh = [mteb.get_task(single.metadata.name, hf_subsets=single.hf_subsets) for single in task.metadata.tasks]
         task.metadata = task.metadata.model_copy(update={"tasks": fresh})
     if mirror is not None:
-        for each in single_tasks(task):
-            _take_from(mirror, each)
-    return take(task, part) if part else task
+        for single in single_tasks(task):
+            _take_from(mirror, single)
+    return take_part(task, part) if part else task
 
 
 def _take_from(mirror: Path, task: AbsTask) -> None:
     """Let a task load its data from a mirror; its revision is then a hash of them, so that no results are confused."""
     folder = _current(mirror / task.metadata.dataset["path"])
-    dataset: dict[str, Any] = {**task.metadata.dataset, "path": str(folder)}
+    dataset: Any = {**task.metadata.dataset, "path": str(folder)}
     if folder.is_dir():  # else `check_data` says so
         dataset["revision"] = folder_hash(folder)
-        # A decorator makes its context anew for every call.
-        task.load_data = _cached_by(dataset["revision"])(task.load_data)
+        load_within(task, partial(_cached_by, dataset["revision"]))
     task.metadata = task.metadata.model_copy(update={"dataset": dataset})
 
 
@@ -167,7 +167,7 @@ def single_tasks(task: AbsTask) -> list[AbsTask]:
 
 def revision(task: AbsTask) -> str:
     """What tells a task's data from others, those of all tasks that an aggregate is made of."""
-    datasets = [each.metadata.dataset for each in single_tasks(task)]
+    datasets = [single.metadata.dataset for single in single_tasks(task)]
     return ", ".join(f"{dataset['path']} {dataset['revision']}" for dataset in datasets)
 
 
@@ -177,14 +177,14 @@ def identity(source: TaskSource) -> str:
 
 
 def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
-    """Refuse tasks whose data are nowhere, before anything runs.
+    """Refuse tasks whose data cannot be found, before anything runs.
 
     Args:
         sources: Tasks out of `find_tasks`.
         mirror: Folder laid out as on the hub; None for the hub.
 
     Raises:
-        UserError: The mirror lacks data, or there is no mirror and the hub cannot be reached.
+        UserError: The mirror does not have the data, or there is no mirror and the hub cannot be reached.
     """
     if mirror is None:
         if sources and not (hub_reachable() or constants.is_offline_mode()):
@@ -201,14 +201,14 @@ def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
     there = [_quoted(source.name) for source in sources if source.name not in missing]
     lacking = ", ".join(f"{name} ({', '.join(folders)})" for name, folders in missing.items())
     raise UserError(
-        f"The mirror {mirror} lacks the data of {lacking}: add them, laid out as on the hub, leave --mirror out to use "
-        "the hub" + (f", or pick what is there with --tasks {' '.join(there)}." if there else ".")
+        f"The mirror {mirror} does not have the data of {lacking}: add them, laid out as on the hub, leave --mirror "
+        "out to use the hub" + (f", or name what it has with --tasks {' '.join(there)}." if there else ".")
     )
 
 
 def _missing(task: AbsTask, mirror: Path) -> Iterator[str]:
-    for each in single_tasks(task):
-        folder = Path(each.metadata.dataset["path"])
+    for single in single_tasks(task):
+        folder = Path(single.metadata.dataset["path"])
         if not folder.is_dir():
             yield folder.relative_to(mirror).as_posix()
 

@@ -1,38 +1,33 @@
-"""One's own data as proper mteb tasks: retrieval, STS, pair classification, classification, clustering."""
+"""Tasks that data sets on disk serve for: retrieval, STS, pair classification, classification, clustering."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
-from datasets import Dataset, DatasetDict, concatenate_datasets
-from mteb.abstasks import (
-    AbsTask,
-    AbsTaskClassification,
-    AbsTaskClustering,
-    AbsTaskPairClassification,
-    AbsTaskRetrieval,
-    AbsTaskSTS,
-)
-from mteb.abstasks.task_metadata import TaskMetadata, TaskType
+from mteb.abstasks import AbsTask
+from mteb.abstasks.task_metadata import TaskType
 
-from evaluation.data.folders import BEIR, BeirData, DataSet, data_sets, read_beir, read_tables, scored_splits
-from evaluation.data.rows import HIDDEN, Rows
+from evaluation.data.folders import BEIR, DataSet, data_sets, scored_splits
 from evaluation.errors import UserError
-from evaluation.files import file_name
+from evaluation.tasks.own_types import (
+    OwnClassification,
+    OwnClustering,
+    OwnData,
+    OwnPairClassification,
+    OwnRetrieval,
+    OwnSTS,
+)
 from evaluation.tasks.source import TaskSource
-from evaluation.tasks.tune_report import PARTS, take
+from evaluation.tasks.tune_report import PARTS, take_part
 
 TESTED = ("test", "validation")  # which split is evaluated, if it is there
-BLOCK_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class OwnTask:
-    """A task that a data set of one's own serves for.
+    """A task that a data set on disk serves for.
 
     Attributes:
         name: The data set's name, with "-clustering" or "-head" behind it for these.
@@ -43,7 +38,7 @@ class OwnTask:
     """
 
     name: str
-    kind: "type[OwnData]"
+    kind: type[OwnData]
     data: DataSet
     splits: tuple[str, ...]
     note: str = ""
@@ -69,21 +64,21 @@ class OwnTask:
         return TaskSource(name, self.type, partial(make_own_task, self, part), part, self.note)
 
 
-def folder_tasks(folders: Sequence[Path], asked: Sequence[str] = ()) -> dict[str, OwnTask]:
+def folder_tasks(folders: Sequence[Path], specs: Sequence[str] = ()) -> dict[str, OwnTask]:
     """Find the tasks in folders, by name.
 
     Args:
         folders: Each a data set or a folder of them, see `evaluation.data.folders`. A BEIR folder serves for retrieval,
             pairs with scores for STS, pairs with labels for pair classification, texts with labels for clustering and,
             with a train split beside the others, for classification.
-        asked: What the user names; a table that cannot be used is told if its name is among them, or if there are none.
+        specs: What the user names; a table that cannot be used raises an error if it is named, or if nothing is.
 
     Raises:
         UserError: A folder has no data set or an incomplete one, or two data sets have one name.
     """
     found: dict[str, OwnTask] = {}
     for folder in folders:
-        for task in [task for data in data_sets(folder) for task in _usable(data, asked)]:
+        for task in [task for data in data_sets(folder) for task in _usable(data, specs)]:
             if task.name in found:
                 raise UserError(
                     f"{found[task.name].data.folder} and {task.data.folder} both hold a data set {task.name}: "
@@ -94,7 +89,7 @@ def folder_tasks(folders: Sequence[Path], asked: Sequence[str] = ()) -> dict[str
 
 
 def make_own_task(own: OwnTask, split: str) -> AbsTask:
-    """Make a fresh mteb task of one's own data.
+    """Make a fresh mteb task of a data set on disk.
 
     Args:
         own: The task.
@@ -102,15 +97,15 @@ def make_own_task(own: OwnTask, split: str) -> AbsTask:
     """
     task = cast(AbsTask, own.kind(own.name, own.data, own.splits[0]))
     if split in PARTS:
-        return take(task, split)
+        return take_part(task, split)
     return task.filter_eval_splits([split]) if split else task
 
 
-def _usable(data: DataSet, asked: Sequence[str]) -> list[OwnTask]:
+def _usable(data: DataSet, specs: Sequence[str]) -> list[OwnTask]:
     try:
         return _tasks(data)
     except UserError:
-        if not asked or any(spec.startswith(data.name) for spec in asked):
+        if not specs or any(spec.startswith(data.name) for spec in specs):
             raise
         return []
 
@@ -134,243 +129,3 @@ def _tasks(data: DataSet) -> list[OwnTask]:
         ]
     note = f"{data.name} is clustered only, because classification needs a file train beside another split."
     return [OwnTask(clustering, OwnClustering, data, splits, f"{note} {used}".strip())]
-
-
-def own_metadata(task_type: TaskType, main_score: str, category: str) -> TaskMetadata:
-    """The metadata that all tasks of a type share."""
-    return TaskMetadata(
-        name=f"Own{task_type}",
-        description="Read from a local folder.",
-        type=task_type,
-        category=cast(Any, category),
-        main_score=main_score,
-        dataset={"path": "local", "revision": "set from the content"},
-        eval_langs=["eng-Latn"],  # mteb wants a language; nothing depends on it
-        domains=["Written"],
-        task_subtypes=[],
-        license="not specified",
-        annotations_creators="derived",
-        dialect=[],
-        sample_creation="found",
-        bibtex_citation="",
-    )
-
-
-class OwnData(ABC):
-    """What tasks of one's own data have in common: they are named by the data set, and read it when they are run.
-
-    Args:
-        name: The task's name.
-        data: The data set.
-        split: The split that is evaluated.
-
-    Attributes:
-        remark: What a reader must know about the data that were read, in one sentence; mostly empty.
-    """
-
-    metadata: Any  # of the type of task; each task gets one of its own
-    dataset: Any
-    data_loaded: Any
-    remark: str = ""
-
-    def __init__(self, name: str, data: DataSet, split: str) -> None:
-        name = file_name(name)  # mteb names files by it
-        dataset = {"path": f"local/{name}", "revision": data.revision}  # a hash: no two results can be confused
-        self.metadata = self.metadata.model_copy(update={"name": name, "dataset": dataset, "eval_splits": [split]})
-        super().__init__()
-        self.data = data
-
-    def load_data(self, *args: Any, **kwargs: Any) -> None:
-        """Read the data set, as mteb asks before it evaluates."""
-        splits = self.read()
-        for split in cast(Any, self).eval_splits:
-            if split not in splits:
-                raise UserError(
-                    f"{self.data.files[split]}: every label or score is {HIDDEN}, so nothing can be scored; give "
-                    "them, or remove the file."
-                )
-        self.dataset = {"default": splits}
-        self.data_loaded = True
-
-    @abstractmethod
-    def read(self) -> Any:
-        """The splits, as mteb keeps those of the type."""
-
-
-class OwnRetrieval(OwnData, AbsTaskRetrieval):
-    """Retrieval from a BEIR folder."""
-
-    metadata = own_metadata("Retrieval", "ndcg_at_10", "t2t")
-    # mteb keeps as many documents per query as the largest; its own 1000 is a third of a small corpus.
-    k_values = (1, 3, 5, 10, 20, 100)
-
-    def read(self) -> dict[str, Any]:
-        """Corpus, queries and grades of each split."""
-        data = read_beir(self.data, cast(Any, self).eval_splits)
-        self.ignore_identical_ids = _queries_are_documents(data)
-        self.remark = _remark(self.data.name, data, self.ignore_identical_ids)
-        corpus, queries = _in_blocks(data.corpus), Dataset.from_dict(data.queries)
-        return {
-            split: {"corpus": corpus, "queries": queries, "relevant_docs": grades, "top_ranked": None}
-            for split, grades in data.grades.items()
-        }
-
-
-def _in_blocks(rows: Rows) -> Dataset:
-    """A data set of many rows; Arrow holds at most 2 GiB of text in one block."""
-    count = len(next(iter(rows.values())))
-    blocks = [
-        Dataset.from_dict({name: values[start : start + BLOCK_ROWS] for name, values in rows.items()})
-        for start in range(0, count, BLOCK_ROWS)
-    ]
-    return concatenate_datasets(blocks)
-
-
-def _queries_are_documents(data: BeirData) -> bool:
-    """Whether queries are documents under the same id, as in ArguAna, and so would find themselves first.
-
-    A single query with the text of its document says nothing; and where a query is answered by the document of its id,
-    equal ids mean something else.
-    """
-    documents, queries = (
-        dict(zip(rows["id"], (text.split() for text in rows["text"]), strict=True))
-        for rows in (data.corpus, data.queries)
-    )
-    same = {id_ for id_, words in queries.items() if documents.get(id_) == words}
-    judged = [(query, grades) for split in data.grades.values() for query, grades in split.items()]
-    equal = sum(query in same for query, _ in judged)
-    return equal > len(judged) / 2 and not any(grades.get(query, 0) > 0 for query, grades in judged)
-
-
-def _remark(name: str, data: BeirData, without_own: bool) -> str:
-    known = set(data.corpus["id"])
-    unknown = {doc for split in data.grades.values() for graded in split.values() for doc in graded} - known
-    remarks = []
-    if data.unknown:
-        remarks.append(
-            f"Qrels of {name} grade documents for {len(data.unknown)} queries that it lacks, such as "
-            f"{min(data.unknown)!r}; they do not count."
-        )
-    if unknown:
-        remarks.append(
-            f"Qrels of {name} grade {len(unknown)} documents that its corpus lacks, such as {min(unknown)!r}; no model "
-            "can find them."
-        )
-    texts = dict(zip(data.queries["id"], data.queries["text"], strict=True))
-    judged = {query for split in data.grades.values() for query in split}
-    repeats = len(judged) - len({texts[query] for query in judged})
-    if repeats:
-        remarks.append(
-            f"{repeats} of the {len(judged)} queries of {name} repeat the text of another, and intervals over queries "
-            "count each as one of its own."
-        )
-    if without_own:
-        remarks.append(f"Queries of {name} are documents too, and none finds itself.")
-    return " ".join(remarks)
-
-
-class OwnSTS(OwnData, AbsTaskSTS):
-    """Semantic similarity from pairs with scores; the range of scores is that of the data."""
-
-    metadata = own_metadata("STS", "cosine_spearman", "t2t")
-
-    def read(self) -> DatasetDict:
-        """Pairs with scores that differ."""
-        splits = read_tables(self.data)
-        for split in cast(Any, self).eval_splits:
-            rows = splits.get(split, {"score": (0, 1)})  # a hidden split is told by whoever loads the task
-            if len(set(rows["score"])) < 2:
-                raise UserError(
-                    f"{self.data.files[split]}: all {len(rows['score'])} scores are {rows['score'][0]}, so there "
-                    "is nothing to rank; give pairs of different similarity."
-                )
-        if scores := [score for rows in splits.values() for score in rows["score"]]:
-            self.min_score, self.max_score = cast(Any, (min(scores), max(scores)))
-        return as_dataset(splits)
-
-
-class OwnPairClassification(OwnData, AbsTaskPairClassification):
-    """Pair classification from pairs with labels 0 and 1."""
-
-    metadata = own_metadata("PairClassification", "max_ap", "t2t")
-    label_column_name = "label"
-
-    def read(self) -> DatasetDict:
-        """Pairs with labels."""
-        return as_dataset(_labelled(self.data, cast(Any, self).eval_splits))
-
-
-class OwnClassification(OwnData, AbsTaskClassification):
-    """Classification from texts with labels, trained on the train split."""
-
-    metadata = own_metadata("Classification", "accuracy", "t2c")
-
-    def read(self) -> DatasetDict:
-        """Texts with the numbers of their labels."""
-        splits = _labelled(self.data, ["train", *cast(Any, self).eval_splits])
-        learned = set(splits["train"]["label"]) if "train" in splits else set()
-        for split in cast(Any, self).eval_splits:
-            labels = splits[split]["label"] if split in splits else []
-            unknown = sorted({label for label in labels if label not in learned})
-            few = ", ".join(unknown[:3])
-            if unknown and len(unknown) == len(set(labels)):
-                raise UserError(
-                    f"{self.data.files[split]}: train has none of its labels, such as {few}; write them alike in both."
-                )
-            if unknown:
-                rows = sum(label not in learned for label in labels)
-                self.remark = (
-                    f"{rows} of {len(labels)} texts of {self.data.name} have labels that train lacks, such as {few}; "
-                    "no model can be right about them."
-                )
-        return as_dataset(numbered(splits))
-
-    def _calculate_scores(self, y_test: Any, y_pred: Any) -> Any:
-        """As mteb, whose average precision takes no other two labels than 0 and 1, as when the test split lacks one."""
-        present = np.unique(y_test)
-        if len(present) != 2:
-            return super()._calculate_scores(y_test, y_pred)
-        numbers = {label: number for number, label in enumerate(dict.fromkeys([*present, *np.unique(y_pred)]))}
-        renumbered = ([numbers[label] for label in labels] for labels in (np.array(y_test), np.array(y_pred)))
-        return super()._calculate_scores(*renumbered)
-
-
-class OwnClustering(OwnData, AbsTaskClustering):
-    """Clustering of texts with labels."""
-
-    metadata = own_metadata("Clustering", "v_measure", "t2c")
-    max_fraction_of_documents_to_embed = None
-    max_documents_per_cluster = 2048  # mteb's 16384 would resample a small data set many times over, ten times
-    input_column_name = "text"
-    label_column_name = "label"
-
-    def read(self) -> DatasetDict:
-        """Texts with labels."""
-        splits = _labelled(self.data, cast(Any, self).eval_splits)
-        classes = max((len(set(rows["label"])) for rows in splits.values()), default=0)
-        self.max_documents_per_cluster = max(self.max_documents_per_cluster, 2 * classes)
-        return as_dataset(splits)
-
-
-def numbered(splits: dict[str, dict[str, list[Any]]]) -> dict[str, dict[str, list[Any]]]:
-    """Number the labels of all splits in sorted order."""
-    labels = sorted({label for rows in splits.values() for label in rows["label"]})
-    numbers = {label: number for number, label in enumerate(labels)}
-    return {split: {**rows, "label": [numbers[label] for label in rows["label"]]} for split, rows in splits.items()}
-
-
-def as_dataset(splits: dict[str, dict[str, list[Any]]]) -> DatasetDict:
-    """Rows by split, as mteb keeps them."""
-    return DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})
-
-
-def _labelled(data: DataSet, needed: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
-    """Rows by split, with at least two labels in each that is needed."""
-    splits = read_tables(data)
-    for split, rows in splits.items():
-        if split in needed and len(set(rows["label"])) < 2:
-            raise UserError(
-                f"{data.files[split]}: all {len(rows['label'])} labels are {rows['label'][0]!r}; "
-                "give at least two different ones."
-            )
-    return splits

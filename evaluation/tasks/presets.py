@@ -1,6 +1,6 @@
 """Choices of tasks that have a short name."""
 
-# About 14 minutes a model on two cores with all-MiniLM-L6-v2. BIOSSES, with its 100 pairs, is but a check for noise.
+# About 14 minutes per model on two cores with all-MiniLM-L6-v2. BIOSSES, with its 100 pairs, only shows the noise.
 QUICK = (
     "STSBenchmark",
     "SICK-R",
@@ -20,6 +20,6 @@ QUICK = (
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "quick": QUICK,
-    "nanobeir": ("NanoBEIR",),  # 13 tasks of 50 queries each: pool the queries, one task alone says little
+    "nanobeir": ("NanoBEIR",),  # 13 tasks of 50 queries each: pool the queries, as one task alone is too small
     "full": ("MTEB(eng, v2)",),  # 41 tasks; for a GPU
 }

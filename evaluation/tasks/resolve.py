@@ -1,4 +1,4 @@
-"""What the user calls tasks, as a list of sources: mteb's own by name, type, benchmark or preset, and own data."""
+"""The tasks that the user names: of mteb by name, type, benchmark or preset, and data sets on disk."""
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
@@ -10,16 +10,18 @@ from typing import cast
 from mteb.abstasks import AbsTask
 
 from evaluation.data.docstrings import Corpus, docstring_corpus
+from evaluation.data.labelled import find_labelled
 from evaluation.errors import UserError
 from evaluation.files import cache_root, file_name
 from evaluation.tasks.docstrings import DOCSTRING_TASKS
 from evaluation.tasks.heads import ENDING as HEAD
-from evaluation.tasks.heads import labelled_data
+from evaluation.tasks.heads import head_task
 from evaluation.tasks.mteb import check_data, find_tasks, known_names
-from evaluation.tasks.own import OwnData, OwnTask, folder_tasks
+from evaluation.tasks.own import OwnTask, folder_tasks
+from evaluation.tasks.own_types import OwnData
 from evaluation.tasks.presets import PRESETS
 from evaluation.tasks.source import TaskSource as TaskSource
-from evaluation.tasks.tune_report import PARTS, take
+from evaluation.tasks.tune_report import PARTS, take_part
 
 DOCSTRINGS = "docstrings"
 
@@ -40,7 +42,7 @@ def docstring_tasks(corpus: Callable[[], Corpus], part: str = "") -> list[TaskSo
 
 
 def _of_corpus(kind: Callable[[Corpus], AbsTask], corpus: Callable[[], Corpus], part: str) -> AbsTask:
-    return take(kind(corpus()), part) if part else kind(corpus())
+    return take_part(kind(corpus()), part) if part else kind(corpus())
 
 
 @cache
@@ -49,7 +51,7 @@ def _docstrings() -> Corpus:
 
 
 def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Sequence[Path] = ()) -> list[TaskSource]:
-    """The tasks that the user asks for, each once, in the order asked for.
+    """Find the tasks that the user names, each once, in the order of the names.
 
     Args:
         specs: Each the name of an mteb task ("STSBenchmark", or "STS17[en-en]" for some of its subsets), an mteb task
@@ -59,11 +61,11 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
             another split can follow, or ":tune" or ":report" for a third or the other two thirds of the test split.
             None for everything in the folders, without the heads.
         mirror: Folder laid out as on the hub (`<mirror>/mteb/stsbenchmark-sts/...`); without it data come from the hub.
-        folders: Folders with data sets of one's own, see `evaluation.tasks.own`.
+        folders: Folders with your own data sets, see `evaluation.tasks.own`.
 
     Raises:
-        UserError: An unknown name, split or subset, own data that are broken, data that the mirror lacks, a hub that
-            cannot be reached, or nothing asked for.
+        UserError: A name, split or subset is unknown, a data set is broken or missing from the mirror, the hub cannot
+            be reached, or nothing is named.
 
     Example:
         >>> [task.name for task in resolve_tasks(["STS17[en-en]", "STSBenchmark:tune"])]  # doctest: +SKIP
@@ -88,7 +90,7 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
 
 
 def _from_folders(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
-    """A data set of one's own, read once so that broken data are told before anything runs."""
+    """A data set in one of the folders, read once so that broken data raise an error before anything runs."""
     name, split = _name_and_split(spec, own)
     if name not in own:
         return []
@@ -103,8 +105,8 @@ def _from_heads(spec: str, own: dict[str, OwnTask]) -> list[TaskSource]:
     name, _, split = spec.partition(":")
     if not name.endswith(HEAD):
         return []
-    labelled = labelled_data(name.removesuffix(HEAD), (task.data for task in own.values()))
-    return [labelled.task().source(split)] if labelled else []
+    labelled = find_labelled(name.removesuffix(HEAD), (task.data for task in own.values()))
+    return [head_task(labelled).source(split)] if labelled else []
 
 
 def _from_docstrings(spec: str) -> list[TaskSource]:
@@ -119,7 +121,7 @@ def _from_docstrings(spec: str) -> list[TaskSource]:
 def _from_mteb(spec: str, mirror: Path | None, own: dict[str, OwnTask]) -> list[TaskSource]:
     name, split = _name_and_split(spec, PRESETS)
     if name in PRESETS:
-        return [source for each in PRESETS[name] for source in _from_mteb(_with_split(each, split), mirror, own)]
+        return [source for task in PRESETS[name] for source in _from_mteb(_with_split(task, split), mirror, own)]
     name, _, split = spec.partition(":")
     found = find_tasks(name, split, mirror)
     if found == []:
@@ -147,8 +149,8 @@ def _check_own_names(own: dict[str, OwnTask]) -> None:
     for name, task in own.items():
         if name in PRESETS or name == DOCSTRINGS or find_tasks(name, "", None) is not None:
             raise UserError(
-                f"The data set {name} in {task.data.folder} has the name of something in mteb, so that scores could be "
-                "confused: rename it."
+                f"The data set {name} in {task.data.folder} has the name of a task, type, benchmark or preset, so that "
+                "scores could be confused: rename it."
             )
 
 

@@ -1,4 +1,4 @@
-"""A task that is evaluated afresh for every model, because an MTEB task remembers its last run."""
+"""How to make a task afresh for every model, because an MTEB task keeps the state of its last run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from evaluation.files import file_name
 class TaskSource:
     """A task's name and how to make a fresh instance of it.
 
-    A second run of one instance draws other clusters and, after its data was unloaded, asks the hub; so nobody holds
-    an instance for longer than one evaluation.
+    A second run of one instance draws other clusters and, after its data were unloaded, asks the hub; so no instance is
+    used for more than one evaluation.
 
     Attributes:
         name: Name that is shown, such as "STSBenchmark:validation"; no other task of a run has it.

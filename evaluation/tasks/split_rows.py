@@ -14,8 +14,11 @@ from mteb.abstasks import (
     AbsTaskRetrieval,
     AbsTaskSTS,
 )
+from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
 
-Texts = tuple[str, ...]
+from evaluation.data.texts import Texts
+
+Splits = dict[str, Any]  # split -> its rows, as mteb keeps those of the type
 
 # By what a row asks about: two sentences, a query, a text.
 PAIR_TASKS = (AbsTaskSTS, AbsTaskPairClassification)
@@ -23,22 +26,22 @@ QUERY_TASKS = (AbsTaskRetrieval,)
 TEXT_TASKS = (AbsTaskClassification, AbsTaskClustering, AbsTaskClusteringLegacy)
 
 
-def subsets(task: AbsTask) -> list[dict[str, Any]]:
+def subset_splits(task: AbsTask) -> list[Splits]:
     """The splits of each evaluated subset of a loaded task, in mteb's present layout."""
     if isinstance(task, QUERY_TASKS):
         task.convert_v1_dataset_format_to_v2(num_proc=None)
-    dataset = cast(dict[str, Any], task.dataset)
-    return [dataset.get(subset, dataset) for subset in task.hf_subsets]
+    dataset = cast(dict[str, Splits], task.dataset)
+    return [dataset.get(subset, cast(Splits, dataset)) for subset in task.hf_subsets]
 
 
-def evaluated(task: AbsTask) -> Iterator[Any]:
+def evaluated_rows(task: AbsTask) -> Iterator[Any]:
     """The rows of each evaluated subset and split of a loaded task."""
-    for splits in subsets(task):
+    for splits in subset_splits(task):
         for split in task.eval_splits:
             yield splits[split]
 
 
-def asked(task: AbsTask, rows: Any) -> list[Texts]:
+def query_texts(task: AbsTask, rows: Any) -> list[Texts]:
     """What a loaded split asks about, row by row: both sentences of a pair, a query that has an answer, or a text."""
     if isinstance(task, QUERY_TASKS):
         texts = rows["queries"]["text"]
@@ -49,8 +52,8 @@ def asked(task: AbsTask, rows: Any) -> list[Texts]:
     return list(zip(*(map(_text, flat[name]) for name in _columns(task)), strict=True))
 
 
-def select(task: AbsTask, rows: Any, places: Sequence[int]) -> Any:
-    """The rows at some places of `asked`; of a retrieval task, every document stays."""
+def select_rows(task: AbsTask, rows: Any, places: Sequence[int]) -> Any:
+    """The rows at some places of `query_texts`; of a retrieval task, every document stays."""
     if isinstance(task, AbsTaskClusteringLegacy):
         return _within_sets(task, rows, frozenset(places))
     if not isinstance(task, QUERY_TASKS):
@@ -65,17 +68,7 @@ def select(task: AbsTask, rows: Any, places: Sequence[int]) -> Any:
     return {**rows, **some, "queries": queries}
 
 
-def comparable(*texts: str) -> Texts:
-    """Texts as they compare across data sets: in sorted order, whatever their case and white space."""
-    return tuple(sorted(" ".join(text.lower().split()) for text in texts))
-
-
-def ways(texts: Texts) -> list[Texts]:
-    """How a row's texts can be asked about: as they are, and a pair also as one text, in either order, as heads are."""
-    return [texts, *((" ".join(order),) for order in (texts, texts[::-1]) if len(texts) > 1)]
-
-
-def _judged(rows: dict[str, Any]) -> list[int]:
+def _judged(rows: RetrievalSplitData) -> list[int]:
     return [place for place, query in enumerate(rows["queries"]["id"]) if rows["relevant_docs"].get(query)]
 
 
@@ -99,7 +92,7 @@ def _flat(task: AbsTask, rows: Dataset) -> Dataset:
 
 def _columns(task: AbsTask) -> Sequence[str]:
     """Names of the columns whose texts a row asks about."""
-    named = cast(Any, task)  # mteb allows columns of other media too, which text tasks have not
+    named = cast(Any, task)  # mteb allows columns of other media too, which text tasks do not have
     if isinstance(task, AbsTaskSTS):
         return named.column_names[:2]
     if isinstance(task, AbsTaskPairClassification):

@@ -1,55 +1,52 @@
 """Two parts of a task's test split, "tune" to choose settings on and "report" to report, that share no text.
 
 Which part a row belongs to depends on a hash of its text alone: the query of a retrieval task, the first sentence of a
-pair, the text of a classification or clustering task. So nothing changes sides when data grow, and rows with equal
-first texts stay together.
+pair, the text of a classification or clustering task. So no row changes parts when data are added, and rows with the
+same first text stay together.
 """
 
-import hashlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from mteb.abstasks import AbsTask, AbsTaskClassification
 
+from evaluation.data.texts import fraction, normalized
 from evaluation.errors import UserError
-from evaluation.tasks.split_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, asked, select, subsets
+from evaluation.tasks.loading import load_within
+from evaluation.tasks.split_rows import PAIR_TASKS, QUERY_TASKS, TEXT_TASKS, query_texts, select_rows, subset_splits
 
 PARTS = ("tune", "report")
 TUNE_SHARE = 1 / 3
-_SALT = "part "  # so that a corpus that was itself split by a hash of its text is divided all the same
+_SALT = "part "  # else a corpus that was itself split by a hash of its text could not be divided
 
 _DIVISIBLE = (*PAIR_TASKS, *QUERY_TASKS, *TEXT_TASKS)
 
 
-def take(task: AbsTask, part: str) -> AbsTask:
-    """Let a task keep only one part of its test split once its data are loaded; mteb then reports it as a split.
+def take_part(task: AbsTask, part: str) -> AbsTask:
+    """Let a task keep only one part of its test split when its data are loaded; mteb then reports it as a split.
 
     Args:
         task: A task without data, which is changed and returned.
         part: "tune" or "report".
 
     Raises:
-        UserError: The task's type has no rows that could be divided, or it is evaluated on several splits, none of
-            which is "test". Loading the data raises it when a part would be empty.
+        UserError: The rows of the task's type cannot be divided, or it is evaluated on several splits, none of which
+            is "test". Loading the data raises it when a part would be empty.
     """
     split = _divided_split(task)
-    load = task.load_data
-
-    def load_part(*args: Any, **kwargs: Any) -> None:
-        if not task.data_loaded:
-            task.filter_eval_splits([split])
-            load(*args, **kwargs)
-            task.filter_eval_splits([part])
-            _divide(task, split, part)
-
     task.filter_eval_splits([part])
-    task.load_data = load_part
+    load_within(task, partial(_taking_part, task, split, part))
     return task
 
 
 def in_part(texts: Iterable[str], part: str) -> list[int]:
     """The places of the texts that belong to a part: about a third to "tune", the others to "report"."""
-    return [place for place, text in enumerate(texts) if (_fraction(text) < TUNE_SHARE) == (part == "tune")]
+    return [
+        place
+        for place, text in enumerate(texts)
+        if (fraction(_SALT + normalized(text)) < TUNE_SHARE) == (part == "tune")
+    ]
 
 
 def _divided_split(task: AbsTask) -> str:
@@ -65,19 +62,18 @@ def _divided_split(task: AbsTask) -> str:
     return "test" if "test" in splits else splits[0]
 
 
-def _divide(task: AbsTask, split: str, part: str) -> None:
-    for splits in subsets(task):
-        if split in splits:  # what is missing is told by whoever loads the task
-            places = in_part([texts[0] for texts in asked(task, splits[split])], part)
-            if not places:
-                raise UserError(
-                    f"The part {part} of {task.metadata.name} would be empty, because its {split} split "
-                    "has too few rows: use the whole split."
-                )
-            splits[part] = select(task, splits[split], places)
-
-
-def _fraction(text: str) -> float:
-    """A number in [0, 1) that depends on nothing but the text, whatever its case and white space."""
-    digest = hashlib.sha256((_SALT + " ".join(text.lower().split())).encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64
+@contextmanager
+def _taking_part(task: AbsTask, split: str, part: str) -> Iterator[None]:
+    task.filter_eval_splits([split])
+    yield
+    task.filter_eval_splits([part])
+    for splits in subset_splits(task):
+        if split not in splits:
+            continue  # loading the task raises an error for a missing split
+        places = in_part([texts[0] for texts in query_texts(task, splits[split])], part)
+        if not places:
+            raise UserError(
+                f"The part {part} of {task.metadata.name} would be empty, because its {split} split "
+                "has too few rows: use the whole split."
+            )
+        splits[part] = select_rows(task, splits[split], places)

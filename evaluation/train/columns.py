@@ -1,5 +1,8 @@
-"""Training pairs in the columns that an objective trains on."""
+"""Training pairs in the columns that an objective trains on, the texts in them, and a hash of their content."""
 
+import hashlib
+import json
+from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
@@ -8,9 +11,9 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sklearn.decomposition import PCA
 
+from evaluation.data.texts import normalized_texts
 from evaluation.errors import UserError
-from evaluation.tasks.split_rows import comparable
-from evaluation.train.objectives import OBJECTIVES
+from evaluation.train.catalog import OBJECTIVES
 
 
 def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer | None, dimensions: int) -> Dataset:
@@ -22,7 +25,7 @@ def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer |
 
     Args:
         pairs: From `load_pairs`.
-        objective: One of `evaluation.train.objectives.OBJECTIVES`.
+        objective: One of `evaluation.train.catalog.OBJECTIVES`.
         teacher: For objectives that learn a teacher's embeddings.
         dimensions: The student's.
 
@@ -55,14 +58,14 @@ def for_objective(pairs: Dataset, objective: str, teacher: SentenceTransformer |
 def with_mismatches(pairs: Dataset, seed: int = 0) -> Dataset:
     """Score positive pairs 1 and as many mismatches 0: columns `sentence1`, `sentence2`, `score`.
 
-    A mismatch pairs an anchor with another pair's positive; one that is itself a pair of the data, in either order, or
-    twice the same text is left out, whatever the case and white space.
+    A mismatch joins an anchor with another pair's positive. Left out are mismatches that are a pair of the data, in
+    either order, and those of two equal texts, whatever the case and white space.
     Mismatches belong to the data, not to a training run, so every run uses the same `seed`.
     """
     first, second = list(pairs["anchor"]), list(pairs["positive"])
     n = len(first)
     other = (np.arange(n) + np.random.default_rng(seed).integers(1, n, size=n)) % n
-    alike = [comparable(text)[0] for text in first], [comparable(text)[0] for text in second]
+    alike = [normalized_texts(text)[0] for text in first], [normalized_texts(text)[0] for text in second]
     true = {frozenset(pair) for pair in zip(*alike, strict=True)}  # both directions: paraphrases have none
     places = [
         (i, j)
@@ -94,3 +97,27 @@ def _with_teacher(pairs: Dataset, teacher: SentenceTransformer, dimensions: int)
         axes = cast(NDArray[np.float32], PCA(dimensions, svd_solver="full").fit(embeddings).components_)
         targets = (embeddings @ axes.T).astype(np.float32)
     return Dataset.from_dict({"sentence": texts, "label": targets.tolist()})
+
+
+def texts_of(pairs: Dataset) -> Iterator[str]:
+    """All texts of the pairs, column by column, repeated ones too."""
+    for name in text_columns(pairs):
+        yield from pairs[name]
+
+
+def text_columns(pairs: Dataset) -> list[str]:
+    """Names of the columns that hold texts."""
+    kinds = pairs.features.items()
+    return [name for name, kind in kinds if getattr(kind, "dtype", None) == "string"]  # lists of numbers have none
+
+
+def content_hash(pairs: Dataset) -> str:
+    """Hash of the columns and their values, in order."""
+    digest = hashlib.sha256(json.dumps(pairs.column_names).encode())
+    texts = text_columns(pairs)
+    for name in pairs.column_names:
+        if name in texts:  # NumPy would give every text the room of the longest
+            digest.update(json.dumps(list(pairs[name])).encode())
+        else:
+            digest.update(np.ascontiguousarray(pairs.select_columns([name]).with_format("numpy")[:][name]).data)
+    return digest.hexdigest()[:16]

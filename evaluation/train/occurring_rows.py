@@ -1,4 +1,4 @@
-"""Train only the word vectors that occur in the training texts: the same result as training all, in less time."""
+"""Train only the word vectors that occur in the training texts: the same result in less time."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -11,14 +10,14 @@ from mteb.abstasks import AbsTaskSTS
 
 from evaluation.data.docstrings import docstring_corpus, positive_pairs
 from evaluation.data.folders import data_sets, tables_in
+from evaluation.data.labelled import LabelledData, find_labelled
 from evaluation.data.places import Sources
-from evaluation.data.rows import numbered_cells
+from evaluation.data.rows import Rows, numbered_cells
 from evaluation.errors import UserError
 from evaluation.files import cache_root
-from evaluation.tasks.heads import LabelledData, labelled_data
 from evaluation.tasks.loading import load
 from evaluation.tasks.resolve import DOCSTRINGS, resolve_tasks
-from evaluation.tasks.split_rows import evaluated
+from evaluation.tasks.split_rows import evaluated_rows
 
 _HEADERS = (("anchor", "positive"), ("sentence1", "sentence2", "score"))
 
@@ -35,7 +34,7 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
 
     Returns:
         Columns `anchor` and `positive`; `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1]; or `text`
-        and `label`, see `evaluation.tasks.heads.LabelledData`.
+        and `label`, see `evaluation.data.labelled.LabelledData`.
 
     Raises:
         UserError: There are no such pairs, or they cannot be read; the text names file and line.
@@ -44,7 +43,7 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
         return positive_pairs(docstring_corpus(cache_root()))
     base, _, split = name.partition(":")
     own = (data for folder in sources.folders for data in data_sets(folder))
-    if split and (labelled := labelled_data(base, own)):
+    if split and (labelled := find_labelled(base, own)):
         return _labelled(labelled, split)
     if split:
         return _of_task(name, sources)
@@ -67,23 +66,23 @@ def _labelled(labelled: LabelledData, split: str) -> Dataset:
 def _of_task(name: str, sources: Sources) -> Dataset:
     source, *others = resolve_tasks([name], sources.mirror, sources.folders)
     if others:
-        raise UserError(f"Training pairs are taken from one STS task, and {name} stands for {len(others) + 1} tasks.")
+        raise UserError(f"Training pairs are taken from one STS task, but {name} stands for {len(others) + 1} tasks.")
     task = source.make()
     if not isinstance(task, AbsTaskSTS):
-        raise UserError(f"Training pairs are taken from STS tasks, and {name} is of the type {source.type}.")
+        raise UserError(f"Training pairs are taken from STS tasks, but {name} is of type {source.type}.")
     load(task)
-    rows = [row for data in evaluated(task) for row in data]
+    rows = [row for data in evaluated_rows(task) for row in data]
     scores = np.array([row["score"] for row in rows], dtype=float)
     if unknown := np.flatnonzero(~np.isfinite(scores)).tolist():
         raise UserError(
-            f"{name}: {len(unknown)} of {len(rows)} scores are missing, that of row {unknown[0] + 1} the first; train "
-            "on a split whose scores are known."
+            f"{name}: {len(unknown)} of {len(rows)} scores are missing, first in row {unknown[0] + 1}; train on a "
+            "split whose scores are known."
         )
     low, high = float(task.min_score), float(task.max_score)
     if scores.min() < low or scores.max() > high:
         raise UserError(
-            f"{name}: the scores lie between {scores.min():g} and {scores.max():g}, and mteb says between {low:g} and "
-            f"{high:g}; write the pairs to a file for --pairs, whose scores are scaled by their own range."
+            f"{name}: the scores lie between {scores.min():g} and {scores.max():g}, but mteb says between {low:g} and "
+            f"{high:g}; write the pairs to a file for --pairs; its scores are scaled by their own range."
         )
     first, second = (str(column) for column in task.column_names[:2])
     return Dataset.from_dict(
@@ -104,23 +103,25 @@ def _read(path: Path) -> Dataset:
     return Dataset.from_dict(columns)
 
 
-def _columns(path: Path) -> tuple[list[int], dict[str, list[Any]]]:
+def _columns(path: Path) -> tuple[list[int], Rows]:
     """The line number of every row, and the columns of pairs; what a file holds beside them is not read."""
     rows = numbered_cells(path)
     header = [name.strip() for name in next(rows, (1, []))[1]]
-    names = next((each for each in _HEADERS if all(header.count(name) == 1 for name in each)), None)
+    names = next((names for names in _HEADERS if all(header.count(name) == 1 for name in names)), None)
     if names is None:
-        wanted = " or ".join(", ".join(each) for each in _HEADERS)
-        raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, and must be {wanted}.")
+        wanted = " or ".join(", ".join(names) for names in _HEADERS)
+        raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, but must be {wanted}.")
     lines: list[int] = []
-    columns: dict[str, list[Any]] = {name: [] for name in names}
+    columns: Rows = {name: [] for name in names}
     for line, row in rows:
         if len(row) != len(header):
-            raise UserError(f"{path}, line {line}: there are {len(row)} columns and must be {len(header)}.")
+            raise UserError(
+                f"{path}, line {line}: there are {len(row)} cells instead of {len(header)}; separate them by tabs."
+            )
         for name, column in columns.items():
             cell = row[header.index(name)]
             if not cell.strip():
-                raise UserError(f"{path}, line {line}: the {name} is empty; give it, or take the line out.")
+                raise UserError(f"{path}, line {line}: the {name} is empty; fill it in, or remove the line.")
             column.append(cell)
         lines.append(line)
     return lines, columns
@@ -135,10 +136,12 @@ def _scaled(path: Path, lines: Sequence[int], cells: Sequence[str]) -> list[floa
         except ValueError:
             scores.append(math.nan)
         if not math.isfinite(scores[-1]):
-            raise UserError(f"{path}, line {line}: the score {cell!r} is no number.")
+            raise UserError(f"{path}, line {line}: the score {cell!r} is not a finite number.")
     low, high = min(scores), max(scores)
     if low >= 0 and high <= 1:
         return scores
     if low == high:
-        raise UserError(f"{path}: all {len(scores)} scores are {low:g}, so there is nothing to learn from them.")
+        raise UserError(
+            f"{path}: all {len(scores)} scores are {low:g}, so there is nothing to learn; give scores that differ."
+        )
     return [(score - low) / (high - low) for score in scores]

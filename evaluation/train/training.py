@@ -1,4 +1,4 @@
-"""One cell of a study: a start model, a recipe, a term and a seed, to a trained model on disk."""
+"""One training: a start model, a recipe, a regularizer and a seed give a trained model on disk."""
 
 import copy
 import math
@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -13,17 +14,21 @@ from rich.progress import Progress
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch import nn
-from transformers import PrinterCallback, ProgressCallback
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
-from evaluation.errors import UserError
+from evaluation.errors import UserError, check_name
 from evaluation.files import new_folder, write_json
 from evaluation.models.load import save_model
-from evaluation.names import check_name
-from evaluation.train.objectives import OBJECTIVES
+from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
+from evaluation.train.columns import texts_of
 from evaluation.train.occurring_rows import occurring_rows
-from evaluation.train.pair_texts import texts_of
-from evaluation.train.progress import TrainingBar
-from evaluation.train.regularizers import REGULARIZERS
 from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 
 Weight = float | str
@@ -36,7 +41,7 @@ class Recipe:
     """How a model is trained, regularizer and seed aside.
 
     Attributes:
-        objective: One of `evaluation.train.objectives.OBJECTIVES`.
+        objective: One of `evaluation.train.catalog.OBJECTIVES`.
         steps: Optimizer steps.
         batch_size: Rows per step.
         learning_rate: Peak learning rate of AdamW; it falls linearly to 0. The default is for static embeddings.
@@ -62,7 +67,7 @@ class Term:
     """A regularizer with its weight, added to the objective.
 
     Attributes:
-        regularizer: One of `evaluation.train.regularizers.REGULARIZERS`.
+        regularizer: One of `evaluation.train.catalog.REGULARIZERS`.
         weight: A number, where a negative one maximizes the penalty, as a control; `"auto"` or `"auto:FRACTION"`, which
             balances gradients; or `"decay:NUMBER"`, which falls linearly to 0 over the training.
     """
@@ -118,7 +123,7 @@ def _scaled(weight: Weight, share: float) -> float | BalancedWeight | WeightSche
 
 
 def usual_learning_rate(start: SentenceTransformer) -> float:
-    """The peak learning rate for a kind of model: what moves a table of vectors makes a transformer collapse."""
+    """The default peak learning rate of a model: that of static embeddings would make a transformer collapse."""
     return Recipe.learning_rate if isinstance(start[0], StaticEmbedding) else TRANSFORMER_LEARNING_RATE
 
 
@@ -141,7 +146,7 @@ def train(
         recipe: How to train.
         term: The regularizer, or None for the objective alone.
         seed: Seed of batch order and dropout.
-        folder: Where the model belongs, and no other: what determines it is in the folder's name. It appears whole,
+        folder: The folder of this model alone, whose name says what determines it. It appears whole,
             with `model/` and `log.json` (loss and its terms over the steps, seconds), or not at all.
         show_progress: Whether to show a progress bar.
 
@@ -194,7 +199,7 @@ def _fit(
         )
         # The trainer would split over all GPUs, and multiply the batch by their number.
         arguments._n_gpu = min(1, arguments.n_gpu)
-        bar = TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
+        bar = _TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
         # It passes on the step, for weights that change with it, and logs the weights in force.
         geometry = [GeometryCallback(loss)] if isinstance(loss, RegularizedLoss) else []
         try:
@@ -219,3 +224,21 @@ def _fit(
 def _of_interest(entry: dict[str, float]) -> dict[str, float]:
     """The loss, its terms and their weights at a step."""
     return {key: value for key, value in entry.items() if key == "step" or key.endswith(("loss", "_weight"))}
+
+
+class _TrainingBar(TrainerCallback):
+    """Shows the steps of a training on a progress display; whoever opened the display closes it."""
+
+    def __init__(self, progress: Progress, label: str) -> None:
+        self._progress = progress
+        self._label = label
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Show the bar."""
+        self._task = self._progress.add_task(self._label, total=state.max_steps)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=state.global_step)

@@ -76,10 +76,9 @@ def test_the_python_blocks_of_a_page_run_in_order(page: str, hub_folder: Path) -
 @pytest.fixture(autouse=True)
 def names_of_the_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Snippets add to the evaluation's dictionaries; other tests must not see it."""
-    objectives = pytest.importorskip("evaluation.train.objectives", reason="it needs the extra eval")
-    regularizers = pytest.importorskip("evaluation.train.regularizers")
-    monkeypatch.setattr(objectives, "OBJECTIVES", dict(objectives.OBJECTIVES))
-    monkeypatch.setattr(regularizers, "REGULARIZERS", dict(regularizers.REGULARIZERS))
+    catalog = pytest.importorskip("evaluation.train.catalog", reason="it needs the extra eval")
+    monkeypatch.setattr(catalog, "OBJECTIVES", dict(catalog.OBJECTIVES))
+    monkeypatch.setattr(catalog, "REGULARIZERS", dict(catalog.REGULARIZERS))
 
 
 def test_every_block_is_of_a_language_that_is_checked() -> None:
@@ -129,9 +128,7 @@ def test_every_key_of_a_study_and_every_name_is_documented() -> None:
     from evaluation.retrieval.indexes import ALL_INDEXES
     from evaluation.study.description import Grid, Regime, Study
     from evaluation.tasks.presets import PRESETS
-    from evaluation.train.objectives import OBJECTIVES
-    from evaluation.train.posthoc_controls import POSTHOC
-    from evaluation.train.regularizers import REGULARIZERS
+    from evaluation.train.catalog import OBJECTIVES, POSTHOC, REGULARIZERS
 
     studies, tasks = (PAGES[f"docs/{name}.md"].read_text("utf-8") for name in ("studies", "evaluation"))
     keys = {field.name for kind in (Study, Regime, Grid) for field in fields(kind)}

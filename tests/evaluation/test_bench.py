@@ -13,7 +13,7 @@ from evaluation.bench import suites as bench_suites
 from evaluation.bench.stopwatch import Figure, alternate, cost, in_fresh_process, speed_up
 from evaluation.bench.suites import cloud, prominent_by_loop
 from evaluation.errors import UserError
-from evaluation.threads import one_thread
+from evaluation.processes import one_thread
 from st_isotropy.barcodes.selection import count_prominent
 
 

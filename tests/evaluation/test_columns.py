@@ -1,4 +1,6 @@
-"""Training pairs in the columns of an objective: mismatches that are none, and a teacher's embeddings."""
+"""Training pairs in the columns of an objective: mismatches that are none, a teacher's embeddings, and a hash."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from datasets import Dataset
 from small_corpus import static_model
 
 from evaluation.errors import UserError
-from evaluation.train.columns import for_objective, with_mismatches
+from evaluation.train.columns import content_hash, for_objective, with_mismatches
 
 POSITIVE = Dataset.from_dict({"anchor": ["a b", "c d", "e f"], "positive": ["a", "c", "e"]})
 SCORED = Dataset.from_dict({"sentence1": ["a b", "c d"], "sentence2": ["a", "c"], "score": [0.0, 1.0]})
@@ -80,3 +82,30 @@ def test_mismatches_depend_on_the_seed_alone():
     pairs = Dataset.from_dict({"anchor": [f"a{i}" for i in range(40)], "positive": [f"b{i}" for i in range(40)]})
     assert with_mismatches(pairs, 1).to_dict() == with_mismatches(pairs, 1).to_dict()
     assert with_mismatches(pairs, 1).to_dict() != with_mismatches(pairs, 2).to_dict()
+
+
+def test_one_long_text_does_not_multiply_the_memory_of_a_hash():
+    many = Dataset.from_dict({"anchor": ["x" * 100_000, *map(str, range(2000))], "positive": ["y"] * 2001})
+    tracemalloc.start()
+    content_hash(many)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # 2001 texts as wide as the longest would take 0.8 GB
+
+
+def test_the_hash_of_pairs_sees_every_value_its_order_and_the_names():
+    def of(**columns):
+        return content_hash(Dataset.from_dict(columns))
+
+    first = of(anchor=["a", "b"], positive=["c", "d"])
+    assert of(anchor=["a", "b"], positive=["c", "d"]) == first
+    others = [
+        of(anchor=["b", "a"], positive=["c", "d"]),
+        of(anchor=["a", "b"], positive=["c", "e"]),
+        of(sentence=["a", "b"], positive=["c", "d"]),
+        of(anchor=["a", "b"], positive=["c", "d"], score=[0.0, 1.0]),
+        of(anchor=["a", "b"], positive=["c", "d"], score=[0.0, 0.5]),
+        of(sentence=["a", "b"], label=[[0.0, 1.0], [1.0, 0.0]]),
+        of(sentence=["a", "b"], label=[[0.0, 1.0], [1.0, 0.1]]),
+    ]
+    assert len({first, *others}) == len(others) + 1

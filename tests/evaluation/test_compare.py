@@ -125,7 +125,7 @@ def test_a_mirror_with_broken_data_is_one_sentence(
     assert run(models[:1], mirror, tmp_path / "run") == 2
     error = capsys.readouterr().err
     assert error.startswith("error: The data of STS13 (") and reason in error
-    assert error.endswith("give a whole local copy, laid out as on the hub, with --mirror DIR.\n")
+    assert error.endswith("give a complete local copy, laid out as on the hub, with --mirror DIR.\n")
     assert not (tmp_path / "run" / "summary.json").exists()
 
 
@@ -148,7 +148,7 @@ def test_a_split_that_is_not_there_is_named_with_those_that_are(
     (mirror / DATA).rename((mirror / DATA).with_name("train-00000-of-00001.parquet"))
     assert run(models[:1], mirror, tmp_path / "run") == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: STS13 (") and "has no split test but train: name one of these, or give" in error
+    assert error.startswith("error: STS13 (") and "has no split test; it has train: name one of these, or give" in error
 
 
 def test_the_first_model_and_the_task_of_the_isotropy_belong_to_a_run(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from evaluation.files import read_json
-from evaluation.statistics.coverage import LEAST, Cell, Coverage, coverage_cells, misses
+from evaluation.statistics.coverage import LEAST, Coverage, misses, simulate
+from evaluation.statistics.coverage_cases import SimulatedCase, coverage_cases
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,22 +37,22 @@ def test_misses_of_the_methods_that_are_not_used_are_shown(committed):
     assert any(row.coverage is not None and row.coverage < LEAST for row in committed if not row.used)
 
 
-def cheap_cells() -> list[Cell]:
+def cheap_cases() -> list[SimulatedCase]:
     """The methods for three training runs, which come first and take a second."""
-    return list(itertools.islice(coverage_cells(), 3))
+    return list(itertools.islice(coverage_cases(), 3))
 
 
 def test_a_simulation_is_the_same_every_time_and_compares_methods_on_the_same_samples():
-    student, percentile, bca = (replace(cell, trials=200) for cell in cheap_cells())
-    assert student.simulate() == student.simulate()
-    assert [cell.method for cell in (student, percentile, bca)] == [
+    student, percentile, bca = (replace(case, trials=200) for case in cheap_cases())
+    assert simulate(student) == simulate(student)
+    assert [case.method for case in (student, percentile, bca)] == [
         "Student t",
         "percentile bootstrap",
         "BCa bootstrap",
     ]
-    covered = [cell.simulate().coverage for cell in (student, percentile, bca)]
+    covered = [simulate(case).coverage for case in (student, percentile, bca)]
     assert covered[0] > 0.9 > covered[1] > 0.5
 
 
 def test_the_committed_figures_are_those_of_the_code(committed):
-    assert [cell.simulate() for cell in cheap_cells()] == committed[:3]
+    assert [simulate(case) for case in cheap_cases()] == committed[:3]

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.statistics.crossed import crossed_interval
-from evaluation.statistics.intervals import NEW_RUNS_AND_QUERIES
+from evaluation.statistics.intervals import NEW_RUNS_AND_QUERIES, crossed_interval
 
 
 def test_with_runs_alike_only_the_queries_vary():

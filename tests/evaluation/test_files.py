@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.errors import UserError
-from evaluation.files import cache_root, delete_leftovers, file_name, new_folder, read_json, write_json
-from evaluation.hashes import folder_hash
+from evaluation.files import cache_root, delete_leftovers, file_name, folder_hash, new_folder, read_json, write_json
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
@@ -92,5 +91,5 @@ def test_a_harmless_name_stays_as_it_is():
 @pytest.mark.parametrize("content", [b'{"a": 1', b"\xff\x00"])
 def test_a_damaged_file_is_named(content, tmp_path):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"a\.json is broken \(.*\): delete it and repeat the command\.$"):
+    with pytest.raises(UserError, match=r"a\.json is broken \(.*\): delete it and rerun the command\.$"):
         read_json(tmp_path / "a.json")

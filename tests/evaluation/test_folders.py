@@ -20,53 +20,62 @@ def row(**columns: object) -> str:
 @pytest.mark.parametrize(
     ("file", "lines", "reason"),
     [
-        ("corpus.jsonl", [], "corpus.jsonl is empty: it needs one JSON object a line."),
-        ("corpus.jsonl", ['{"_id": "d0"'], "corpus.jsonl, line 1: this is no JSON (Expecting ',' delimiter); give one"),
-        ("corpus.jsonl", ["[1]"], "corpus.jsonl, line 1: this is no JSON object; give one a line."),
+        ("corpus.jsonl", [], "corpus.jsonl is empty: it needs one JSON object per line."),
+        (
+            "corpus.jsonl",
+            ['{"_id": "d0"'],
+            "corpus.jsonl, line 1: this is not JSON (Expecting ',' delimiter); write",
+        ),
+        ("corpus.jsonl", ["[1]"], "corpus.jsonl, line 1: this is not a JSON object; write one object per line."),
         ("corpus.jsonl", [row(_id="d0")], 'corpus.jsonl, line 1: there is no text under "text"; add it.'),
         (
             "corpus.jsonl",
             [row(_id="a", title=1987, text="a")],
-            'under "title"; write 1987 as a text, in quotation marks.',
+            'under "title"; write 1987 as a string, in quotation marks.',
         ),
         (
             "corpus.jsonl",
             [row(_id="a", text="\ud83d")],
-            '"text" holds half a character (a surrogate); mend the export.',
+            '"text" contains an unpaired surrogate; re-export the file as UTF-8.',
         ),
         (
             "queries.jsonl",
             [row(_id=1.5, text="a")],
-            'queries.jsonl, line 1: there is no text under "_id"; write 1.5 as a text',
+            'queries.jsonl, line 1: there is no text under "_id"; write 1.5 as a string',
         ),
         (
             "corpus.jsonl",
             [row(_id="d0", text="a"), "", row(_id="d0", text="b")],
-            "corpus.jsonl, line 3: the id 'd0' is that of line 1 too; give each line its own.",
+            "corpus.jsonl, line 3: the id 'd0' is already used on line 1; give every line its own.",
         ),
         ("qrels/test.tsv", ["q0\td0\t1"], "test.tsv, line 1: the header must be query-id, corpus-id, score, separated"),
-        ("qrels/test.tsv", [HEADER, "q0 d0 1"], "test.tsv, line 2: there are 1 cells instead of 3, separated by tabs."),
+        (
+            "qrels/test.tsv",
+            [HEADER, "q0 d0 1"],
+            "test.tsv, line 2: there are 1 cells instead of 3; separate them by",
+        ),
         (
             "qrels/test.tsv",
             [HEADER, "q99\td0\t1"],
-            "test.tsv: none of its 1 queries, such as 'q99', is among the 30 there are; give both the same ids.",
+            "test.tsv: none of its 1 queries, such as 'q99', is among the 30 queries of the data set; use"
+            " the same ids in both files.",
         ),
         (
             "qrels/test.tsv",
             [HEADER, "q0\td99\t1"],
-            "test.tsv: none of its 1 relevant documents, such as 'd99', is among the 60 of the corpus; give",
+            "test.tsv: none of its 1 relevant documents, such as 'd99', is among the 60 of the corpus; use",
         ),
         (
             "qrels/test.tsv",
             [HEADER, "q0\td0\thigh"],
-            "test.tsv, line 2: the score 'high' is no whole number; give 0, 1",
+            "test.tsv, line 2: the score 'high' is not a whole number; give 0, 1",
         ),
-        ("qrels/test.tsv", [HEADER, "q0\td0\t0"], "test.tsv has no relevant document, that is no score above 0: add"),
-        ("qrels/test.tsv", [HEADER, "q0\td0\t0", "gone\td1\t1"], "test.tsv has no relevant document, that is no"),
+        ("qrels/test.tsv", [HEADER, "q0\td0\t0"], "test.tsv has no score above 0, so no document is relevant: add"),
+        ("qrels/test.tsv", [HEADER, "q0\td0\t0", "gone\td1\t1"], "test.tsv has no score above 0, so no document"),
         (
             "qrels/test.tsv",
             [HEADER, "q0\td0\t1", "q0\td0\t2"],
-            "test.tsv, line 3: 'q0' and 'd0' have another score already; keep one.",
+            "test.tsv, line 3: 'q0' and 'd0' already have another score; keep one.",
         ),
     ],
 )
@@ -130,7 +139,7 @@ def test_hidden_scores_are_hidden_and_a_split_that_is_not_evaluated_may_be_const
 
 def test_texts_whose_labels_are_all_hidden_are_told(tmp_path: Path) -> None:
     write_lines(tmp_path / "sst2" / "test.tsv", [LABELS, "a\t-1", "b\t-1"])
-    with pytest.raises(UserError, match=r"test\.tsv: every label or score is -1, so nothing can be scored; give"):
+    with pytest.raises(UserError, match=r"test\.tsv: every label or score is -1, which stands for unknown; fill"):
         resolve_tasks([], folders=[tmp_path])
 
 
@@ -164,15 +173,18 @@ PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tl
     ("lines", "reason"),
     [
         ([PAIRS], "has a header and no rows: add some, or remove the file."),
-        ([PAIRS, "a\tb"], ", line 2: there are 2 cells instead of 3; separate them by one tab each, and take tabs"),
-        ([PAIRS, "a\tb\t1", "", "a\tb\tmuch"], ", line 4: the score 'much' is no finite number; give every pair one."),
-        ([PAIRS, "a\tb\tnan"], ", line 2: the score 'nan' is no finite number"),
+        ([PAIRS, "a\tb"], ", line 2: there are 2 cells instead of 3; separate them by one tab each, and remove"),
+        (
+            [PAIRS, "a\tb\t1", "", "a\tb\tmuch"],
+            ", line 4: the score 'much' is not a finite number; correct it.",
+        ),
+        ([PAIRS, "a\tb\tnan"], ", line 2: the score 'nan' is not a finite number"),
         ([PAIRS, "a\tb\t1", "c\td\t1"], ": all 2 scores are 1.0, so there is nothing to rank; give pairs of different"),
         ([LABELED, "a\tb\t2"], ", line 2: the label '2' is neither 1 (the pair means the same) nor 0; call the column"),
-        ([LABELED, "a\tb\t1", "c\td\t-1"], ": 1 of 2 labels are -1, which says nothing; take them out."),
-        ([LABELED, "a\tb\t-1"], ": every label or score is -1, so nothing can be scored; give them, or remove"),
+        ([LABELED, "a\tb\t1", "c\td\t-1"], ": 1 of 2 labels are -1, which stands for unknown; remove those rows."),
+        ([LABELED, "a\tb\t-1"], ": every label or score is -1, which stands for unknown; fill them in, or remove"),
         ([LABELED, "a\tb\t1"], ": all 1 labels are 1; give at least two different ones."),
-        ([LABELS, "a\t "], ", line 2: the label is empty; give every text one."),
+        ([LABELS, "a\t "], ", line 2: the label is empty; label every text."),
         ([LABELS, "a\tx", "b\tx"], ": all 2 labels are 'x'; give at least two different ones."),
     ],
 )
@@ -350,7 +362,7 @@ def test_scores_that_are_all_hidden_are_told_and_labels_beside_them_do_not_count
     [source] = resolve_tasks([], folders=[tmp_path])
     assert source.type == "STS"
     write_lines(tmp_path / "rated.tsv", [PAIRS, "a\tb\t-1", "c\td\t-1"])
-    with pytest.raises(UserError, match=r"rated\.tsv: every label or score is -1, so nothing can be scored; give"):
+    with pytest.raises(UserError, match=r"rated\.tsv: every label or score is -1, which stands for unknown; fill"):
         resolve_tasks([], folders=[tmp_path])
 
 
@@ -365,7 +377,7 @@ def test_columns_that_nobody_asks_for_stand_in_nobodys_way(tmp_path: Path) -> No
 
 def test_a_column_that_is_there_twice_or_half_of_a_pair_is_told(tmp_path: Path) -> None:
     write_lines(tmp_path / "words.tsv", ["text\tsentence\tlabel", "a\tb\tx"])
-    with pytest.raises(UserError, match=r"line 1: text, sentence, label give the text twice; take one column out"):
+    with pytest.raises(UserError, match=r"line 1: text, sentence, label give the text twice; remove one column"):
         resolve_tasks([], folders=[tmp_path])
     write_lines(tmp_path / "words.tsv", ["text\ttext_pair\tlabel", "a\tb\t0"])
     with pytest.raises(

@@ -9,13 +9,12 @@ from evaluation.statistics.intervals import (
     NEW_RUNS,
     Comparison,
     detectable_in_errors,
-    holm,
     query_interval,
     ratio_interval,
     stratified_interval,
     student_interval,
-    verdict,
 )
+from evaluation.statistics.verdict import holm, verdict
 
 
 def detectable_difference(spread: float, n: int) -> float:

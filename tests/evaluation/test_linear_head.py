@@ -19,7 +19,7 @@ from evaluation.measure.scores import evaluate
 from evaluation.measured import TaskScores
 from evaluation.models.linear_head import LinearHeadLoss, head_of
 from evaluation.study.description import Grid, Regime, Study
-from evaluation.study.leak_guard import asked_about, without_asked
+from evaluation.study.leakage import drop_evaluated_pairs, evaluated_texts
 from evaluation.study.run import run_study
 from evaluation.study.runner import Backend
 from evaluation.tasks.resolve import resolve_tasks
@@ -148,18 +148,20 @@ def test_pairs_are_joined_by_a_line_break_and_labels_are_numbered(data):
 def test_what_a_head_is_tested_on_is_not_trained_on(data):
     tasks = resolve_tasks(["topics-head:validation"], folders=[data])
     for split, left in (("validation", 0), ("test", 90)):
-        rows, dropped = without_asked(load_pairs(f"topics:{split}", Sources(folders=(data,))), asked_about(tasks))
+        rows, dropped = drop_evaluated_pairs(
+            load_pairs(f"topics:{split}", Sources(folders=(data,))), evaluated_texts(tasks)
+        )
         assert (len(rows), dropped) == (left, 90 - left)
 
 
 def test_a_head_is_not_trained_on_what_a_pair_task_asks_about_nor_pairs_on_what_a_head_is_tested_on(data):
     sources = Sources(folders=(data,), pairs=(data,))
     write_pairs(data / "asked.tsv", column="score", seed=1)  # the sentences of same:validation
-    by_pairs = asked_about(resolve_tasks(["asked"], folders=[data]))
-    by_head = asked_about(resolve_tasks(["same-head:validation"], folders=[data]))
+    by_pairs = evaluated_texts(resolve_tasks(["asked"], folders=[data]))
+    by_head = evaluated_texts(resolve_tasks(["same-head:validation"], folders=[data]))
     for name, known in (("same:train", 0), ("same:validation", 60), ("asked", 60)):
         rows = load_pairs(name, sources)
-        assert without_asked(rows, by_pairs)[1] == without_asked(rows, by_head)[1] == known
+        assert drop_evaluated_pairs(rows, by_pairs)[1] == drop_evaluated_pairs(rows, by_head)[1] == known
 
 
 def test_labels_and_pairs_are_not_mistaken_for_each_other(data):
@@ -191,11 +193,11 @@ def test_labels_that_no_head_can_learn_are_told(tmp_path):
     with pytest.raises(UserError, match=r"train\.tsv: all labels are -1, so a head has nothing to learn\."):
         load_pairs("hidden:train", Sources(folders=(tmp_path,)))
     write_labels(folder / "train.tsv", count=2)
-    with pytest.raises(UserError, match=r"test\.tsv has labels that train has not: c; a head cannot learn them"):
+    with pytest.raises(UserError, match=r"test\.tsv has labels that are not in train: c; a head cannot learn them"):
         load_pairs("one:train", Sources(folders=(tmp_path,)))
     (folder / "test.tsv").unlink()
     assert list(load_pairs("one:train", Sources(folders=(tmp_path,)))["label"]) == [0, 1]
-    with pytest.raises(UserError, match="one has a train split only, and a head is tested on another: add test"):
+    with pytest.raises(UserError, match="one has a train split only, but a head is tested on another one: add test"):
         resolve_tasks(["one-head"], folders=[tmp_path])
 
 
@@ -204,7 +206,7 @@ def test_a_head_of_other_classes_is_refused(data, tmp_path):
     LinearHeadLoss(model, 7)
     [failure] = evaluate(model, "own", resolve_tasks(["topics-head"], folders=[data]), tmp_path / "scores")
     assert failure.reason == "The model's head has 7 classes and the data set 3."
-    with pytest.raises(UserError, match="The start model has a linear head already"):
+    with pytest.raises(UserError, match="The start model already has a linear head"):
         LinearHeadLoss(model, 3)
 
 

@@ -107,7 +107,7 @@ def test_an_unknown_name_is_answered_with_near_names_when_no_hub_is_there(no_hub
     with pytest.raises(UserError) as caught:
         load_model("statc")
     assert str(caught.value).startswith(
-        "The model 'statc' cannot be loaded: it is no folder, and looking for it in the local cache (the hub cannot be "
+        "The model 'statc' cannot be loaded: it is not a folder, and looking for it in the local cache "
     )
     assert str(caught.value).endswith("; packaged models with near names are static.")
 

@@ -16,7 +16,7 @@ from small_corpus import static_model
 from evaluation.errors import UserError
 from evaluation.measure.scores import evaluate
 from evaluation.measured import TaskScores
-from evaluation.tasks import own
+from evaluation.tasks import own_types
 from evaluation.tasks.resolve import TaskSource, resolve_tasks
 
 
@@ -90,7 +90,7 @@ def test_a_query_with_the_text_of_its_document_says_nothing_about_the_others(tmp
 
 def test_a_corpus_is_kept_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrow refuses more than 2 GiB of text in one."""
-    monkeypatch.setattr(own, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(own_types, "BLOCK_ROWS", 7)
     write_beir(tmp_path / "books", documents=20)
     [source] = resolve_tasks(["books"], folders=[tmp_path])
     task = source.make()
@@ -140,7 +140,7 @@ def test_the_revision_names_the_content(folder: Path, tmp_path: Path) -> None:
     write_pairs(path, seed=1)
     [after] = resolve_tasks([], folders=[tmp_path])
     assert before.make().metadata.revision != after.make().metadata.revision
-    with pytest.raises(UserError, match=r"^The data in .* changed while they were used: start again in a new run"):
+    with pytest.raises(UserError, match=r"^The data in .* changed during the run: start again in a new run"):
         before.make().load_data()
 
 
@@ -186,7 +186,7 @@ def test_labels_that_train_lacks_are_told(tmp_path: Path) -> None:
     )
     write_lines(tmp_path / "topics" / "test.tsv", [lines[0], *(f"{line}.0" for line in lines[1:])])
     with pytest.raises(
-        UserError, match=r"test\.tsv: train has none of its labels, such as a\.0, b\.0, c\.0; write them"
+        UserError, match=r"test\.tsv: train has none of its labels, such as a\.0, b\.0, c\.0; write labels"
     ):
         resolve_tasks([], folders=[tmp_path])
 
@@ -233,7 +233,10 @@ def test_a_hostile_name_stays_in_the_table_and_out_of_paths(tmp_path: Path) -> N
             lambda folder: (write_pairs(folder / "train.tsv"), write_labels(folder / "test.tsv")),
             r"test\.tsv holds texts with labels and .*train\.tsv pairs with scores: give all splits",
         ),
-        (lambda folder: write_pairs(folder / "STS12" / "test.tsv"), "STS12 in .* has the name of something in mteb"),
+        (
+            lambda folder: write_pairs(folder / "STS12" / "test.tsv"),
+            "STS12 in .* has the name of a task, type,",
+        ),
         (
             lambda folder: [write_pairs(folder / each / "words.tsv") for each in "ab"],
             "a and .*b both hold a data set words: rename one",

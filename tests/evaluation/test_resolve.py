@@ -188,15 +188,17 @@ def test_an_unknown_task_is_answered_with_near_names():
 def test_all_tasks_that_the_mirror_lacks_are_named_at_once(tmp_path):
     with pytest.raises(UserError) as caught:
         resolve_tasks(["STS12", "STS13:validation"], tmp_path)
-    lacks = f"The mirror {tmp_path} lacks the data of "
+    lacks = f"The mirror {tmp_path} does not have the data of "
     cure = "add them, laid out as on the hub, leave --mirror out to use the hub"
     assert str(caught.value) == f"{lacks}STS12 (mteb/sts12-sts), STS13:validation (mteb/sts13-sts): {cure}."
     (tmp_path / "mteb/sts13-sts").mkdir(parents=True)
     (tmp_path / "mteb/stsbenchmark-sts").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"lacks the data of SICK-R \(mteb/sickr-sts\), .*--tasks STSBenchmark\.$"):
+    with pytest.raises(
+        UserError, match=r"does not have the data of SICK-R \(mteb/sickr-sts\), .*--tasks STSBenchmark\.$"
+    ):
         resolve_tasks(["quick"], tmp_path)
     with pytest.raises(
-        UserError, match=r"lacks the data of CQADupstackRetrieval \(mteb/CQADupstackAndroidRetrieval, .*\): add"
+        UserError, match=r"does not have the data of CQADupstackRetrieval \(mteb/CQADupstackAndroidRetrieval, .*\): add"
     ):
         resolve_tasks(["CQADupstackRetrieval"], tmp_path)
 

@@ -47,7 +47,7 @@ def test_a_run_made_with_other_package_versions_is_refused(tmp_path: Path) -> No
     older["packages"]["mteb"] = "2.0.0"
     write_json(described, older)
     before = snapshot(tmp_path)
-    with pytest.raises(UserError, match=r"configuration \(packages\.mteb was '2\.0\.0' and is now '[\d.]+'\): repeat"):
+    with pytest.raises(UserError, match=r"configuration \(packages\.mteb was '2\.0\.0' and is now '[\d.]+'\): rerun"):
         open_run(tmp_path / "run", {"seeds": 3})
     assert snapshot(tmp_path) == before
 
@@ -73,7 +73,7 @@ def test_a_second_process_is_refused_while_the_first_one_lives(tmp_path: Path) -
     )
     other = [sys.executable, "-c", code, str(tmp_path / "run")]
     refused = subprocess.run(other, capture_output=True, text=True, cwd=ROOT)
-    assert refused.returncode == 1 and "Another run is at work in" in refused.stderr
+    assert refused.returncode == 1 and "Another run is using" in refused.stderr
     assert subprocess.run([*other[:-1], str(tmp_path / "free")], cwd=ROOT).returncode == 0
     assert subprocess.run([*other[:-1], str(tmp_path / "free")], cwd=ROOT).returncode == 0  # the first one has ended
 

@@ -137,7 +137,7 @@ def test_subsets_that_the_data_lack_are_named(tmp_path: Path) -> None:
     [both] = resolve_tasks(["STS17[en-en,es-es]"], tmp_path / "mirror")
     [failure] = evaluate(static_model(), "small", [both], tmp_path / "out")
     assert isinstance(failure, Failure)
-    assert "(the subsets es-es are missing): name those that are there, such as 'STS17[en-en]', or give a whole" in (
+    assert "(the subsets es-es are missing): name subsets that are there, such as 'STS17[en-en]', or give a" in (
         failure.reason
     )
 

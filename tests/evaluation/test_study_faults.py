@@ -71,7 +71,7 @@ def test_a_corrupt_cell_is_named_and_deleting_it_mends_the_run(data, finished, c
     path.write_text(content)
     assert main(command(folder, finished)) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {path} is broken (") and error.endswith("): delete it and repeat the command.\n")
+    assert error.startswith(f"error: {path} is broken (") and error.endswith("): delete it and rerun the command.\n")
     path.unlink()
     if content == "3":  # the other contents would show the same
         assert main(command(folder, finished)) == 0
@@ -88,7 +88,7 @@ def test_a_file_of_the_run_directory_that_is_broken_can_be_deleted(tmp_path):
         open_run(tmp_path / "run", {"command": "study"})
         path = tmp_path / "run" / name
         path.write_text("{")
-        with pytest.raises(UserError, match=rf"{name} is broken \(.*\): delete it and repeat the command\."):
+        with pytest.raises(UserError, match=rf"{name} is broken \(.*\): delete it and rerun the command\."):
             open_run(tmp_path / "run", {"command": "study"})
         path.unlink()
         open_run(tmp_path / "run", {"command": "study"})
@@ -237,7 +237,7 @@ def test_a_worker_process_that_is_killed_is_one_sentence(data, tmp_path, monkeyp
 
 _LOSES_AN_INTERRUPT = """
 import os, signal, weakref
-from evaluation.interrupt import remember_interrupts, stop_if_interrupted
+from evaluation.processes import remember_interrupts, stop_if_interrupted
 
 class Anything: pass
 

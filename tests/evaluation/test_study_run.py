@@ -344,7 +344,7 @@ def test_settings_are_not_chosen_on_what_is_reported(reported, data, tmp_path):
     folder, sources = data
     study = small_study(folder, validation=("rated:tune",), test=("found", reported), isotropy_of="")
     shown = reported.removesuffix(":test")
-    message = rf"would be chosen on rated:tune, and (\d+) of its \1 rows are reported on in {shown}: give validation"
+    message = rf"(\d+) of the \1 rows of validation task rated:tune also occur in {shown}, and choosing settings takes"
     with pytest.raises(UserError, match=message):
         run(study, sources, tmp_path / "run")
 

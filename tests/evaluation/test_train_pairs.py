@@ -36,7 +36,7 @@ def test_pairs_of_a_task_have_the_columns_and_the_range_that_mteb_gives_it(tmp_p
     assert pairs.to_dict() == {"sentence1": ["a", "c"], "sentence2": ["b", "d"], "score": [0.0, 1.0]}
     write_lines(file, [json.dumps({**row, "score": 2 * row["score"]}) for row in rows])
     with pytest.raises(
-        UserError, match="the scores lie between 0 and 10, and mteb says between 0 and 5; write the pairs"
+        UserError, match="the scores lie between 0 and 10, but mteb says between 0 and 5; write the pairs"
     ):
         load_pairs("UkrSedUASmallSTSv1:test", Sources(mirror=tmp_path))
 
@@ -51,14 +51,26 @@ def test_scores_that_are_shares_stay_as_they_are(tmp_path):
     [
         (
             ["first\tsecond", "a\tb"],
-            r"mine\.tsv, line 1: the columns are first, second, and must be anchor, pos",
+            r"mine\.tsv, line 1: the columns are first, second, but must be anchor, pos",
         ),
-        (["anchor\tpositive", "a\tb", "c"], r"mine\.tsv, line 3: there are 1 columns and must be 2\."),
+        (
+            ["anchor\tpositive", "a\tb", "c"],
+            r"mine\.tsv, line 3: there are 1 cells instead of 2; separate them by",
+        ),
         (["anchor\tpositive", "a\tb"], r"mine\.tsv holds 1 pairs, and training needs at least 2\."),
-        (["sentence1\tsentence2\tscore", "a\tb\t1", "c\td\thigh"], r"line 3: the score 'high' is no number\."),
-        (["anchor\tpositive", "a\tb", "c\t "], r"mine\.tsv, line 3: the positive is empty; give it, or take the line"),
-        (["sentence1\tsentence2\tscore", "a\tb\t1", "", "c\td\thigh"], r"line 4: the score 'high' is no number\."),
-        (["sentence1\tsentence2\tscore", "a\tb\tnan", "c\td\t1"], r"line 2: the score 'nan' is no number\."),
+        (
+            ["sentence1\tsentence2\tscore", "a\tb\t1", "c\td\thigh"],
+            r"line 3: the score 'high' is not a finite",
+        ),
+        (
+            ["anchor\tpositive", "a\tb", "c\t "],
+            r"mine\.tsv, line 3: the positive is empty; fill it in",
+        ),
+        (
+            ["sentence1\tsentence2\tscore", "a\tb\t1", "", "c\td\thigh"],
+            r"line 4: the score 'high' is not a finite",
+        ),
+        (["sentence1\tsentence2\tscore", "a\tb\tnan", "c\td\t1"], r"line 2: the score 'nan' is not a finite number\."),
         (["sentence1\tsentence2\tscore", "a\tb\t5", "c\td\t5"], r"mine\.tsv: all 2 scores are 5, so there is nothing"),
     ],
 )
@@ -85,7 +97,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path, name, content, message):
 
 def test_an_empty_file_has_no_columns(tmp_path):
     (tmp_path / "mine.tsv").write_text("")
-    with pytest.raises(UserError, match=r"mine\.tsv, line 1: the columns are missing, and must be"):
+    with pytest.raises(UserError, match=r"mine\.tsv, line 1: the columns are missing, but must be"):
         load_pairs("mine", Sources(pairs=(tmp_path,)))
 
 
@@ -101,12 +113,12 @@ def test_pairs_of_a_task_are_a_split_of_an_sts_task(tmp_path):
     write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "a\tx", "b\ty"])
     sources = Sources(folders=(tmp_path,))
     assert list(load_pairs("rated:train", sources)["score"]) == [0.0, 1.0]
-    with pytest.raises(UserError, match=r"from STS tasks, and sorted-clustering:test is of the type Clustering\."):
+    with pytest.raises(UserError, match=r"from STS tasks, but sorted-clustering:test is of type Clustering\."):
         load_pairs("sorted-clustering:test", sources)
 
 
 def test_a_name_that_stands_for_several_tasks_is_refused():
-    with pytest.raises(UserError, match="from one STS task, and docstrings:tune stands for 3 tasks"):
+    with pytest.raises(UserError, match="from one STS task, but docstrings:tune stands for 3 tasks"):
         load_pairs("docstrings:tune", Sources())
 
 
@@ -119,7 +131,7 @@ def test_a_pair_without_a_score_is_told(tmp_path):
     folder = tmp_path / "mteb" / "sts13-sts"
     rows = [{"sentence1": "a", "sentence2": "b", "score": score} for score in (0, 2, None)]
     write_lines(folder / "test.jsonl", [json.dumps(row) for row in rows])
-    with pytest.raises(UserError, match=r"^STS13:test: 1 of 3 scores are missing, that of row 3 the first; train on a"):
+    with pytest.raises(UserError, match=r"^STS13:test: 1 of 3 scores are missing, first in row 3; train on a"):
         load_pairs("STS13:test", Sources(mirror=tmp_path))
 
 

@@ -14,9 +14,8 @@ from small_corpus import SmallDevice, small_corpus, static_model, transformer_mo
 from evaluation.data.docstrings import positive_pairs
 from evaluation.errors import UserError
 from evaluation.models.load import fingerprint
+from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
 from evaluation.train.columns import for_objective
-from evaluation.train.objectives import OBJECTIVES
-from evaluation.train.regularizers import REGULARIZERS
 from evaluation.train.training import Recipe, Term, train, usual_learning_rate
 
 SHORT = Recipe("cosine", steps=6, batch_size=16, learning_rate=0.02)

@@ -16,7 +16,7 @@ from evaluation.errors import UserError
 from evaluation.measure.scores import evaluate
 from evaluation.tasks.docstrings import DocstringClustering
 from evaluation.tasks.resolve import docstring_tasks, resolve_tasks
-from evaluation.tasks.tune_report import in_part, take
+from evaluation.tasks.tune_report import in_part, take_part
 
 
 def rows(source) -> tuple[list[str], dict]:
@@ -117,7 +117,7 @@ class OneSet(SetsOfSentences):
 
 
 def rows_of_part(task, part: str) -> Dataset:
-    take(task, part).load_data()
+    take_part(task, part).load_data()
     return task.dataset[part]
 
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_divided_is_said() -> None:
         UserError, match=r"would be empty, because its test split has too few rows: use the whole split"
     ):
         for part in ("tune", "report"):
-            take(OneSet(), part).load_data()
+            take_part(OneSet(), part).load_data()
     with pytest.raises(
         UserError, match=r"^SummEval is a task of type Summarization, which has no parts tune and report"
     ):

@@ -1,4 +1,4 @@
-"""Validation apart from test: by what the rows ask about, whatever the tasks are called."""
+"""What is trained on, chosen on and reported on does not overlap, whatever the tasks are called."""
 
 import pickle
 from functools import partial
@@ -13,8 +13,7 @@ from own_data import sentences, write_beir, write_labels, write_lines, write_pai
 from shared_data import MIRROR, needs_mirror
 
 from evaluation.errors import UserError
-from evaluation.study.apart import apart
-from evaluation.study.leak_guard import asked_about
+from evaluation.study.leakage import drop_evaluated_pairs, drop_shared_rows, evaluated_texts
 from evaluation.tasks.docstrings import DocstringClustering
 from evaluation.tasks.mteb import revision
 from evaluation.tasks.resolve import TaskSource, resolve_tasks
@@ -49,9 +48,9 @@ def folder(tmp_path: Path) -> Path:
 def test_rows_that_are_all_reported_are_no_choice(validation: str, test: str, folder: Path) -> None:
     sources = resolve_tasks([validation], folders=[folder]), resolve_tasks([test], folders=[folder])
     with pytest.raises(
-        UserError, match=rf"chosen on {validation}, and (\d+) of its \1 rows are reported on in {test}: "
+        UserError, match=rf"^(\d+) of the \1 rows of validation task {validation} also occur in {test}, "
     ):
-        apart(*sources)
+        drop_shared_rows(*sources)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def test_rows_that_are_all_reported_are_no_choice(validation: str, test: str, fo
 )
 def test_tasks_that_share_nothing_stay_as_they_are(validation: str, test: str, folder: Path) -> None:
     chosen_on = resolve_tasks([validation], folders=[folder])
-    assert apart(chosen_on, resolve_tasks([test], folders=[folder])) == chosen_on
+    assert drop_shared_rows(chosen_on, resolve_tasks([test], folders=[folder])) == chosen_on
 
 
 def test_shared_rows_are_left_out_in_any_order_and_case(folder: Path) -> None:
@@ -74,7 +73,9 @@ def test_shared_rows_are_left_out_in_any_order_and_case(folder: Path) -> None:
     write_lines(
         folder / "known.tsv", [header, *(f"{second}\t{first.upper()}\t{score}" for first, second, score in cells)]
     )
-    [source] = apart(resolve_tasks(["rated"], folders=[folder]), resolve_tasks(["same", "known"], folders=[folder]))
+    [source] = drop_shared_rows(
+        resolve_tasks(["rated"], folders=[folder]), resolve_tasks(["same", "known"], folders=[folder])
+    )
     assert source.note == (
         "30 of the 60 rows of rated, on which settings are chosen, are left out because known asks about them."
     )
@@ -104,7 +105,7 @@ class SetsOfTexts(AbsTaskClusteringLegacy):
 
 def test_texts_are_left_out_of_the_sets_of_an_older_clustering() -> None:
     sets, flat = (TaskSource(kind.__name__, "Clustering", kind) for kind in (SetsOfTexts, Texts))
-    [rest] = apart([sets], [flat])
+    [rest] = drop_shared_rows([sets], [flat])
     assert rest.note.startswith("20 of the 60 rows of SetsOfTexts")
     task = rest.make()
     task.load_data()
@@ -132,11 +133,17 @@ class Shelves(AbsTaskAggregate):
 def test_what_an_aggregate_asks_about_is_reported_on_too(folder: Path) -> None:
     source = TaskSource("Shelves", "Retrieval", partial(Shelves, folder))
     [validation] = resolve_tasks(["books:report"], folders=[folder])
-    with pytest.raises(UserError, match=r"on books:report, and (\d+) of its \1 rows are reported on in Shelves: "):
-        apart([validation], [source])
-    with pytest.raises(UserError, match=r"chosen on Shelves, and (\d+) of its \1 rows are reported on in books, "):
-        apart([source], resolve_tasks(["books", "manuals"], folders=[folder]))
-    assert asked_about([source]) == asked_about(resolve_tasks(["books:report", "manuals"], folders=[folder])) != set()
+    with pytest.raises(
+        UserError, match=r"(\d+) of the \1 rows of validation task books:report also occur in Shelves, "
+    ):
+        drop_shared_rows([validation], [source])
+    with pytest.raises(UserError, match=r"(\d+) of the \1 rows of validation task Shelves also occur in books, "):
+        drop_shared_rows([source], resolve_tasks(["books", "manuals"], folders=[folder]))
+    assert (
+        evaluated_texts([source])
+        == evaluated_texts(resolve_tasks(["books:report", "manuals"], folders=[folder]))
+        != set()
+    )
     assert revision(source.make()).count(", ") == 1
 
 
@@ -146,7 +153,7 @@ def test_rows_left_out_tell_a_task_from_another_with_as_many(tmp_path: Path) -> 
     hashes = set()
     for shared in (pairs[1:6], pairs[6:11], pairs[6:11]):
         write_lines(tmp_path / "mine.tsv", [pairs[0], *shared, "one text\tanother text\t3.0"])
-        hashes |= {apart([rated], resolve_tasks(["mine"], folders=[tmp_path]))[0].left_out}
+        hashes |= {drop_shared_rows([rated], resolve_tasks(["mine"], folders=[tmp_path]))[0].left_out}
     assert len(hashes) == 2
 
 
@@ -157,7 +164,7 @@ def test_queries_are_left_out_and_documents_stay(folder: Path) -> None:
     write_lines(
         folder / "few" / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", *(f"q{i}\td{i}\t1" for i in range(10))]
     )
-    [source] = apart(resolve_tasks(["books"], folders=[folder]), resolve_tasks(["few"], folders=[folder]))
+    [source] = drop_shared_rows(resolve_tasks(["books"], folders=[folder]), resolve_tasks(["few"], folders=[folder]))
     task = source.make()
     task.load_data()
     data = task.dataset["default"]["test"]
@@ -167,10 +174,44 @@ def test_queries_are_left_out_and_documents_stay(folder: Path) -> None:
 
 @needs_mirror
 def test_the_validation_split_of_stsbenchmark_shares_pairs_with_sts12() -> None:
-    [source] = apart(
+    [source] = drop_shared_rows(
         resolve_tasks(["STSBenchmark:validation"], MIRROR), resolve_tasks(["STSBenchmark", "STS12"], MIRROR)
     )
     assert source.note == (
         "256 of the 1,500 rows of STSBenchmark:validation, on which settings are chosen, are left out because "
         "STSBenchmark, STS12 ask about them."
     )
+
+
+def test_pairs_that_an_sts_task_asks_about_are_dropped_in_any_order_case_and_white_space(tmp_path):
+    write_lines(
+        tmp_path / "rated" / "test.tsv",
+        ["sentence1\tsentence2\tscore", "The cat\ta dog\t1", "one\ttwo\t2", "red\tblue\t3"],
+    )
+    write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "left\tx", "right\ty"])
+    pairs = Dataset.from_dict(
+        {"anchor": ["the  CAT", "two", "one", "left"], "positive": ["A dog ", "one", "blue", "right"]}
+    )
+    kept, dropped = drop_evaluated_pairs(pairs, evaluated_texts(resolve_tasks([], None, [tmp_path])))
+    assert (kept.to_dict(), dropped) == ({"anchor": ["one", "left"], "positive": ["blue", "right"]}, 2)
+
+
+def test_pairs_of_pair_classification_and_answered_queries_are_dropped_too(tmp_path):
+    write_pairs(tmp_path / "same.tsv", column="label", count=20)
+    write_beir(tmp_path / "books", documents=60)
+    tasks = resolve_tasks([], None, [tmp_path])
+    evaluated = evaluated_texts(tasks)
+    same, books = [next(task for task in tasks if task.name == name).make() for name in ("same", "books")]
+    same.load_data()
+    books.load_data()
+    rows = same.dataset["default"]["test"]
+    pairs = Dataset.from_dict({"anchor": [*rows["sentence2"], "new"], "positive": [*rows["sentence1"], "pair"]})
+    assert drop_evaluated_pairs(pairs, evaluated)[1] == 20
+    data = books.dataset["default"]["test"]
+    texts = {row["id"]: row["text"] for row in data["corpus"]}
+    queries = dict(zip(data["queries"]["id"], data["queries"]["text"], strict=True))
+    answered = [(queries[query], texts[doc]) for query, docs in data["relevant_docs"].items() for doc in docs]
+    unanswered = (answered[0][0], answered[-1][1])
+    anchors, positives = zip(*answered, unanswered, strict=True)
+    kept, dropped = drop_evaluated_pairs(Dataset.from_dict({"anchor": anchors, "positive": positives}), evaluated)
+    assert dropped == len(answered) == 60 and kept.to_dict() == {"anchor": [unanswered[0]], "positive": [unanswered[1]]}

@@ -1,0 +1,67 @@
+"""What a paired difference says: better, worse, no difference found, or undecided; and tests of a whole family."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from evaluation.statistics.intervals import Comparison
+
+Outcome = Literal["better", "worse", "no difference found", "undecided"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome and the sentence that reports it."""
+
+    outcome: Outcome
+    sentence: str
+
+
+def verdict(comparison: Comparison, greater_is_better: bool = True, measure: str = "") -> Verdict:
+    """Say whether the new variant is better, worse, or not found to differ.
+
+    Args:
+        comparison: The paired difference, new minus old.
+        greater_is_better: Whether a greater score is the better one.
+        measure: What was measured, for the sentence.
+
+    Returns:
+        "better" or "worse" where the interval excludes zero; otherwise "no difference found", together with the
+        smallest difference that this many runs or queries would have found four times out of five; "undecided" where
+        there is no interval.
+    """
+    c = comparison
+    name = f"{measure} " if measure else ""
+    if c.low is None or c.high is None:
+        return Verdict("undecided", f"undecided: {name}{c.estimate:+.3g}, {c.method}")
+    found = f"{name}{c.estimate:+.3g} [{c.low:+.3g}, {c.high:+.3g}] for {c.estimand} ({c.method})"
+    if c.low <= 0 <= c.high:
+        unseen = f"a true difference under {c.detectable:.2g} would often go unseen"
+        return Verdict("no difference found", f"no difference found: {found}; {unseen}")
+    outcome: Outcome = "better" if (c.estimate > 0) == greater_is_better else "worse"
+    return Verdict(outcome, f"{outcome}: {found}")
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust the p-values of a family of tests so that the chance of any false finding stays at the level.
+
+    Args:
+        p_values: One p-value per member of the family.
+
+    Returns:
+        Adjusted p-values in the same order.
+
+    References:
+        Holm 1979, "A simple sequentially rejective multiple test procedure".
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    adjusted, floor = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(np.argsort(p_values, kind="stable")):
+        floor = max(floor, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = floor
+    return adjusted
