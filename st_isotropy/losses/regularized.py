@@ -73,6 +73,7 @@ class RegularizedLoss(nn.Module):
 
     Examples:
         >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+        >>> from st_isotropy import PersistentEntropy
         >>> loss = RegularizedLoss(model, CosineSimilarityLoss(model), PersistentEntropy(), weight=30.0)
         >>> features = [model.preprocess(["a cat", "two dogs", "the sun"]), model.preprocess(["cats", "dogs", "moon"])]
         >>> sorted(loss(features, torch.tensor([1.0, 0.5, 0.0])))
@@ -147,6 +148,46 @@ class RegularizedLoss(nn.Module):
                 )
         columns = [column for rows in sweep for column in rows.split(batch_size)]
         sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
+        return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
+
+    def compute_loss_from_embeddings(self, embeddings: Sequence[Tensor], labels: Any = None) -> LossTerms:
+        """Compute the base loss and the weighted penalties of embeddings that are there already.
+
+        Texts are not seen here, so a text that occurs twice in a cloud counts twice.
+
+        Args:
+            embeddings: One tensor of shape `(rows, d)` per input column.
+            labels: What the base loss's own `compute_loss_from_embeddings` takes: labels, or a teacher's embeddings.
+
+        Returns:
+            The terms, as from `forward`.
+
+        Raises:
+            ValueError: If the base loss has no such method, or the loss is at token level; for bad embeddings as from
+                `forward`.
+
+        Examples:
+            >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+            >>> from st_isotropy import PersistentEntropy
+            >>> loss = RegularizedLoss(model, CosineSimilarityLoss(model), PersistentEntropy())
+            >>> columns = [torch.eye(4), torch.eye(4)]
+            >>> terms = loss.compute_loss_from_embeddings(columns, torch.ones(4))
+            >>> {name: round(term.item(), 4) for name, term in terms.items()}
+            {'base_loss': 0.0, 'persistent_entropy_loss': 0.0}
+        """
+        base_loss: Any = self.loss
+        if not hasattr(base_loss, "compute_loss_from_embeddings"):
+            raise ValueError(
+                f"{type(base_loss).__name__} has no compute_loss_from_embeddings, so it cannot be computed from given "
+                "embeddings; call the loss on the features of a batch."
+            )
+        if self.penalties.tokens is not None:
+            raise ValueError(
+                'level="token" needs the tokens, which given sentence embeddings do not hold; call the loss on the '
+                "features of a batch."
+            )
+        base = LossTerms.of(base_loss.compute_loss_from_embeddings(embeddings, labels))
+        columns, sources = [Column(rows) for rows in embeddings], list(embeddings)
         return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
 
     def _forward_cached(self, features: list[dict[str, Tensor]], labels: Tensor | None) -> LossTerms:
