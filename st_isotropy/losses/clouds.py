@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import torch
 from sentence_transformers.util import all_gather, all_gather_with_grad
@@ -12,6 +12,18 @@ from st_isotropy.losses.tokens import TokenLayers
 from st_isotropy.precision import at_least_float32
 
 CloudKind = Literal["columns", "anchors", "queries-documents", "joint", "labels"]
+
+
+class CloudOptions(TypedDict, total=False):
+    """The options of `RegularizedLoss` that say what forms a point cloud, for losses that pass them on."""
+
+    cloud: CloudKind
+    level: Literal["sentence", "token"]
+    layers: Sequence[int]
+    max_points: int
+    reduction: Literal["mean", "sum"]
+    gather_across_devices: bool
+
 
 # A cloud of two points has a single bar, about which no regularizer has anything to say.
 MINIMUM_POINTS = 3

@@ -176,7 +176,8 @@ def test_model_and_base_loss_are_restored_after_an_error(double_model, features)
 def test_every_homology_dimension_has_a_term_of_its_own(double_model, features):
     pytest.importorskip("redzed_tda")
     base = MultipleNegativesRankingLoss(double_model)
-    loss = PersistentEntropyLoss(double_model, base, 2.0, homology_dimensions=(0, 1), cloud="joint", spread_weight=0.3)
+    dimensions = [(PersistentEntropy(homology_dimension=dimension), 2.0) for dimension in (0, 1)]
+    loss = RegularizedLoss(double_model, base, [*dimensions, (MSTLength(), 0.3)], cloud="joint")
     terms = loss(features())
     points = torch.cat([double_model(each)["sentence_embedding"] for each in features()])
     assert list(terms) == ["base_loss", "persistent_entropy_loss", "persistent_entropy_h1_loss", "mst_length_loss"]
@@ -458,3 +459,37 @@ def test_regularizers_need_names_of_their_own(model):
             RegularizedLoss(model, base, not_built)
     with pytest.raises(ValueError, match="in a list, every regularizer has its own"):
         RegularizedLoss(model, base, [(PersistentEntropy(), 1.0)], 2.0)
+
+
+def test_persistent_entropy_loss_is_short_for_its_terms(double_model, features):
+    base = MultipleNegativesRankingLoss(double_model)
+    regularizer = PersistentEntropy(selection=("top", 5), floor=0.5)
+    short = PersistentEntropyLoss(
+        double_model, base, 2.0, spread_weight=0.3, regularizer=regularizer, cloud="joint", reduction="sum"
+    )
+    terms = [(regularizer, 2.0), (MSTLength(), 0.3)]
+    long = RegularizedLoss(double_model, base, terms, cloud="joint", reduction="sum")
+    assert short.get_config_dict() == long.get_config_dict()
+    assert short(features()) == long(features())
+    plain = PersistentEntropyLoss(double_model, base)
+    assert plain.penalties.regularizers == ((PersistentEntropy(), 3.0),)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [
+        ("selection", "prominent", "selection"),
+        ("engine", "redzed", "engine"),
+        ("floor", 0.5, "floor"),
+        ("homology_dimensions", (0, 1), "homology_dimension"),
+    ],
+)
+def test_an_option_of_the_regularizer_is_refused_with_where_it_belongs(option, value, named, model):
+    sentence = (
+        rf"^{option} is an option of the regularizer; write PersistentEntropyLoss\(\.\.\., "
+        rf"regularizer=PersistentEntropy\({named}=\.\.\.\)\)\.$"
+    )
+    with pytest.raises(TypeError, match=sentence):
+        PersistentEntropyLoss(model, CosineSimilarityLoss(model), **{option: value})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'clouds'"):
+        PersistentEntropyLoss(model, CosineSimilarityLoss(model), clouds="joint")

@@ -16,7 +16,7 @@ from sentence_transformers.sentence_transformer.losses import (
     MultipleNegativesRankingLoss,
 )
 
-from st_isotropy import PersistentEntropyLoss
+from st_isotropy import PersistentEntropy, PersistentEntropyLoss
 
 OBJECTIVES = {
     "cosine": (CosineSimilarityLoss, 2),
@@ -70,7 +70,13 @@ def test_no_configuration_gives_a_non_finite_gradient(
                 if "weight" in name:
                     parameter.fill_(fill)
     loss = PersistentEntropyLoss(
-        chosen, make(chosen), weight, spread_weight=0.3, selection=selection, cloud=cloud, level=level
+        chosen,
+        make(chosen),
+        weight,
+        spread_weight=0.3,
+        regularizer=PersistentEntropy(selection=selection),
+        cloud=cloud,
+        level=level,
     )
     texts = [data.draw(st.lists(st.sampled_from(TEXTS), min_size=rows, max_size=rows)) for _ in range(columns)]
     integers = cloud == "labels" or objective == "triplets"
