@@ -24,10 +24,7 @@ class InClusterLength(Regularizer):
         1.0
     """
 
-    @property
-    def name(self) -> str:
-        """Short snake_case name of the penalty."""
-        return "in_cluster_length"
+    name = "in_cluster_length"
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the mean length for embeddings `(n, d)`; a gradient-connected 0 when all bars are prominent."""

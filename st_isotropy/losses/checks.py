@@ -71,39 +71,33 @@ def pair_weights(
     regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]], weight: WeightArgument | None
 ) -> tuple[tuple[Regularizer, Weight], ...]:
     """Pair each regularizer given by a user with its checked weight."""
-    if isinstance(regularizer, Regularizer):
+    if not isinstance(regularizer, Sequence):
         pairs = [(regularizer, 1.0 if weight is None else weight)]
-    elif isinstance(regularizer, type):
-        raise _not_built(regularizer)
-    elif not isinstance(regularizer, Sequence):
-        raise _no_regularizer(regularizer)
     elif weight is None:
         pairs = list(regularizer)
-        for pair in pairs:
-            if not (isinstance(pair, Sequence) and len(pair) == 2):
-                raise ValueError(
-                    f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {pair} has no weight."
-                )
-            if isinstance(pair[0], type):
-                raise _not_built(pair[0])
-            if not isinstance(pair[0], Regularizer):
-                raise _no_regularizer(pair[0])
     else:
         raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
-    return tuple((each, parse_weight(value, each.name)) for each, value in pairs)
+    for pair in pairs:
+        if not (isinstance(pair, Sequence) and len(pair) == 2):
+            raise ValueError(f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {pair} has no weight.")
+        check_regularizer(pair[0])
+    return tuple((term, parse_weight(value, term.name)) for term, value in pairs)
+
+
+def check_regularizer(given: object) -> None:
+    """Refuse what is no regularizer that was built, or has no name."""
+    if isinstance(given, type):
+        raise ValueError(f"a regularizer must be one that was built, such as {given.__name__}(), not the class itself.")
+    if not isinstance(given, Regularizer):
+        raise ValueError(f"a regularizer must be a Regularizer, such as PersistentEntropy(), not {given!r}.")
+    if not hasattr(given, "name"):
+        raise ValueError(
+            f"the regularizer {type(given).__name__} has no name, under which its term is logged; give its class one, "
+            'such as name = "my_penalty".'
+        )
 
 
 def check_names(names: Sequence[str]) -> None:
     """Refuse names of terms that would be one entry of the log, or none at all."""
     if len(set(names)) < len(names) or not names or "base" in names:
         raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
-
-
-def _no_regularizer(given: object) -> ValueError:
-    return ValueError(f"a regularizer must be a Regularizer, such as PersistentEntropy(), not {given!r}.")
-
-
-def _not_built(regularizer: type) -> ValueError:
-    return ValueError(
-        f"a regularizer must be one that was built, such as {regularizer.__name__}(), not the class itself."
-    )

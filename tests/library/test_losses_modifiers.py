@@ -374,6 +374,15 @@ def test_a_class_of_regularizers_is_refused_with_how_to_build_one(model):
         RegularizedLoss(model, MultipleNegativesRankingLoss(model), PersistentEntropy, 1.0)
 
 
+def test_a_regularizer_without_a_name_is_refused(model):
+    class Unnamed(Regularizer):
+        def __call__(self, embeddings):
+            return embeddings.square().mean()
+
+    with pytest.raises(ValueError, match=r'the regularizer Unnamed has no name, under which .* name = "my_penalty"'):
+        RegularizedLoss(model, CosineSimilarityLoss(model), Unnamed())
+
+
 @pytest.mark.parametrize("given", [(lambda cloud: cloud.mean()), [(lambda cloud: cloud.mean(), 1.0)]])
 def test_a_function_is_no_regularizer(given, model):
     with pytest.raises(ValueError, match=r"must be a Regularizer, such as PersistentEntropy\(\), not <function"):
