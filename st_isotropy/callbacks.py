@@ -96,9 +96,10 @@ class GeometryCallback(TrainerCallback):
             or (args.logging_first_step and following == 1)
         )
         for penalties in self.scheduled:
-            penalties.progress = (state.global_step, state.max_steps)
-        for penalties in self.penalties.values():
-            penalties.watching, penalties.snapshot = watching, None
+            penalties.begin_step(state.global_step, state.max_steps)
+        if watching:
+            for penalties in self.penalties.values():
+                penalties.watch()
 
     def on_evaluate(
         self,
@@ -118,7 +119,7 @@ class GeometryCallback(TrainerCallback):
     ) -> None:
         """Forget the step, which means nothing to another trainer."""
         for penalties in self.scheduled:
-            penalties.progress = None
+            penalties.end_training()
 
     def on_log(
         self,
@@ -132,9 +133,8 @@ class GeometryCallback(TrainerCallback):
         if logs is None or "loss" not in logs:
             return
         for prefix, penalties in self.penalties.items():
-            penalties.watching = False
-            if penalties.snapshot is not None:
-                geometry = {f"{prefix}{key}": value for key, value in describe(penalties.snapshot).items()}
+            if penalties.seen is not None:
+                geometry = {f"{prefix}{key}": value for key, value in describe(penalties.seen).items()}
                 logs.update(geometry)
                 state.log_history[-1].update(geometry)
 

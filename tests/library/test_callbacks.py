@@ -213,13 +213,13 @@ def test_a_checkpoint_can_be_chosen_by_the_objective_alone(model, pairs, tmp_pat
 
 def test_a_batch_of_evaluation_is_not_logged_as_one_of_training(model, sentences):
     loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
-    loss.penalties.watching = True
+    loss.penalties.watch()
     features = [model.preprocess(sentences(8, seed=seed)) for seed in (1, 2)]
     with torch.no_grad():
         loss(features, torch.zeros(8))
-    assert loss.penalties.snapshot is None
+    assert loss.penalties.seen is None
     loss(features, torch.zeros(8))
-    assert loss.penalties.snapshot is not None
+    assert loss.penalties.seen is not None
 
 
 def test_the_step_of_one_trainer_means_nothing_to_the_next(model, make_trainer):
@@ -236,7 +236,7 @@ def test_a_loss_inside_a_modifier_is_followed_at_its_full_dimension(model, make_
     trainer = make_trainer(MatryoshkaLoss(model, inner, [8, 32]), max_steps=1, logging_steps=1)
     callback = GeometryCallback.attach(trainer)
     shapes = []
-    inner.register_forward_hook(lambda *_: shapes.append(inner.penalties.snapshot.clouds[0].shape))
+    inner.register_forward_hook(lambda *_: shapes.append(inner.penalties.seen.clouds[0].shape))
     trainer.train()
     assert callback.penalties == {"": inner.penalties}
     assert shapes == [(8, 32), (8, 32)]  # the first of the two dimensions is kept
