@@ -11,7 +11,7 @@ from sentence_transformers.base import BaseModel
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from st_isotropy.metrics import Measure, isotropy
-from st_isotropy.metrics.catalogue import check_names
+from st_isotropy.metrics.measures import check_names
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class IsotropyEvaluator(BaseEvaluator):
         name: Prefix of the metric names and of the CSV file; give each evaluator its own.
         queries: Different texts that search the inputs, encoded as queries; they add the measures of query-to-corpus
             hubness.
-        measures: A name or names from `st_isotropy.metrics.CATALOGUE`, or "all".
+        measures: A name or names from `st_isotropy.metrics.CATALOG`, or "all".
         primary_metric: The measure that selects the best checkpoint.
         greater_is_better: Which direction of the primary metric is better.
         batch_size: Texts per forward pass.

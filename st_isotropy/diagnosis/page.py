@@ -11,8 +11,8 @@ from torch import Tensor
 
 from st_isotropy import __version__
 from st_isotropy.diagnosis.diagnosis import REMEDY_MEASURES, Diagnosis, format_value
-from st_isotropy.metrics.catalogue import norm_quantiles, searched_part, simulate_isotropic
 from st_isotropy.metrics.cloud import Cloud, Points, as_cloud
+from st_isotropy.metrics.isotropic import norm_quantiles, searched_part, simulate_isotropic
 from st_isotropy.svg import OURS, REFERENCE, draw
 
 _MOST_DRAWN = 1500

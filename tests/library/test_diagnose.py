@@ -14,9 +14,9 @@ from shared_data import SHARED
 from st_isotropy.cli import main, read_embeddings, read_texts
 from st_isotropy.diagnosis.diagnosis import diagnose, find_defects, format_value
 from st_isotropy.diagnosis.table import format_table
-from st_isotropy.metrics import CATALOGUE, isotropy
-from st_isotropy.metrics.catalogue import simulate_isotropic
+from st_isotropy.metrics import CATALOG, isotropy
 from st_isotropy.metrics.cloud import as_cloud
+from st_isotropy.metrics.isotropic import simulate_isotropic
 from st_isotropy.posthoc import Center, apply_posthoc
 
 
@@ -158,7 +158,7 @@ def test_diagnose_encodes_texts_and_writes_a_table_and_json(model_folder, text_f
     assert "60 embeddings × 16 dimensions, cosine similarity, 60 queries" in printed.out
     assert "Batches" in printed.err
     content = json.loads(out.read_text())
-    assert set(content["measures"]) == {name for name, each in CATALOGUE.items() if each.second != "partners"}
+    assert set(content["measures"]) == {name for name, each in CATALOG.items() if each.second != "partners"}
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
 
 

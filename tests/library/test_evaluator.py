@@ -12,7 +12,7 @@ from sentence_transformers.sentence_transformer.losses import CosineSimilarityLo
 from sentence_transformers.sentence_transformer.modules import Router
 
 from st_isotropy import IsotropyEvaluator, isotropy
-from st_isotropy.metrics import CATALOGUE
+from st_isotropy.metrics import CATALOG
 
 CORE = {
     "average_cosine",
@@ -135,7 +135,7 @@ def test_a_name_that_begins_the_primary_metric_is_prefixed_all_the_same(static_m
 
 
 def test_no_metric_name_ends_with_another():
-    names = [*CATALOGUE, *(f"{name}_isotropic" for name in CATALOGUE)]
+    names = [*CATALOG, *(f"{name}_isotropic" for name in CATALOG)]
     assert not [(a, b) for a in names for b in names if a != b and a.endswith(b)]
 
 
