@@ -12,19 +12,21 @@ from transformers.training_args import TrainingArguments
 
 from st_isotropy.losses.penalties import Penalties, Snapshot
 from st_isotropy.losses.regularized import RegularizedLoss
-from st_isotropy.metrics import average_cosine, isoscore, mean_mst_length, persistent_entropy
-from st_isotropy.metrics.cloud import as_cloud
+from st_isotropy.metrics import CATALOG, as_cloud
+
+LOGGED_MEASURES = ("persistent_entropy", "persistent_entropy_nats", "mean_mst_length", "average_cosine", "isoscore")
 
 
 class GeometryCallback(TrainerCallback):
     """Tells regularized losses the trainer's step, and adds the geometry of a batch to each training log entry.
 
     The first batch of every logged step is measured, on the embeddings that the loss computed anyway. Logged, each as
-    the mean over the clouds of that batch: `persistent_entropy` (nats), `normalized_persistent_entropy`, `mst_length`
-    (on the sphere), `bars`, `average_cosine`, `isoscore`, and `skipped_clouds`; for each regularizer its
-    `<name>_weight` in force and its `<name>_gradient_ratio`, the norm of the weighted term's gradient at the
-    embeddings over the objective's. With a dict of losses, keys begin with the data set's name, or with several, joined
-    by a plus sign, where these have one loss. Of regularized losses that are nested, the outermost is measured.
+    the mean over the clouds of that batch: the measures `persistent_entropy`, `persistent_entropy_nats`,
+    `mean_mst_length`, `average_cosine` and `isoscore`, named as in `st_isotropy.metrics.CATALOG`; `bars` and
+    `skipped_clouds`; for each regularizer its `<name>_weight` in force and its `<name>_gradient_ratio`, the norm of the
+    weighted term's gradient at the embeddings over the objective's. With a dict of losses, keys begin with the data
+    set's name, or with several, joined by a plus sign, where these have one loss. Of regularized losses that are
+    nested, the outermost is measured.
 
     The terms of an evaluation become metrics, so that `metric_for_best_model="eval_base_loss"` is found.
 
@@ -161,14 +163,8 @@ def describe(snapshot: Snapshot) -> dict[str, float]:
     """Measure a snapshot; the means over its clouds, without those if there are none."""
     # On the CPU, as not every device has float64, and on every point, as the penalty is.
     clouds = [as_cloud(points.cpu(), "cosine", sample_size=len(points)) for points in snapshot.clouds]
-    measures = {
-        "persistent_entropy": [persistent_entropy(cloud, normalize=False) for cloud in clouds],
-        "normalized_persistent_entropy": [persistent_entropy(cloud) for cloud in clouds],
-        "mst_length": [mean_mst_length(cloud) for cloud in clouds],
-        "bars": [float(len(cloud.points) - 1) for cloud in clouds],
-        "average_cosine": [average_cosine(cloud) for cloud in clouds],
-        "isoscore": [isoscore(cloud) for cloud in clouds],
-    }
+    measures = {name: [CATALOG[name].compute(cloud) for cloud in clouds] for name in LOGGED_MEASURES}
+    measures["bars"] = [float(len(cloud.points) - 1) for cloud in clouds]
     return {
         **{name: fmean(values) for name, values in measures.items() if values},
         "skipped_clouds": float(snapshot.skipped),
