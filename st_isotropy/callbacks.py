@@ -51,7 +51,7 @@ class GeometryCallback(TrainerCallback):
                 raise ValueError(f"the callback follows a loss that was built, not {root!r}.")
         found = {prefix: _penalties(root) for prefix, root in roots.items()}
         self.penalties = {prefix: several[0] for prefix, several in found.items() if several}
-        self.scheduled = [each for several in found.values() for each in several]
+        self.scheduled = [penalties for several in found.values() for penalties in several]
         self.terms = {_names(several) for several in found.values()}
         if not self.penalties:
             names = ", ".join(type(root).__name__ for root in roots.values())
@@ -81,7 +81,7 @@ class GeometryCallback(TrainerCallback):
         Processes can be at different data sets in one step, and the trainer would wait for ever at its first log entry.
         """
         if args.world_size > 1 and len(self.terms) > 1:
-            named = " and ".join(", ".join(each) or "none" for each in sorted(self.terms))
+            named = " and ".join(", ".join(names) or "none" for names in sorted(self.terms))
             raise ValueError(
                 f"with several processes the losses of all data sets must have the same regularizers, but they have "
                 f"{named}; wrap each in a RegularizedLoss, with weight 0 where a term shall not count."
@@ -143,20 +143,20 @@ class GeometryCallback(TrainerCallback):
 
 def _penalties(root: nn.Module) -> list[Penalties]:
     """The penalties of a loss and of those inside it, outermost first."""
-    return [each.penalties for each in root.modules() if isinstance(each, RegularizedLoss)]
+    return [part.penalties for part in root.modules() if isinstance(part, RegularizedLoss)]
 
 
 def _names(several: Iterable[Penalties]) -> tuple[str, ...]:
     """The different regularizers of penalties, in sorted order."""
-    return tuple(sorted({regularizer.name for each in several for regularizer, _ in each.regularizers}))
+    return tuple(sorted({regularizer.name for penalties in several for regularizer, _ in penalties.regularizers}))
 
 
 def _by_prefix(losses: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
     """Each different loss under the names of its data sets."""
     names: dict[nn.Module, list[str]] = {}
-    for name, each in losses.items():
-        names.setdefault(each, []).append(name)
-    return {f"{'+'.join(several)}_": each for each, several in names.items()}
+    for name, loss in losses.items():
+        names.setdefault(loss, []).append(name)
+    return {f"{'+'.join(several)}_": loss for loss, several in names.items()}
 
 
 def describe(snapshot: Snapshot) -> dict[str, float]:

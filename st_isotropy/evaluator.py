@@ -153,7 +153,7 @@ def _append_csv(path: Path, row: dict[str, float]) -> None:
             rows = [*csv.DictReader(file), row]
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=dict.fromkeys(name for each in rows for name in each))
+        writer = csv.DictWriter(file, fieldnames=dict.fromkeys(name for written in rows for name in written))
         writer.writeheader()
         writer.writerows(rows)
     temporary.replace(path)

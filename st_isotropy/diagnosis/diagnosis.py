@@ -214,7 +214,9 @@ def try_transforms(embeddings: np.ndarray | Tensor, cloud: Cloud) -> dict[str, d
         "whitening": Whitening(shrinkage=0.1),
     }
     outcomes = {"none": measuring}
-    outcomes |= {name: apply_posthoc(each.fit_embeddings(fitting), measuring) for name, each in candidates.items()}
+    outcomes |= {
+        name: apply_posthoc(transform.fit_embeddings(fitting), measuring) for name, transform in candidates.items()
+    }
     return {
         name: isotropy(
             outcome,

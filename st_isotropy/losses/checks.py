@@ -32,14 +32,14 @@ def check_base_loss(model: object, loss: nn.Module) -> EncoderPlace:
             f"{type(loss).__name__} does not hold the model that was given, so its embeddings cannot be observed; "
             "build it with that same model. A loss of your own keeps it as an attribute, such as self.model."
         )
-    for each in nested_losses(loss):
-        if isinstance(each, AdaptiveLayerLoss) and uses_gradient_cache(each.loss):
+    for part in nested_losses(loss):
+        if isinstance(part, AdaptiveLayerLoss) and uses_gradient_cache(part.loss):
             raise ValueError(
-                f"{type(each).__name__} around {type(each.loss).__name__} is not supported, because "
+                f"{type(part).__name__} around {type(part.loss).__name__} is not supported, because "
                 "sentence-transformers cannot replay earlier layers through a gradient cache; use the loss without a "
                 "cache."
             )
-    hidden = next((each for each in loss.modules() if uses_gradient_cache(each)), None)
+    hidden = next((part for part in loss.modules() if uses_gradient_cache(part)), None)
     if hidden is not None and not uses_gradient_cache(loss):
         raise ValueError(
             f"{type(loss).__name__} hides the gradient cache of {type(hidden).__name__}, whose embeddings cannot be "

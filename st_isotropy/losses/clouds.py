@@ -76,8 +76,8 @@ def column_groups(cloud: CloudKind, columns: int) -> list[range]:
     """
     everything = range(columns)
     groups = {
-        "columns": [range(each, each + 1) for each in everything],
-        "labels": [range(each, each + 1) for each in everything],
+        "columns": [range(column, column + 1) for column in everything],
+        "labels": [range(column, column + 1) for column in everything],
         "anchors": [everything[:1]],
         "queries-documents": [everything[:1], everything[1:]],
         "joint": [everything],
@@ -136,9 +136,9 @@ def point_clouds(
             )
     clouds = []
     for group in column_groups(cloud, len(columns)):
-        group_keys = [key for each in group for key in keys[each]]
+        group_keys = [key for column in group for key in keys[column]]
         for rows in _row_sets(group_keys, label_list):
-            clouds += _points([columns[each] for each in group], rows, tokens, step or 0)
+            clouds += _points([columns[column] for column in group], rows, tokens, step or 0)
     return clouds
 
 
@@ -147,7 +147,7 @@ def _row_sets(keys: list[int | None], labels: list[int] | None) -> list[list[int
         return [distinct_rows(keys)]
     # A text counts once per label: it may have several.
     sets = ([row for row, own in enumerate(labels) if own == label] for label in sorted(set(labels)))
-    return [[rows[each] for each in distinct_rows([keys[row] for row in rows])] for rows in sets]
+    return [[rows[place] for place in distinct_rows([keys[row] for row in rows])] for rows in sets]
 
 
 def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | None, step: int) -> list[Tensor]:
@@ -159,7 +159,7 @@ def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | No
     kept = torch.zeros(total, dtype=torch.bool, device=device)
     kept[torch.tensor(rows, dtype=torch.long, device=device)] = True
     parts = zip(columns, kept.split(total // len(columns)), strict=True)
-    masks = [each[:, None] & column.mask for column, each in parts if column.mask is not None]
+    masks = [counted[:, None] & column.mask for column, counted in parts if column.mask is not None]
     layers = zip(*(column.layers for column in columns), strict=True)
     clouds = [torch.cat([part[mask] for part, mask in zip(layer, masks, strict=True)]) for layer in layers]
     return [at_least_float32(tokens.draw(points, step)) for points in clouds]

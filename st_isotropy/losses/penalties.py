@@ -164,7 +164,7 @@ class Penalties:
         if isinstance(weight, BalancedWeight):
             if not penalty.requires_grad:
                 return 1.0
-            if all(each is None for each in objective()):
+            if all(gradient is None for gradient in objective()):
                 raise ValueError(
                     f"the weight of {regularizer.name} cannot be balanced, because the base loss does not depend on "
                     "the embeddings it acts on, as at token level under torch.compile; give it a number."
@@ -197,11 +197,11 @@ def gradients(value: Tensor, sources: list[Tensor]) -> Gradients:
         return [torch.zeros_like(part) if part.requires_grad else None for part in sources]
     found = iter(torch.autograd.grad(value * _GRADIENT_SCALE, trained, retain_graph=True, allow_unused=True))
     scaled = [next(found) if part.requires_grad else None for part in sources]
-    return [None if each is None else at_least_float32(each) / _GRADIENT_SCALE for each in scaled]
+    return [None if gradient is None else at_least_float32(gradient) / _GRADIENT_SCALE for gradient in scaled]
 
 
 def _row_norms(gradients: Gradients) -> Tensor:
-    norms = [at_least_float32(each.flatten(0, -2)).norm(dim=1) for each in gradients if each is not None]
+    norms = [at_least_float32(gradient.flatten(0, -2)).norm(dim=1) for gradient in gradients if gradient is not None]
     return torch.cat(norms) if norms else torch.zeros(0)
 
 

@@ -139,11 +139,11 @@ class RegularizedLoss(nn.Module):
             base = LossTerms.of(self.loss(features, labels))
         if not passes:
             raise ValueError(f"{type(self.loss).__name__} did not call its model, so there is nothing to regularize.")
-        sweep = [each.rows for each in batch_passes(without_guidance(passes), features)]
-        for each in sweep:
-            if len(each.embeddings) % batch_size:
+        sweep = [forward_pass.rows for forward_pass in batch_passes(without_guidance(passes), features)]
+        for rows in sweep:
+            if len(rows.embeddings) % batch_size:
                 raise ValueError(
-                    f"{type(self.loss).__name__} called its model on {len(each.embeddings)} inputs, while the columns "
+                    f"{type(self.loss).__name__} called its model on {len(rows.embeddings)} inputs, while the columns "
                     f"of the batch have {batch_size}, so they cannot be told apart; let it call it on whole columns."
                 )
         columns = [column for rows in sweep for column in rows.split(batch_size)]
@@ -198,7 +198,7 @@ class RegularizedLoss(nn.Module):
             computed.append(LossTerms.of(self.calculate_loss(*args, **kwargs)))
             return computed[-1].total
 
-        keys = [text_keys(each) for each in features]
+        keys = [text_keys(column) for column in features]
         with intercepted_gradient_cache(self.loss, calculate_loss) as original:
             self._cached_batch = _CachedBatch(original, keys, labels)
             try:
@@ -232,7 +232,7 @@ class RegularizedLoss(nn.Module):
         penalties, tokens = self.penalties, self.penalties.tokens
         config = {
             "loss": _described(self.loss),
-            "regularizers": [f"{weight!r} * {each!r}" for each, weight in penalties.regularizers],
+            "regularizers": [f"{weight!r} * {regularizer!r}" for regularizer, weight in penalties.regularizers],
             "cloud": penalties.cloud,
             "level": "token" if tokens else "sentence",
             "reduction": penalties.reduction,
@@ -244,18 +244,19 @@ class RegularizedLoss(nn.Module):
     def citation(self) -> str:
         """BibTeX of every regularizer, those of regularized losses inside it too."""
         nested = _regularized_in(self)
-        cited = [one.citation.strip() for each in nested for one, _ in each.penalties.regularizers if one.citation]
+        cited = [term.citation.strip() for part in nested for term, _ in part.penalties.regularizers if term.citation]
         return "\n".join(dict.fromkeys(cited))
 
 
 def _regularized_in(loss: nn.Module) -> list[RegularizedLoss]:
-    return [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
+    return [part for part in nested_losses(loss) if isinstance(part, RegularizedLoss)]
 
 
 def _described(module: nn.Module) -> str:
     """A loss and its options; sentence-transformers would write out every layer of a guide among them."""
     options = cast(Any, module).get_config_dict() if hasattr(module, "get_config_dict") else {}
     named = [
-        f"{key}={_described(each) if isinstance(each, nn.Module) else repr(each)}" for key, each in options.items()
+        f"{key}={_described(option) if isinstance(option, nn.Module) else repr(option)}"
+        for key, option in options.items()
     ]
     return f"{type(module).__name__}({', '.join(named)})" if named else type(module).__name__

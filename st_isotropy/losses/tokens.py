@@ -46,7 +46,7 @@ class TokenLayers:
             raise ValueError(f"layers must name hidden layers from {-depth} to {depth - 1}, got {list(layers)}.")
         if max_points < 3:
             raise ValueError(f"max_points must be at least 3, got {max_points}: fewer tokens have no two bars.")
-        with_prompt = all(each.include_prompt for each in model if isinstance(each, Pooling))
+        with_prompt = all(module.include_prompt for module in model if isinstance(module, Pooling))
         return cls(layers, max_points, tuple(model.tokenizer.all_special_ids), with_prompt)
 
     def mask(self, features: dict[str, Any]) -> Tensor:
