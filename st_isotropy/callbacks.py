@@ -48,14 +48,19 @@ class GeometryCallback(TrainerCallback):
         roots = _by_prefix(loss) if isinstance(loss, Mapping) else {"": loss}
         for root in roots.values():
             if not isinstance(root, nn.Module):
-                raise ValueError(f"the callback follows a loss that was built, not {root!r}.")
+                raise ValueError(
+                    f"The callback needs a loss object, such as PersistentEntropyLoss(model, base), not {root!r}."
+                )
         found = {prefix: _penalties(root) for prefix, root in roots.items()}
         self.penalties = {prefix: several[0] for prefix, several in found.items() if several}
         self.scheduled = [penalties for several in found.values() for penalties in several]
         self.terms = {_names(several) for several in found.values()}
         if not self.penalties:
             names = ", ".join(type(root).__name__ for root in roots.values())
-            raise ValueError(f"there is no RegularizedLoss or PersistentEntropyLoss in {names}, so nothing to follow.")
+            raise ValueError(
+                f"There is no RegularizedLoss or PersistentEntropyLoss in {names}, so there is nothing to follow; pass "
+                "the loss that the trainer gets."
+            )
 
     @classmethod
     def attach(cls, trainer: SentenceTransformerTrainer) -> "GeometryCallback":
@@ -78,13 +83,13 @@ class GeometryCallback(TrainerCallback):
     ) -> None:
         """Refuse losses of several data sets that would log different terms.
 
-        Processes can be at different data sets in one step, and the trainer would wait for ever at its first log entry.
+        Processes can be at different data sets in one step, and the trainer would then wait forever at its first log entry.
         """
         if args.world_size > 1 and len(self.terms) > 1:
             named = " and ".join(", ".join(names) or "none" for names in sorted(self.terms))
             raise ValueError(
-                f"with several processes the losses of all data sets must have the same regularizers, but they have "
-                f"{named}; wrap each in a RegularizedLoss, with weight 0 where a term shall not count."
+                f"With several processes the losses of all data sets must have the same regularizers, but they have "
+                f"{named}; wrap every loss in a RegularizedLoss, with weight 0 where a term should not count."
             )
 
     def on_step_begin(

@@ -166,7 +166,7 @@ def diagnose(
     if count < FEWEST_ROWS:
         raise ValueError(f"A diagnosis needs at least {FEWEST_ROWS} embeddings, but there are {count}; add texts.")
     if not cloud.spectrum.any():
-        raise ValueError(f"All {count} embeddings coincide; give texts that differ, or mend the model.")
+        raise ValueError(f"All {count} embeddings coincide; give texts that differ, or fix the model.")
     measures = isotropy(cloud, queries=queries, similarity=similarity)
     return Diagnosis(
         source=source,

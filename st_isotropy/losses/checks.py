@@ -19,18 +19,16 @@ def check_base_loss(model: object, loss: nn.Module) -> EncoderPlace:
     """Find where a base loss holds the model; refuse a loss whose embeddings cannot be observed there."""
     if not isinstance(model, SentenceTransformer):
         raise ValueError(
-            f"the regularizers act on dense sentence embeddings, so the model must be a SentenceTransformer, "
+            f"The regularizers act on dense sentence embeddings, so the model must be a SentenceTransformer, "
             f"not {type(model).__name__}."
         )
     if not isinstance(loss, nn.Module):
-        raise ValueError(
-            f"the base loss must be a loss that was built, such as CosineSimilarityLoss(model), not {loss}."
-        )
+        raise ValueError(f"The base loss must be a loss object, such as CosineSimilarityLoss(model), not {loss}.")
     place = EncoderPlace.find(loss, model)
     if place is None:
         raise ValueError(
             f"{type(loss).__name__} does not hold the model that was given, so its embeddings cannot be observed; "
-            "build it with that same model. A loss of your own keeps it as an attribute, such as self.model."
+            "build it with that same model. A custom loss must keep it as an attribute, such as self.model."
         )
     for part in nested_losses(loss):
         if isinstance(part, AdaptiveLayerLoss) and uses_gradient_cache(part.loss):
@@ -53,18 +51,20 @@ def check_token_level(loss: nn.Module, gather_across_devices: bool) -> None:
     """Refuse what the token level cannot be combined with."""
     if uses_gradient_cache(loss):
         raise ValueError(
-            f'level="token" cannot be used with {type(loss).__name__}, whose gradient cache carries sentence '
-            'embeddings only; use level="sentence" or a base loss without a cache.'
+            f'The option level="token" cannot be used with {type(loss).__name__}, whose gradient cache carries '
+            'sentence embeddings only; use level="sentence" or a base loss without a cache.'
         )
     if gather_across_devices:
-        raise ValueError('level="token" cannot be used with gather_across_devices=True; leave one of them out.')
+        raise ValueError(
+            'The option level="token" cannot be used with gather_across_devices=True; leave one of them out.'
+        )
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Refuse a value that is none of the choices."""
     if value not in choices:
         listed = ", ".join(f'"{choice}"' for choice in choices)
-        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
+        raise ValueError(f"The option {name} must be one of {listed}, got {value!r}.")
 
 
 def pair_weights(
@@ -76,10 +76,10 @@ def pair_weights(
     elif weight is None:
         pairs = list(regularizer)
     else:
-        raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
+        raise ValueError("The option weight belongs to a single regularizer; in a list, every regularizer has its own.")
     for pair in pairs:
         if not (isinstance(pair, Sequence) and len(pair) == 2):
-            raise ValueError(f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {pair} has no weight.")
+            raise ValueError(f"A list of regularizers holds pairs, such as (KoLeo(), 0.1), but {pair} has no weight.")
         check_regularizer(pair[0])
     return tuple((term, parse_weight(value, term.name)) for term, value in pairs)
 
@@ -87,12 +87,12 @@ def pair_weights(
 def check_regularizer(given: object) -> None:
     """Refuse what is no regularizer that was built, or has no name."""
     if isinstance(given, type):
-        raise ValueError(f"a regularizer must be one that was built, such as {given.__name__}(), not the class itself.")
+        raise ValueError(f"A regularizer must be an instance, such as {given.__name__}(), not the class itself.")
     if not isinstance(given, Regularizer):
-        raise ValueError(f"a regularizer must be a Regularizer, such as PersistentEntropy(), not {given!r}.")
+        raise ValueError(f"A regularizer must be a Regularizer, such as PersistentEntropy(), not {given!r}.")
     if not hasattr(given, "name"):
         raise ValueError(
-            f"the regularizer {type(given).__name__} has no name, under which its term is logged; give its class one, "
+            f"The regularizer {type(given).__name__} has no name, under which its term is logged; give its class one, "
             'such as name = "my_penalty".'
         )
 
@@ -100,4 +100,4 @@ def check_regularizer(given: object) -> None:
 def check_names(names: Sequence[str]) -> None:
     """Refuse names of terms that would be one entry of the log, or none at all."""
     if len(set(names)) < len(names) or not names or "base" in names:
-        raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
+        raise ValueError(f'At least one regularizer is needed, each with its own name other than "base", got {names}.')

@@ -25,7 +25,7 @@ class CloudOptions(TypedDict, total=False):
     gather_across_devices: bool
 
 
-# A cloud of two points has a single bar, about which no regularizer has anything to say.
+# A cloud of two points has a single bar: there is no geometry to compare.
 MINIMUM_POINTS = 3
 
 
@@ -130,9 +130,9 @@ def point_clouds(
         if not is_finite:
             when = "" if step is None else f" at step {step}"
             raise ValueError(
-                f"the embeddings of input column {index} of {len(columns)} contain NaN or infinity{when}; "
-                "lower the learning rate or the weight, look for broken texts in that column, or for a regularizer of "
-                "your own whose gradient is not finite."
+                f"The embeddings of input column {index} of {len(columns)} contain NaN or infinity{when}; "
+                "lower the learning rate or the weight, or look for broken texts in that column or a custom "
+                "regularizer whose gradient is not finite."
             )
     clouds = []
     for group in column_groups(cloud, len(columns)):
@@ -184,11 +184,14 @@ def _points_of(column: Column) -> Sequence[Tensor]:
 
 def _integer_labels(labels: Tensor | None, rows: int) -> list[int]:
     if labels is None:
-        raise ValueError('cloud="labels" needs one integer label per row, but the batch has no labels.')
+        raise ValueError(
+            'The option cloud="labels" needs one integer label per row, but the batch has no labels; add a label '
+            "column or use another cloud."
+        )
     if labels.is_floating_point() or labels.shape != (rows,):
         kind = str(labels.dtype).removeprefix("torch.")
         raise ValueError(
-            f'cloud="labels" needs one integer label per row, got {kind} labels of shape {tuple(labels.shape)} '
-            f"for {rows} rows; use integer class labels or another cloud."
+            f'The option cloud="labels" needs one integer label per row, got {kind} labels of shape '
+            f"{tuple(labels.shape)} for {rows} rows; use integer class labels or another cloud."
         )
     return labels.tolist()

@@ -117,7 +117,8 @@ class Penalties:
                 penalty = self._reduce([_penalty(regularizer, cloud) for cloud in usable], clouds)
                 if not penalty.isfinite():  # the trainer waits for every term, too
                     raise ValueError(
-                        f"the regularizer {regularizer.name} gives {penalty.item()} for finite embeddings."
+                        f"The regularizer {regularizer.name} gives {penalty.item()} for finite embeddings; a penalty "
+                        "must be a finite number."
                     )
                 weights[regularizer.name] = self._weight(regularizer, weight, penalty, sources, objective)
                 terms[f"{regularizer.name}_loss"] = weights[regularizer.name] * penalty
@@ -156,7 +157,7 @@ class Penalties:
                 return weight.value  # in evaluation, so that losses of different steps compare
             if self._training.progress is None:
                 raise ValueError(
-                    f"the weight schedule of {regularizer.name} does not know the trainer's step; "
+                    f"The weight schedule of {regularizer.name} does not know the trainer's step; "
                     "attach the callback with GeometryCallback.attach(trainer), or give `fit`, which takes no "
                     "callback, a number."
                 )
@@ -166,7 +167,7 @@ class Penalties:
                 return 1.0
             if all(gradient is None for gradient in objective()):
                 raise ValueError(
-                    f"the weight of {regularizer.name} cannot be balanced, because the base loss does not depend on "
+                    f"The weight of {regularizer.name} cannot be balanced, because the base loss does not depend on "
                     "the embeddings it acts on, as at token level under torch.compile; give it a number."
                 )
             norms = _row_norms(objective()), _row_norms(gradients(penalty, sources))
@@ -179,7 +180,7 @@ def _penalty(regularizer: Regularizer, cloud: Tensor) -> Tensor:
     if not isinstance(penalty, Tensor) or penalty.ndim:
         given = f"a tensor of shape {tuple(penalty.shape)}" if isinstance(penalty, Tensor) else repr(penalty)
         raise ValueError(
-            f"the regularizer {regularizer.name} gives {given} for a cloud of shape {tuple(cloud.shape)}, but a "
+            f"The regularizer {regularizer.name} gives {given} for a cloud of shape {tuple(cloud.shape)}, but a "
             "penalty is a tensor without dimensions."
         )
     return penalty

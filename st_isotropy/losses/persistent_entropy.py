@@ -69,6 +69,6 @@ def _check_options(given: Iterable[str]) -> None:
     if moved:
         option = moved[0].replace("dimensions", "dimension")
         raise TypeError(
-            f"{moved[0]} is an option of the regularizer; write PersistentEntropyLoss(..., "
+            f"The option {moved[0]} is one of the regularizer; write PersistentEntropyLoss(..., "
             f"regularizer=PersistentEntropy({option}=...))."
         )

@@ -144,7 +144,7 @@ class RegularizedLoss(nn.Module):
             if len(rows.embeddings) % batch_size:
                 raise ValueError(
                     f"{type(self.loss).__name__} called its model on {len(rows.embeddings)} inputs, while the columns "
-                    f"of the batch have {batch_size}, so they cannot be told apart; let it call it on whole columns."
+                    f"of the batch have {batch_size}, so they cannot be separated; let the loss encode whole columns."
                 )
         columns = [column for rows in sweep for column in rows.split(batch_size)]
         sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
@@ -183,8 +183,8 @@ class RegularizedLoss(nn.Module):
             )
         if self.penalties.tokens is not None:
             raise ValueError(
-                'level="token" needs the tokens, which given sentence embeddings do not hold; call the loss on the '
-                "features of a batch."
+                'The option level="token" needs the tokens, which given sentence embeddings do not hold; call the '
+                "loss on the features of a batch."
             )
         base = LossTerms.of(base_loss.compute_loss_from_embeddings(embeddings, labels))
         columns, sources = [Column(rows) for rows in embeddings], list(embeddings)

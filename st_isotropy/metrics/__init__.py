@@ -53,7 +53,7 @@ if not TYPE_CHECKING:  # where a type checker looks, the deprecated names are go
     def __getattr__(name: str) -> Any:
         """Give a deprecated name, with a warning that says what takes its place."""
         if name not in _DEPRECATED:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise AttributeError(f"Module {__name__!r} has no attribute {name!r}")
         value, instead = _DEPRECATED[name]
         warnings.warn(f"st_isotropy.metrics.{name} is deprecated; {instead}.", DeprecationWarning, stacklevel=2)
         return value

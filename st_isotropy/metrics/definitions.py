@@ -9,7 +9,7 @@ from st_isotropy.metrics.cloud import Cloud
 
 
 def itself(value: float, isotropic: float) -> float:
-    """The value, whatever is isotropic."""
+    """The value itself; the isotropic value does not matter."""
     return value
 
 

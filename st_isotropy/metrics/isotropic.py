@@ -25,8 +25,8 @@ class IsotropicCloud:
         count: Number of rows.
         width: Number of dimensions.
         asking: Number of queries, which are uniform on the sphere too; measures of queries need at least one.
-        norms: Quantiles of the norms of the rows, evenly spaced from the least to the largest. How norms are spread is
-            no matter of direction, but neighbors by dot product and by distance depend on it.
+        norms: Quantiles of the norms of the rows, evenly spaced from the least to the largest. Norms say
+            nothing about directions, but neighbors by dot product and by distance depend on them.
         sample_size: Most rows that measures over all pairs run on.
         seed: Seed of the simulation.
         similarity: By which neighbors are searched.

@@ -62,11 +62,13 @@ class PersistentEntropy(Regularizer):
     def __post_init__(self) -> None:
         check_selection(self.selection)
         if self.homology_dimension < 0:
-            raise ValueError(f"homology_dimension is {self.homology_dimension}; use 0 or more.")
+            raise ValueError(f"PersistentEntropy.homology_dimension is {self.homology_dimension}; use 0 or more.")
         if self.homology_dimension:
             installed_engine(self.engine)
         if self.floor < 0:
-            raise ValueError(f"floor is {self.floor}; use a share of the mean bar length, 0 for no floor.")
+            raise ValueError(
+                f"PersistentEntropy.floor is {self.floor}; use a share of the mean bar length, 0 for no floor."
+            )
 
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -261,7 +261,9 @@ def test_a_hidden_gradient_cache_is_refused(model):
 
 
 def test_a_base_loss_that_is_not_built_is_refused(model):
-    with pytest.raises(ValueError, match=r"a loss that was built, such as CosineSimilarityLoss\(model\), not <class"):
+    with pytest.raises(
+        ValueError, match=r"The base loss must be a loss object, such as CosineSimilarityLoss\(model\), not <class"
+    ):
         PersistentEntropyLoss(model, CosineSimilarityLoss)
 
 
@@ -333,7 +335,7 @@ def test_a_loss_that_never_calls_its_model_is_refused(model, sentences):
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), "30", None, True, [1.0]])
 def test_a_weight_that_is_not_a_finite_number_is_refused(weight, model):
-    with pytest.raises(ValueError, match=r"the weight of persistent_entropy must be a finite number, .* got"):
+    with pytest.raises(ValueError, match=r"The weight of persistent_entropy must be a finite number, .* got"):
         PersistentEntropyLoss(model, CosineSimilarityLoss(model), weight)
 
 
@@ -370,7 +372,7 @@ class NamedBase(Regularizer):
 
 
 def test_a_class_of_regularizers_is_refused_with_how_to_build_one(model):
-    with pytest.raises(ValueError, match=r"must be one that was built, such as PersistentEntropy\(\), not"):
+    with pytest.raises(ValueError, match=r"A regularizer must be an instance, such as PersistentEntropy\(\), not"):
         RegularizedLoss(model, MultipleNegativesRankingLoss(model), PersistentEntropy, 1.0)
 
 
@@ -379,7 +381,7 @@ def test_a_regularizer_without_a_name_is_refused(model):
         def __call__(self, embeddings):
             return embeddings.square().mean()
 
-    with pytest.raises(ValueError, match=r'the regularizer Unnamed has no name, under which .* name = "my_penalty"'):
+    with pytest.raises(ValueError, match=r'The regularizer Unnamed has no name, under which .* name = "my_penalty"'):
         RegularizedLoss(model, CosineSimilarityLoss(model), Unnamed())
 
 
@@ -415,13 +417,13 @@ class Odd(Regularizer):
             lambda cloud: cloud.std(dim=0),
             r"a tensor of shape \(32,\) for a cloud of shape \(6, 32\), but a penalty is a",
         ),
-        (lambda cloud: cloud.mean() * float("nan"), r"nan for finite embeddings\."),
+        (lambda cloud: cloud.mean() * float("nan"), r"nan for finite embeddings; a penalty must be a finite number"),
         (lambda cloud: 0.5, r"0\.5 for a cloud of shape \(6, 32\), but a penalty is a tensor without"),
     ],
 )
 def test_a_penalty_that_is_no_finite_number_is_told_with_its_regularizer(penalty, given, model, sentences):
     loss = RegularizedLoss(model, MultipleNegativesRankingLoss(model), Odd(penalty), 1.0)
-    with pytest.raises(ValueError, match=f"the regularizer odd gives {given}"):
+    with pytest.raises(ValueError, match=f"The regularizer odd gives {given}"):
         loss([model.preprocess(sentences(6, seed=seed)) for seed in (1, 2)])
 
 
@@ -450,17 +452,17 @@ def test_a_regularizer_that_cannot_be_hashed_is_one_all_the_same(model, sentence
 
 def test_regularizers_need_names_of_their_own(model):
     base = CosineSimilarityLoss(model)
-    message = "each with a name of its own"
+    message = "At least one regularizer is needed, each with its own name"
     with pytest.raises(ValueError, match=message):
         RegularizedLoss(model, base, [(PersistentEntropy(), 1.0), (PersistentEntropy(), 2.0)])
     with pytest.raises(ValueError, match=message):
         PersistentEntropyLoss(model, PersistentEntropyLoss(model, base))
     with pytest.raises(ValueError, match=message):
         RegularizedLoss(model, base, [])
-    with pytest.raises(ValueError, match='not "base", got'):
+    with pytest.raises(ValueError, match='other than "base", got'):
         RegularizedLoss(model, base, NamedBase())
     with pytest.raises(
-        ValueError, match=r"a list of regularizers holds pairs, .*, but PersistentEntropy\(.* has no weight"
+        ValueError, match=r"A list of regularizers holds pairs, .*, but PersistentEntropy\(.* has no weight"
     ):
         RegularizedLoss(model, base, [PersistentEntropy()])
     for not_built in (PersistentEntropy, [(PersistentEntropy, 1.0)]):
@@ -495,7 +497,7 @@ def test_persistent_entropy_loss_is_short_for_its_terms(double_model, features):
 )
 def test_an_option_of_the_regularizer_is_refused_with_where_it_belongs(option, value, named, model):
     sentence = (
-        rf"^{option} is an option of the regularizer; write PersistentEntropyLoss\(\.\.\., "
+        rf"^The option {option} is one of the regularizer; write PersistentEntropyLoss\(\.\.\., "
         rf"regularizer=PersistentEntropy\({named}=\.\.\.\)\)\.$"
     )
     with pytest.raises(TypeError, match=sentence):

@@ -433,7 +433,7 @@ def test_bad_rows_are_refused_in_one_sentence(rows, message):
 
 
 def test_an_unknown_similarity_is_refused():
-    with pytest.raises(ValueError, match="The similarity is one of cosine, dot, euclidean, manhattan, not 'cos'"):
+    with pytest.raises(ValueError, match="The similarity must be one of cosine, dot, euclidean, manhattan, not 'cos'"):
         isotropy(torch.eye(4), similarity="cos")
 
 
@@ -511,7 +511,9 @@ def test_closed_forms_are_given_without_a_simulation(monkeypatch):
 
 
 def test_sparse_embeddings_are_refused():
-    with pytest.raises(ValueError, match="dense embeddings, and these are sparse; a SparseEncoder has no others"):
+    with pytest.raises(
+        ValueError, match="dense embeddings, but these are sparse; use a SentenceTransformer, not a SparseEncoder"
+    ):
         isotropy(gaussian(30, 6).to_sparse())
 
 

@@ -124,7 +124,7 @@ def test_a_broken_column_is_named_with_the_step(objective, value, model, sentenc
     loss = PersistentEntropyLoss(model, OBJECTIVES[objective][0](model))
     loss.penalties.begin_step(41, 100)
     good = ["a cat", "two dogs", "the sea"]
-    with pytest.raises(ValueError, match="the embeddings of input column 2 of 3 contain NaN or infinity at step 41; "):
+    with pytest.raises(ValueError, match="The embeddings of input column 2 of 3 contain NaN or infinity at step 41; "):
         loss([model.preprocess(column) for column in (good, ["a star", "a cat", "the sun"], good)])
     loss.penalties.end_training()
     with pytest.raises(ValueError, match="input column 1 of 2 contain NaN or infinity; lower"):

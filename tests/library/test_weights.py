@@ -46,10 +46,10 @@ def test_a_schedule_stays_between_nothing_and_its_value(warmup, decay, shape, st
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"value": math.nan}, "value must be a finite number, got nan"),
+        ({"value": math.nan}, "WeightSchedule.value must be a finite number, got nan"),
         ({"value": 1.0, "warmup": -1}, "warmup must be a number of steps or a share below 1, got -1"),
         ({"value": 1.0, "decay": math.inf}, "decay must be a number of steps or a share below 1, got inf"),
-        ({"value": 1.0, "shape": "square"}, 'shape must be "linear" or "cosine", got \'square\''),
+        ({"value": 1.0, "shape": "square"}, 'WeightSchedule.shape must be "linear" or "cosine", got \'square\''),
     ],
 )
 def test_an_undefined_schedule_is_refused(options, message):
@@ -60,7 +60,7 @@ def test_an_undefined_schedule_is_refused(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fraction": math.inf}, "fraction must be a finite number, got inf"),
+        ({"fraction": math.inf}, "BalancedWeight.fraction must be a finite number, got inf"),
         ({"cap": 0.0}, "cap must be a positive finite number, got 0.0"),
     ],
 )
