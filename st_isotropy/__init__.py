@@ -3,7 +3,7 @@
 from st_isotropy.authors import authors_setting
 from st_isotropy.callbacks import GeometryCallback
 from st_isotropy.evaluator import IsotropyEvaluator
-from st_isotropy.losses.regularized import PersistentEntropyLoss, RegularizedLoss
+from st_isotropy.losses import PersistentEntropyLoss, RegularizedLoss
 from st_isotropy.metrics import Measure, isotropy
 from st_isotropy.regularizers import MSTLength, PersistentEntropy, Regularizer
 from st_isotropy.weights import BalancedWeight, WeightSchedule

@@ -24,10 +24,7 @@ class InClusterLength(Regularizer):
         1.0
     """
 
-    @property
-    def name(self) -> str:
-        """Short snake_case name of the penalty."""
-        return "in_cluster_length"
+    name = "in_cluster_length"
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the mean length for embeddings `(n, d)`; a gradient-connected 0 when all bars are prominent."""
@@ -87,7 +84,7 @@ def authors_setting(
         notebook `model_finetuning.ipynb` of October 2024.
     """
     if in_cluster not in ("documented", "notebook"):
-        raise ValueError(f'in_cluster must be "documented" or "notebook", got {in_cluster!r}.')
+        raise ValueError(f'The option in_cluster must be "documented" or "notebook", got {in_cluster!r}.')
     entropy = PersistentEntropy(selection="prominent", normalize=False, deficit=False)
     sign = 1 if in_cluster == "documented" else -1
     terms = [(entropy, 1.0), (InClusterLength(), sign * in_cluster_weight)]

@@ -12,19 +12,21 @@ from transformers.training_args import TrainingArguments
 
 from st_isotropy.losses.penalties import Penalties, Snapshot
 from st_isotropy.losses.regularized import RegularizedLoss
-from st_isotropy.metrics import average_cosine, isoscore, mean_mst_length, persistent_entropy
-from st_isotropy.metrics.cloud import as_cloud
+from st_isotropy.metrics import CATALOG, as_cloud
+
+LOGGED_MEASURES = ("persistent_entropy", "persistent_entropy_nats", "mean_mst_length", "average_cosine", "isoscore")
 
 
 class GeometryCallback(TrainerCallback):
     """Tells regularized losses the trainer's step, and adds the geometry of a batch to each training log entry.
 
     The first batch of every logged step is measured, on the embeddings that the loss computed anyway. Logged, each as
-    the mean over the clouds of that batch: `persistent_entropy` (nats), `normalized_persistent_entropy`, `mst_length`
-    (on the sphere), `bars`, `average_cosine`, `isoscore`, and `skipped_clouds`; for each regularizer its
-    `<name>_weight` in force and its `<name>_gradient_ratio`, the norm of the weighted term's gradient at the
-    embeddings over the objective's. With a dict of losses, keys begin with the data set's name, or with several, joined
-    by a plus sign, where these have one loss. Of regularized losses that are nested, the outermost is measured.
+    the mean over the clouds of that batch: the measures `persistent_entropy`, `persistent_entropy_nats`,
+    `mean_mst_length`, `average_cosine` and `isoscore`, named as in `st_isotropy.metrics.CATALOG`; `bars` and
+    `skipped_clouds`; for each regularizer its `<name>_weight` in force and its `<name>_gradient_ratio`, the norm of the
+    weighted term's gradient at the embeddings over the objective's. With a dict of losses, keys begin with the data
+    set's name, or with several, joined by a plus sign, where these have one loss. Of regularized losses that are
+    nested, the outermost is measured.
 
     The terms of an evaluation become metrics, so that `metric_for_best_model="eval_base_loss"` is found.
 
@@ -46,14 +48,19 @@ class GeometryCallback(TrainerCallback):
         roots = _by_prefix(loss) if isinstance(loss, Mapping) else {"": loss}
         for root in roots.values():
             if not isinstance(root, nn.Module):
-                raise ValueError(f"the callback follows a loss that was built, not {root!r}.")
+                raise ValueError(
+                    f"The callback needs a loss object, such as PersistentEntropyLoss(model, base), not {root!r}."
+                )
         found = {prefix: _penalties(root) for prefix, root in roots.items()}
         self.penalties = {prefix: several[0] for prefix, several in found.items() if several}
-        self.scheduled = [each for several in found.values() for each in several]
+        self.scheduled = [penalties for several in found.values() for penalties in several]
         self.terms = {_names(several) for several in found.values()}
         if not self.penalties:
             names = ", ".join(type(root).__name__ for root in roots.values())
-            raise ValueError(f"there is no RegularizedLoss or PersistentEntropyLoss in {names}, so nothing to follow.")
+            raise ValueError(
+                f"There is no RegularizedLoss or PersistentEntropyLoss in {names}, so there is nothing to follow; pass "
+                "the loss that the trainer gets."
+            )
 
     @classmethod
     def attach(cls, trainer: SentenceTransformerTrainer) -> "GeometryCallback":
@@ -76,13 +83,13 @@ class GeometryCallback(TrainerCallback):
     ) -> None:
         """Refuse losses of several data sets that would log different terms.
 
-        Processes can be at different data sets in one step, and the trainer would wait for ever at its first log entry.
+        Processes can be at different data sets in one step, and the trainer would then wait forever at its first log entry.
         """
         if args.world_size > 1 and len(self.terms) > 1:
-            named = " and ".join(", ".join(each) or "none" for each in sorted(self.terms))
+            named = " and ".join(", ".join(names) or "none" for names in sorted(self.terms))
             raise ValueError(
-                f"with several processes the losses of all data sets must have the same regularizers, but they have "
-                f"{named}; wrap each in a RegularizedLoss, with weight 0 where a term shall not count."
+                f"With several processes the losses of all data sets must have the same regularizers, but they have "
+                f"{named}; wrap every loss in a RegularizedLoss, with weight 0 where a term should not count."
             )
 
     def on_step_begin(
@@ -96,9 +103,10 @@ class GeometryCallback(TrainerCallback):
             or (args.logging_first_step and following == 1)
         )
         for penalties in self.scheduled:
-            penalties.progress = (state.global_step, state.max_steps)
-        for penalties in self.penalties.values():
-            penalties.watching, penalties.snapshot = watching, None
+            penalties.begin_step(state.global_step, state.max_steps)
+        if watching:
+            for penalties in self.penalties.values():
+                penalties.watch()
 
     def on_evaluate(
         self,
@@ -118,7 +126,7 @@ class GeometryCallback(TrainerCallback):
     ) -> None:
         """Forget the step, which means nothing to another trainer."""
         for penalties in self.scheduled:
-            penalties.progress = None
+            penalties.end_training()
 
     def on_log(
         self,
@@ -132,43 +140,36 @@ class GeometryCallback(TrainerCallback):
         if logs is None or "loss" not in logs:
             return
         for prefix, penalties in self.penalties.items():
-            penalties.watching = False
-            if penalties.snapshot is not None:
-                geometry = {f"{prefix}{key}": value for key, value in describe(penalties.snapshot).items()}
+            if penalties.seen is not None:
+                geometry = {f"{prefix}{key}": value for key, value in describe(penalties.seen).items()}
                 logs.update(geometry)
                 state.log_history[-1].update(geometry)
 
 
 def _penalties(root: nn.Module) -> list[Penalties]:
     """The penalties of a loss and of those inside it, outermost first."""
-    return [each.penalties for each in root.modules() if isinstance(each, RegularizedLoss)]
+    return [part.penalties for part in root.modules() if isinstance(part, RegularizedLoss)]
 
 
 def _names(several: Iterable[Penalties]) -> tuple[str, ...]:
     """The different regularizers of penalties, in sorted order."""
-    return tuple(sorted({regularizer.name for each in several for regularizer, _ in each.regularizers}))
+    return tuple(sorted({regularizer.name for penalties in several for regularizer, _ in penalties.regularizers}))
 
 
 def _by_prefix(losses: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
     """Each different loss under the names of its data sets."""
     names: dict[nn.Module, list[str]] = {}
-    for name, each in losses.items():
-        names.setdefault(each, []).append(name)
-    return {f"{'+'.join(several)}_": each for each, several in names.items()}
+    for name, loss in losses.items():
+        names.setdefault(loss, []).append(name)
+    return {f"{'+'.join(several)}_": loss for loss, several in names.items()}
 
 
 def describe(snapshot: Snapshot) -> dict[str, float]:
     """Measure a snapshot; the means over its clouds, without those if there are none."""
     # On the CPU, as not every device has float64, and on every point, as the penalty is.
     clouds = [as_cloud(points.cpu(), "cosine", sample_size=len(points)) for points in snapshot.clouds]
-    measures = {
-        "persistent_entropy": [persistent_entropy(cloud, normalize=False) for cloud in clouds],
-        "normalized_persistent_entropy": [persistent_entropy(cloud) for cloud in clouds],
-        "mst_length": [mean_mst_length(cloud) for cloud in clouds],
-        "bars": [float(len(cloud.points) - 1) for cloud in clouds],
-        "average_cosine": [average_cosine(cloud) for cloud in clouds],
-        "isoscore": [isoscore(cloud) for cloud in clouds],
-    }
+    measures = {name: [CATALOG[name].compute(cloud) for cloud in clouds] for name in LOGGED_MEASURES}
+    measures["bars"] = [float(len(cloud.points) - 1) for cloud in clouds]
     return {
         **{name: fmean(values) for name, values in measures.items() if values},
         "skipped_clouds": float(snapshot.skipped),

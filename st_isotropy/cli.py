@@ -66,13 +66,16 @@ def _diagnose(options: argparse.Namespace) -> None:
         load_page_writer()
     if options.model.endswith(".npy"):
         if options.texts is not None:
-            raise ValueError(f"{options.model} holds embeddings already; leave --texts out, or name a model.")
+            raise ValueError(f"{options.model} already holds embeddings; leave --texts out, or name a model.")
         embeddings = read_embeddings(Path(options.model))
         queries = None if options.queries is None else read_embeddings(Path(options.queries))
         similarity = options.similarity or "cosine"
     else:
         if options.texts is None:
-            raise ValueError(f"--texts is missing: say which texts {options.model} is to encode, one per line.")
+            raise ValueError(
+                f"The option --texts is missing; name a file with the texts that {options.model} should encode, one "
+                "per line."
+            )
         texts = read_texts(options.texts, fewest=FEWEST_ROWS)
         asking = None if options.queries is None else read_texts(options.queries, fewest=2)
         model = load_model(options.model)
@@ -97,7 +100,7 @@ def check_targets(paths: Sequence[Path], sources: Sequence[str]) -> None:
     taken = {Path(source).resolve() for source in sources}
     for path in paths:
         if path.resolve() in taken:
-            raise ValueError(f"{path} would be written over; give every file a name of its own.")
+            raise ValueError(f"{path} would be overwritten; give every file its own name.")
         taken.add(path.resolve())
 
 

@@ -11,7 +11,7 @@ from sentence_transformers.base import BaseModel
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from st_isotropy.metrics import Measure, isotropy
-from st_isotropy.metrics.catalogue import check_names
+from st_isotropy.metrics.measures import check_names
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class IsotropyEvaluator(BaseEvaluator):
         name: Prefix of the metric names and of the CSV file; give each evaluator its own.
         queries: Different texts that search the inputs, encoded as queries; they add the measures of query-to-corpus
             hubness.
-        measures: A name or names from `st_isotropy.metrics.CATALOGUE`, or "all".
+        measures: A name or names from `st_isotropy.metrics.CATALOG`, or "all".
         primary_metric: The measure that selects the best checkpoint.
         greater_is_better: Which direction of the primary metric is better.
         batch_size: Texts per forward pass.
@@ -75,12 +75,12 @@ class IsotropyEvaluator(BaseEvaluator):
     ):
         super().__init__()
         if isinstance(inputs, str) or isinstance(queries, str):
-            raise ValueError("inputs and queries are lists of texts, but one is a single text.")
+            raise ValueError("Inputs and queries must be lists of texts, but one of them is a single string.")
         self.inputs = list(dict.fromkeys(inputs))
         self.queries = None if queries is None else list(dict.fromkeys(queries))
         if len(self.inputs) < FEWEST_TEXTS:
             raise ValueError(
-                f"Isotropy is measured on at least {FEWEST_TEXTS} different texts, not on {len(self.inputs)}; add some."
+                f"Isotropy is measured on at least {FEWEST_TEXTS} different texts, not on {len(self.inputs)}; add more."
             )
         if self.queries is not None and len(self.queries) < 2:
             raise ValueError(
@@ -88,13 +88,14 @@ class IsotropyEvaluator(BaseEvaluator):
                 "out."
             )
         if sample_size < FEWEST_TEXTS:
-            raise ValueError(f"sample_size must be at least {FEWEST_TEXTS}, got {sample_size}.")
+            raise ValueError(f"The option sample_size must be at least {FEWEST_TEXTS}, got {sample_size}.")
         given = frozenset() if queries is None else frozenset({"queries"})
         named = [measures] if isinstance(measures, str) else measures
         self.names = check_names(None if named == ["all"] else named, given)
         if primary_metric not in self.names:
             raise ValueError(
-                f"Primary metric {primary_metric!r} is not among the measures {', '.join(self.names)}; add it to them."
+                f"The primary metric {primary_metric!r} is not among the measures {', '.join(self.names)}; add it to "
+                "them."
             )
         self.name = name
         self.primary_metric = f"{name}_{primary_metric}" if name else primary_metric
@@ -112,7 +113,8 @@ class IsotropyEvaluator(BaseEvaluator):
         """Encode the texts and measure their embeddings; return the metrics by prefixed name."""
         if not isinstance(model, SentenceTransformer):
             raise TypeError(
-                f"Isotropy is measured on a SentenceTransformer, not on a {type(model).__name__}; pass one."
+                f"Isotropy is measured on a SentenceTransformer, not on a {type(model).__name__}; pass a "
+                "SentenceTransformer."
             )
         encoding = {"batch_size": self.batch_size, "show_progress_bar": self.show_progress_bar}
         # Both fall back to plain encoding for models that do not tell queries and documents apart.
@@ -153,7 +155,7 @@ def _append_csv(path: Path, row: dict[str, float]) -> None:
             rows = [*csv.DictReader(file), row]
     temporary = path.with_suffix(".tmp")
     with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=dict.fromkeys(name for each in rows for name in each))
+        writer = csv.DictWriter(file, fieldnames=dict.fromkeys(name for written in rows for name in written))
         writer.writeheader()
         writer.writerows(rows)
     temporary.replace(path)

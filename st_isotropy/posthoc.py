@@ -53,7 +53,7 @@ class PostHoc(ABC):
             ```
         """
         if isinstance(texts, str):
-            raise ValueError("A transform is fitted on a list of texts, but this is a single text.")
+            raise ValueError("A transform is fitted on a list of texts, but this is a single string.")
         if not isinstance(model, SentenceTransformer):
             raise ValueError(
                 f"A transform is fitted to the embeddings of a SentenceTransformer, not of a {type(model).__name__}."
@@ -216,7 +216,7 @@ class Whitening(PostHoc):
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Find the whitening map."""
         if self.kind not in ("pca", "zca"):
-            raise ValueError(f'Whitening is of kind "pca" or "zca", not {self.kind!r}.')
+            raise ValueError(f'The kind of whitening must be "pca" or "zca", not {self.kind!r}.')
         return _scaled(cloud, 1.0, rotate_back=self.kind == "zca", shrinkage=self.shrinkage)
 
 
@@ -232,9 +232,9 @@ def _principal(cloud: Cloud) -> tuple[Tensor, Tensor]:
 
 def _scaled(cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float) -> tuple[Tensor, Tensor]:
     if not 0 <= gamma <= 1:
-        raise ValueError(f"The power of a spectrum lies between 0 and 1, not {gamma}.")
+        raise ValueError(f"The power gamma of a spectrum must be between 0 and 1, not {gamma}.")
     if not 0 <= shrinkage <= 1:
-        raise ValueError(f"The shrinkage of a covariance lies between 0 and 1, not {shrinkage}.")
+        raise ValueError(f"The shrinkage of a covariance must be between 0 and 1, not {shrinkage}.")
     count, width = cloud.points.shape
     if shrinkage == 0 and count <= width:
         raise ValueError(

@@ -42,12 +42,14 @@ class WeightSchedule:
 
     def __post_init__(self) -> None:
         if not _is_finite_number(self.value):
-            raise ValueError(f"value must be a finite number, got {self.value!r}.")
+            raise ValueError(f"WeightSchedule.value must be a finite number, got {self.value!r}.")
         for name in ("warmup", "decay"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be a number of steps or a share below 1, got {getattr(self, name)!r}.")
+                raise ValueError(
+                    f"WeightSchedule.{name} must be a number of steps or a share below 1, got {getattr(self, name)!r}."
+                )
         if self.shape not in ("linear", "cosine"):
-            raise ValueError(f'shape must be "linear" or "cosine", got {self.shape!r}.')
+            raise ValueError(f'WeightSchedule.shape must be "linear" or "cosine", got {self.shape!r}.')
 
     def at(self, step: int, steps: int) -> float:
         """Compute the weight at a global step of `steps` in all."""
@@ -86,9 +88,9 @@ class BalancedWeight:
 
     def __post_init__(self) -> None:
         if not _is_finite_number(self.fraction):
-            raise ValueError(f"fraction must be a finite number, got {self.fraction!r}.")
+            raise ValueError(f"BalancedWeight.fraction must be a finite number, got {self.fraction!r}.")
         if not 0 < self.cap < math.inf:
-            raise ValueError(f"cap must be a positive finite number, got {self.cap!r}.")
+            raise ValueError(f"BalancedWeight.cap must be a positive finite number, got {self.cap!r}.")
 
     def balance(self, objective: Tensor, term: Tensor, across_devices: bool = False) -> Tensor:
         """Compute the weight.
@@ -129,7 +131,7 @@ def parse_weight(weight: Weight | str, name: str) -> Weight:
         return weight
     if isinstance(weight, str) or not _is_finite_number(weight):
         raise ValueError(
-            f"the weight of {name} must be a finite number, a WeightSchedule, a BalancedWeight or "
+            f"The weight of {name} must be a finite number, a WeightSchedule, a BalancedWeight or "
             f'"auto", got {weight!r}.'
         )
     return weight

@@ -131,7 +131,7 @@ def training_steps(pairs: int) -> dict[str, Callable[[], object]]:
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     from evaluation.models.load import load_model
-    from st_isotropy.losses.regularized import PersistentEntropyLoss
+    from st_isotropy.losses import PersistentEntropyLoss
 
     model = load_model("minilm")
     base = MultipleNegativesRankingLoss(model)

@@ -36,7 +36,7 @@ from evaluation.report.tables import MARKS, Table, weight_text
 from evaluation.report.wording import difference, number
 from evaluation.statistics.coverage import Coverage, coverage_table
 from evaluation.statistics.intervals import NEW_RUNS, NEW_TASKS
-from st_isotropy.losses.regularized import DEFAULT_WEIGHT
+from st_isotropy.losses import DEFAULT_WEIGHT
 
 MARKER = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->$", re.MULTILINE)
 NOTHING = "*No study with regularizers is committed yet; see [Results](results.md).*"

@@ -8,7 +8,7 @@ import torch
 
 from evaluation.report.wording import significant
 from st_isotropy import isotropy
-from st_isotropy.metrics import CATALOGUE
+from st_isotropy.metrics import CATALOG
 from st_isotropy.metrics.definitions import Definition, excess, growth, itself, shortfall, shrinkage
 
 ROWS, COLUMNS = 2000, 64
@@ -28,7 +28,7 @@ OPTIONS = {
 
 
 def readings_table() -> str:
-    """One line for each measure of the catalogue."""
+    """One line for each measure of the catalog."""
     rows = torch.randn(ROWS, COLUMNS, generator=torch.Generator().manual_seed(0))
     measured = isotropy(rows, queries=rows, partners=rows)  # of which only the isotropic values are shown
     lines = [
@@ -38,7 +38,7 @@ def readings_table() -> str:
     lines += [
         f"| {name} | {_computed(definition)} | {significant(measured[name].isotropic)} | {_begins(definition, 0)} | "
         f"{_begins(definition, 1)} |"
-        for name, definition in CATALOGUE.items()
+        for name, definition in CATALOG.items()
     ]
     return "\n".join(lines)
 

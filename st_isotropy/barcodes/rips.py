@@ -45,7 +45,7 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
         Kapulkin and Kershaw 2026, "RedZeD" (arXiv 2606.06310).
     """
     if dimension < 1:
-        raise ValueError(f"dimension is {dimension}; use 1 or more, or 0, for which `barcode` needs no engine.")
+        raise ValueError(f"The dimension is {dimension}; use 1 or more, or 0, for which `barcode` needs no engine.")
     edges_of = ENGINES[installed_engine(engine)]
     if not isfinite(distances.sum()):
         raise ValueError(
@@ -67,7 +67,7 @@ def installed_engine(engine: Engine) -> InstalledEngine:
         ValueError: If there is no such engine.
     """
     if engine != "auto" and engine not in ENGINES:
-        raise ValueError(f"engine is {engine!r}, which is unknown; use 'auto', {', '.join(map(repr, ENGINES))}.")
+        raise ValueError(f"The engine is {engine!r}, which is unknown; use 'auto', {', '.join(map(repr, ENGINES))}.")
     wanted: list[InstalledEngine] = list(MODULES) if engine == "auto" else [engine]
     for name in wanted:
         if is_installed(MODULES[name]):

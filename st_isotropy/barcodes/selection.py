@@ -22,7 +22,7 @@ def check_selection(selection: Selection) -> None:
         case ("quantile", float(share) | int(share)) if 0 <= share < 1:
             return
     raise ValueError(
-        f"selection is {selection!r}, which is unknown; "
+        f"The selection is {selection!r}, which is unknown; "
         "use 'all', 'prominent', ('top', k) with k >= 1, or ('quantile', q) with 0 <= q < 1."
     )
 

@@ -166,7 +166,7 @@ def diagnose(
     if count < FEWEST_ROWS:
         raise ValueError(f"A diagnosis needs at least {FEWEST_ROWS} embeddings, but there are {count}; add texts.")
     if not cloud.spectrum.any():
-        raise ValueError(f"All {count} embeddings coincide; give texts that differ, or mend the model.")
+        raise ValueError(f"All {count} embeddings coincide; give texts that differ, or fix the model.")
     measures = isotropy(cloud, queries=queries, similarity=similarity)
     return Diagnosis(
         source=source,
@@ -214,7 +214,9 @@ def try_transforms(embeddings: np.ndarray | Tensor, cloud: Cloud) -> dict[str, d
         "whitening": Whitening(shrinkage=0.1),
     }
     outcomes = {"none": measuring}
-    outcomes |= {name: apply_posthoc(each.fit_embeddings(fitting), measuring) for name, each in candidates.items()}
+    outcomes |= {
+        name: apply_posthoc(transform.fit_embeddings(fitting), measuring) for name, transform in candidates.items()
+    }
     return {
         name: isotropy(
             outcome,

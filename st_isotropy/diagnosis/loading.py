@@ -27,5 +27,7 @@ def load_dense(name: str, local_files_only: bool = False) -> SentenceTransformer
     saved = json.loads(Path(configuration).read_text(encoding="utf-8")) if configuration else {}
     kind = saved.get("model_type", SentenceTransformer.__name__)
     if kind != SentenceTransformer.__name__:
-        raise ValueError(f"it is a {kind}, and only a SentenceTransformer gives each text a dense embedding")
+        raise ValueError(
+            f"{kind} models are not supported, because only a SentenceTransformer gives each text a dense embedding"
+        )
     return SentenceTransformer(name, local_files_only=local_files_only)

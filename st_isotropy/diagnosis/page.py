@@ -11,8 +11,8 @@ from torch import Tensor
 
 from st_isotropy import __version__
 from st_isotropy.diagnosis.diagnosis import REMEDY_MEASURES, Diagnosis, format_value
-from st_isotropy.metrics.catalogue import norm_quantiles, searched_part, simulate_isotropic
 from st_isotropy.metrics.cloud import Cloud, Points, as_cloud
+from st_isotropy.metrics.isotropic import norm_quantiles, searched_part, simulate_isotropic
 from st_isotropy.svg import OURS, REFERENCE, draw
 
 _MOST_DRAWN = 1500
@@ -48,8 +48,8 @@ def write_page(diagnosis: Diagnosis, embeddings: Points) -> str:
 
 def plot_spectrum(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
     """Covariance eigenvalues times d over their sum: isotropic ones are near 1."""
-    for each, color, label in ((isotropic, REFERENCE, "isotropic"), (cloud, OURS, "this model")):
-        shares = (each.spectrum / each.spectrum.sum() * len(each.spectrum)).cpu().numpy()
+    for drawn, color, label in ((isotropic, REFERENCE, "isotropic"), (cloud, OURS, "this model")):
+        shares = (drawn.spectrum / drawn.spectrum.sum() * len(drawn.spectrum)).cpu().numpy()
         positive = shares > 1e-6
         axes.plot(np.arange(1, len(shares) + 1)[positive], shares[positive], color=color, label=label, linewidth=1.8)
     axes.set(xscale="log", yscale="log", xlabel="principal component", ylabel="variance ÷ mean variance")
@@ -98,7 +98,7 @@ def count_bins(largest: int) -> list[float]:
 
 def plot_barcode(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
     """Bars of the H0 barcode by length, beside the outline of the isotropic one."""
-    ours, reference = (np.sort(each.bars.cpu().numpy())[::-1] for each in (cloud, isotropic))
+    ours, reference = (np.sort(drawn.bars.cpu().numpy())[::-1] for drawn in (cloud, isotropic))
     percent = np.linspace(0, 100, len(ours))
     axes.plot(reference, percent, color=REFERENCE, linewidth=1.8, label="isotropic")
     axes.fill_betweenx(percent, 0, ours, color=OURS, alpha=0.75, linewidth=0, label="this model")
@@ -109,8 +109,8 @@ def plot_barcode(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
 
 def plot_coordinates(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
     """Each coordinate's share of the squared norms times d, largest first: isotropic ones are near 1."""
-    for each, color, label in ((isotropic, REFERENCE, "isotropic"), (cloud, OURS, "this model")):
-        moments = each.second_moments.diagonal().sort(descending=True).values
+    for drawn, color, label in ((isotropic, REFERENCE, "isotropic"), (cloud, OURS, "this model")):
+        moments = drawn.second_moments.diagonal().sort(descending=True).values
         shares = (moments / moments.mean()).cpu().numpy()
         alive = shares > 1e-3
         axes.plot(np.arange(1, len(shares) + 1)[alive], shares[alive], color=color, label=label, linewidth=1.8)

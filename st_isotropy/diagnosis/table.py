@@ -15,8 +15,14 @@ def format_table(diagnosis: Diagnosis) -> str:
     ]
     header = ("measure", "value", "isotropic", "", "reading")
     rows = [
-        (name, format_value(each.value), format_value(each.isotropic), ("", "!", "!!")[each.level], each.reading)
-        for name, each in diagnosis.measures.items()
+        (
+            name,
+            format_value(measure.value),
+            format_value(measure.isotropic),
+            ("", "!", "!!")[measure.level],
+            measure.reading,
+        )
+        for name, measure in diagnosis.measures.items()
     ]
     lines += _columns([header, *rows], align="<>><<")
     if diagnosis.rows > diagnosis.sample_size:

@@ -1,5 +1,6 @@
 """Losses for sentence-transformers: any training objective plus weighted regularizers, in one forward pass."""
 
-from st_isotropy.losses.regularized import DEFAULT_WEIGHT, PersistentEntropyLoss, RegularizedLoss
+from st_isotropy.losses.persistent_entropy import DEFAULT_WEIGHT, PersistentEntropyLoss
+from st_isotropy.losses.regularized import RegularizedLoss
 
 __all__ = ["DEFAULT_WEIGHT", "PersistentEntropyLoss", "RegularizedLoss"]

@@ -94,8 +94,8 @@ def batch_passes(passes: list[ForwardPass], features: list[dict[str, Any]]) -> l
         features: The columns of the batch.
     """
     own: dict[int, ForwardPass] = {}
-    for each in passes:
-        own.setdefault(id(each.features), each)
+    for forward_pass in passes:
+        own.setdefault(id(forward_pass.features), forward_pass)
     if all(id(column) in own for column in features):
         return [own[id(column)] for column in features]
     return first_sweep(passes, sum(map(count_rows, features)))
@@ -113,9 +113,9 @@ def first_sweep(passes: list[ForwardPass], rows: int) -> list[ForwardPass]:
         rows: Inputs in all columns of the batch.
     """
     first: dict[int, ForwardPass] = {}
-    for each in passes:
+    for forward_pass in passes:
         if sum(len(kept.rows.embeddings) for kept in first.values()) < rows:
-            first.setdefault(id(each.features), each)
+            first.setdefault(id(forward_pass.features), forward_pass)
     return list(first.values())
 
 
@@ -126,14 +126,16 @@ def without_guidance(passes: list[ForwardPass]) -> list[ForwardPass]:
     texts that is encoded without gradient stays. In evaluation nothing has a gradient; there `first_sweep` ends before
     advice that follows.
     """
-    trained = [each.rows for each in passes if each.rows.embeddings.requires_grad]
+    trained = [forward_pass.rows for forward_pass in passes if forward_pass.rows.embeddings.requires_grad]
     if not trained or len(trained) == len(passes):
         return passes
     known = {key for rows in trained if rows.keys is not None for key in rows.keys.tolist()}
     return [
-        each
-        for each in passes
-        if each.rows.embeddings.requires_grad or each.rows.keys is None or not known.issuperset(each.rows.keys.tolist())
+        forward_pass
+        for forward_pass in passes
+        if forward_pass.rows.embeddings.requires_grad
+        or forward_pass.rows.keys is None
+        or not known.issuperset(forward_pass.rows.keys.tolist())
     ]
 
 
@@ -162,7 +164,7 @@ def intercepted_gradient_cache(
     Returns:
         A context manager that yields the original method.
     """
-    core = next(each for each in nested_losses(loss) if hasattr(each, "calculate_loss"))
+    core = next(part for part in nested_losses(loss) if hasattr(part, "calculate_loss"))
     return replaced(core, "calculate_loss", replacement)
 
 
@@ -185,8 +187,8 @@ class EncoderPlace:
         """Find the model in the innermost loss that holds it, the one that all modifiers act on."""
         places = [
             cls(depth, name)
-            for depth, each in enumerate(nested_losses(loss))
-            for name, child in each.named_children()
+            for depth, part in enumerate(nested_losses(loss))
+            for name, child in part.named_children()
             if child is model
         ]
         return places[-1] if places else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import torch
 from sentence_transformers.util import all_gather, all_gather_with_grad
@@ -13,7 +13,19 @@ from st_isotropy.precision import at_least_float32
 
 CloudKind = Literal["columns", "anchors", "queries-documents", "joint", "labels"]
 
-# A cloud of two points has a single bar, about which no regularizer has anything to say.
+
+class CloudOptions(TypedDict, total=False):
+    """The options of `RegularizedLoss` that say what forms a point cloud, for losses that pass them on."""
+
+    cloud: CloudKind
+    level: Literal["sentence", "token"]
+    layers: Sequence[int]
+    max_points: int
+    reduction: Literal["mean", "sum"]
+    gather_across_devices: bool
+
+
+# A cloud of two points has a single bar: there is no geometry to compare.
 MINIMUM_POINTS = 3
 
 
@@ -64,8 +76,8 @@ def column_groups(cloud: CloudKind, columns: int) -> list[range]:
     """
     everything = range(columns)
     groups = {
-        "columns": [range(each, each + 1) for each in everything],
-        "labels": [range(each, each + 1) for each in everything],
+        "columns": [range(column, column + 1) for column in everything],
+        "labels": [range(column, column + 1) for column in everything],
         "anchors": [everything[:1]],
         "queries-documents": [everything[:1], everything[1:]],
         "joint": [everything],
@@ -118,15 +130,15 @@ def point_clouds(
         if not is_finite:
             when = "" if step is None else f" at step {step}"
             raise ValueError(
-                f"the embeddings of input column {index} of {len(columns)} contain NaN or infinity{when}; "
-                "lower the learning rate or the weight, look for broken texts in that column, or for a regularizer of "
-                "your own whose gradient is not finite."
+                f"The embeddings of input column {index} of {len(columns)} contain NaN or infinity{when}; "
+                "lower the learning rate or the weight, or look for broken texts in that column or a custom "
+                "regularizer whose gradient is not finite."
             )
     clouds = []
     for group in column_groups(cloud, len(columns)):
-        group_keys = [key for each in group for key in keys[each]]
+        group_keys = [key for column in group for key in keys[column]]
         for rows in _row_sets(group_keys, label_list):
-            clouds += _points([columns[each] for each in group], rows, tokens, step or 0)
+            clouds += _points([columns[column] for column in group], rows, tokens, step or 0)
     return clouds
 
 
@@ -135,7 +147,7 @@ def _row_sets(keys: list[int | None], labels: list[int] | None) -> list[list[int
         return [distinct_rows(keys)]
     # A text counts once per label: it may have several.
     sets = ([row for row, own in enumerate(labels) if own == label] for label in sorted(set(labels)))
-    return [[rows[each] for each in distinct_rows([keys[row] for row in rows])] for rows in sets]
+    return [[rows[place] for place in distinct_rows([keys[row] for row in rows])] for rows in sets]
 
 
 def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | None, step: int) -> list[Tensor]:
@@ -147,7 +159,7 @@ def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | No
     kept = torch.zeros(total, dtype=torch.bool, device=device)
     kept[torch.tensor(rows, dtype=torch.long, device=device)] = True
     parts = zip(columns, kept.split(total // len(columns)), strict=True)
-    masks = [each[:, None] & column.mask for column, each in parts if column.mask is not None]
+    masks = [counted[:, None] & column.mask for column, counted in parts if column.mask is not None]
     layers = zip(*(column.layers for column in columns), strict=True)
     clouds = [torch.cat([part[mask] for part, mask in zip(layer, masks, strict=True)]) for layer in layers]
     return [at_least_float32(tokens.draw(points, step)) for points in clouds]
@@ -172,11 +184,14 @@ def _points_of(column: Column) -> Sequence[Tensor]:
 
 def _integer_labels(labels: Tensor | None, rows: int) -> list[int]:
     if labels is None:
-        raise ValueError('cloud="labels" needs one integer label per row, but the batch has no labels.')
+        raise ValueError(
+            'The option cloud="labels" needs one integer label per row, but the batch has no labels; add a label '
+            "column or use another cloud."
+        )
     if labels.is_floating_point() or labels.shape != (rows,):
         kind = str(labels.dtype).removeprefix("torch.")
         raise ValueError(
-            f'cloud="labels" needs one integer label per row, got {kind} labels of shape {tuple(labels.shape)} '
-            f"for {rows} rows; use integer class labels or another cloud."
+            f'The option cloud="labels" needs one integer label per row, got {kind} labels of shape '
+            f"{tuple(labels.shape)} for {rows} rows; use integer class labels or another cloud."
         )
     return labels.tolist()

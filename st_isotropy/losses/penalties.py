@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -41,6 +41,15 @@ class Snapshot:
 
 
 @dataclass
+class _Training:
+    """What the trainer passes on: the global step and number of steps, and what is kept of a step's first batch."""
+
+    progress: tuple[int, int] | None = None
+    watching: bool = False
+    snapshot: Snapshot | None = None
+
+
+@dataclass(frozen=True)
 class Penalties:
     """Weighted regularizers and the point clouds they act on.
 
@@ -50,9 +59,6 @@ class Penalties:
         tokens: Token layers to take clouds from; None for sentence embeddings.
         reduction: `mean` or `sum` over clouds.
         gather_across_devices: Form the clouds from the batches of all processes.
-        progress: Global step of the trainer and number of steps; None while unknown.
-        watching: Whether to take a snapshot of the next batch that is trained on.
-        snapshot: The snapshot of the first batch since watching began.
     """
 
     regularizers: Sequence[tuple[Regularizer, Weight]]
@@ -60,9 +66,24 @@ class Penalties:
     tokens: TokenLayers | None = None
     reduction: Literal["mean", "sum"] = "mean"
     gather_across_devices: bool = False
-    progress: tuple[int, int] | None = None
-    watching: bool = False
-    snapshot: Snapshot | None = None
+    _training: _Training = field(default_factory=_Training, init=False, repr=False, compare=False)
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """Take note of the trainer's global step, of `steps` in all, and forget what was seen before."""
+        self._training.progress, self._training.watching, self._training.snapshot = (step, steps), False, None
+
+    def end_training(self) -> None:
+        """Forget the step, which means nothing to another trainer."""
+        self._training.progress = None
+
+    def watch(self) -> None:
+        """Keep a snapshot of the next batch that is trained on, in this step."""
+        self._training.watching, self._training.snapshot = True, None
+
+    @property
+    def seen(self) -> Snapshot | None:
+        """The snapshot of the first batch since watching began."""
+        return self._training.snapshot
 
     def terms(
         self, columns: list[Column], labels: Tensor | None, sources: list[Tensor], objective: Callable[[], Gradients]
@@ -89,20 +110,21 @@ class Penalties:
             labels = all_gather(labels) if labels is not None and self.cloud == "labels" else None
         # Autocast would turn distances back into half precision.
         with torch.autocast(columns[0].embeddings.device.type, enabled=False):
-            clouds = point_clouds(columns, self.cloud, labels, self.tokens, self.progress[0] if self.progress else None)
+            clouds = point_clouds(columns, self.cloud, labels, self.tokens, self._step)
             usable = [cloud for cloud in clouds if len(cloud) >= MINIMUM_POINTS]
             terms, weights = LossTerms(), {}
             for regularizer, weight in self.regularizers:
                 penalty = self._reduce([_penalty(regularizer, cloud) for cloud in usable], clouds)
                 if not penalty.isfinite():  # the trainer waits for every term, too
                     raise ValueError(
-                        f"the regularizer {regularizer.name} gives {penalty.item()} for finite embeddings."
+                        f"The regularizer {regularizer.name} gives {penalty.item()} for finite embeddings; a penalty "
+                        "must be a finite number."
                     )
                 weights[regularizer.name] = self._weight(regularizer, weight, penalty, sources, objective)
                 terms[f"{regularizer.name}_loss"] = weights[regularizer.name] * penalty
-        if self.watching and self.snapshot is None and torch.is_grad_enabled():
+        if self._training.watching and self._training.snapshot is None and torch.is_grad_enabled():
             norm = _norm(objective()) or float("nan")
-            self.snapshot = Snapshot(
+            self._training.snapshot = Snapshot(
                 clouds=[cloud.detach() for cloud in usable],
                 skipped=len(clouds) - len(usable),
                 weights={name: float(weight) for name, weight in weights.items()},
@@ -111,6 +133,10 @@ class Penalties:
                 },
             )
         return terms
+
+    @property
+    def _step(self) -> int | None:
+        return self._training.progress[0] if self._training.progress else None
 
     def _reduce(self, penalties: list[Tensor], clouds: list[Tensor]) -> Tensor:
         if not penalties:
@@ -129,19 +155,19 @@ class Penalties:
         if isinstance(weight, WeightSchedule):
             if not torch.is_grad_enabled():
                 return weight.value  # in evaluation, so that losses of different steps compare
-            if self.progress is None:
+            if self._training.progress is None:
                 raise ValueError(
-                    f"the weight schedule of {regularizer.name} does not know the trainer's step; "
+                    f"The weight schedule of {regularizer.name} does not know the trainer's step; "
                     "attach the callback with GeometryCallback.attach(trainer), or give `fit`, which takes no "
                     "callback, a number."
                 )
-            return weight.at(*self.progress)
+            return weight.at(*self._training.progress)
         if isinstance(weight, BalancedWeight):
             if not penalty.requires_grad:
                 return 1.0
-            if all(each is None for each in objective()):
+            if all(gradient is None for gradient in objective()):
                 raise ValueError(
-                    f"the weight of {regularizer.name} cannot be balanced, because the base loss does not depend on "
+                    f"The weight of {regularizer.name} cannot be balanced, because the base loss does not depend on "
                     "the embeddings it acts on, as at token level under torch.compile; give it a number."
                 )
             norms = _row_norms(objective()), _row_norms(gradients(penalty, sources))
@@ -154,7 +180,7 @@ def _penalty(regularizer: Regularizer, cloud: Tensor) -> Tensor:
     if not isinstance(penalty, Tensor) or penalty.ndim:
         given = f"a tensor of shape {tuple(penalty.shape)}" if isinstance(penalty, Tensor) else repr(penalty)
         raise ValueError(
-            f"the regularizer {regularizer.name} gives {given} for a cloud of shape {tuple(cloud.shape)}, but a "
+            f"The regularizer {regularizer.name} gives {given} for a cloud of shape {tuple(cloud.shape)}, but a "
             "penalty is a tensor without dimensions."
         )
     return penalty
@@ -172,11 +198,11 @@ def gradients(value: Tensor, sources: list[Tensor]) -> Gradients:
         return [torch.zeros_like(part) if part.requires_grad else None for part in sources]
     found = iter(torch.autograd.grad(value * _GRADIENT_SCALE, trained, retain_graph=True, allow_unused=True))
     scaled = [next(found) if part.requires_grad else None for part in sources]
-    return [None if each is None else at_least_float32(each) / _GRADIENT_SCALE for each in scaled]
+    return [None if gradient is None else at_least_float32(gradient) / _GRADIENT_SCALE for gradient in scaled]
 
 
 def _row_norms(gradients: Gradients) -> Tensor:
-    norms = [at_least_float32(each.flatten(0, -2)).norm(dim=1) for each in gradients if each is not None]
+    norms = [at_least_float32(gradient.flatten(0, -2)).norm(dim=1) for gradient in gradients if gradient is not None]
     return torch.cat(norms) if norms else torch.zeros(0)
 
 

@@ -8,13 +8,9 @@ from typing import Any, Literal, cast, get_args
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.losses import uses_gradient_cache
-from sentence_transformers.sentence_transformer.losses import AdaptiveLayerLoss
 from torch import Tensor, nn
 
-from st_isotropy.barcodes.rips import Engine
-from st_isotropy.barcodes.selection import Selection
 from st_isotropy.losses.capture import (
-    EncoderPlace,
     batch_passes,
     count_rows,
     intercepted_gradient_cache,
@@ -22,19 +18,20 @@ from st_isotropy.losses.capture import (
     recorded_forward,
     without_guidance,
 )
+from st_isotropy.losses.checks import (
+    WeightArgument,
+    check_base_loss,
+    check_choice,
+    check_names,
+    check_token_level,
+    pair_weights,
+)
 from st_isotropy.losses.clouds import CloudKind, Column
 from st_isotropy.losses.penalties import Penalties, gradients
 from st_isotropy.losses.terms import LossTerms
 from st_isotropy.losses.text_keys import text_keys
 from st_isotropy.losses.tokens import TokenLayers
-from st_isotropy.regularizers import MSTLength, PersistentEntropy, Regularizer
-from st_isotropy.weights import Weight, parse_weight
-
-# The normalized deficit is small near saturation. Of the weights that were tried, this one cost little where the term
-# does not help: docs/choosing-settings.md.
-DEFAULT_WEIGHT = 3.0
-
-WeightArgument = Weight | Literal["auto"]
+from st_isotropy.regularizers import Regularizer
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,7 @@ class RegularizedLoss(nn.Module):
 
     Examples:
         >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+        >>> from st_isotropy import PersistentEntropy
         >>> loss = RegularizedLoss(model, CosineSimilarityLoss(model), PersistentEntropy(), weight=30.0)
         >>> features = [model.preprocess(["a cat", "two dogs", "the sun"]), model.preprocess(["cats", "dogs", "moon"])]
         >>> sorted(loss(features, torch.tensor([1.0, 0.5, 0.0])))
@@ -99,19 +97,20 @@ class RegularizedLoss(nn.Module):
         gather_across_devices: bool = False,
     ) -> None:
         super().__init__()
-        self._encoder_place = _check_base_loss(model, loss)
-        _check_choice("cloud", cloud, get_args(CloudKind))
-        _check_choice("level", level, ("sentence", "token"))
-        _check_choice("reduction", reduction, ("mean", "sum"))
+        self._encoder_place = check_base_loss(model, loss)
+        check_choice("cloud", cloud, get_args(CloudKind))
+        check_choice("level", level, ("sentence", "token"))
+        check_choice("reduction", reduction, ("mean", "sum"))
         self.model = model
         self.loss = loss
         self.uses_gradient_cache = uses_gradient_cache(loss)
         tokens = None
         if level == "token":
-            _check_token_level(loss, gather_across_devices)
+            check_token_level(loss, gather_across_devices)
             tokens = TokenLayers.of(model, tuple(layers), max_points)
-        regularizers = _weighted(regularizer, weight)
-        _check_names(regularizers, loss)
+        regularizers = pair_weights(regularizer, weight)
+        inner = [pair for nested in _regularized_in(loss) for pair in nested.penalties.regularizers]
+        check_names([term.name for term, _ in (*regularizers, *inner)])
         self.penalties = Penalties(regularizers, cloud, tokens, reduction, gather_across_devices)
         self._cached_batch: _CachedBatch | None = None
 
@@ -140,15 +139,55 @@ class RegularizedLoss(nn.Module):
             base = LossTerms.of(self.loss(features, labels))
         if not passes:
             raise ValueError(f"{type(self.loss).__name__} did not call its model, so there is nothing to regularize.")
-        sweep = [each.rows for each in batch_passes(without_guidance(passes), features)]
-        for each in sweep:
-            if len(each.embeddings) % batch_size:
+        sweep = [forward_pass.rows for forward_pass in batch_passes(without_guidance(passes), features)]
+        for rows in sweep:
+            if len(rows.embeddings) % batch_size:
                 raise ValueError(
-                    f"{type(self.loss).__name__} called its model on {len(each.embeddings)} inputs, while the columns "
-                    f"of the batch have {batch_size}, so they cannot be told apart; let it call it on whole columns."
+                    f"{type(self.loss).__name__} called its model on {len(rows.embeddings)} inputs, while the columns "
+                    f"of the batch have {batch_size}, so they cannot be separated; let the loss encode whole columns."
                 )
         columns = [column for rows in sweep for column in rows.split(batch_size)]
         sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
+        return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
+
+    def compute_loss_from_embeddings(self, embeddings: Sequence[Tensor], labels: Any = None) -> LossTerms:
+        """Compute the base loss and the weighted penalties of embeddings that are there already.
+
+        Texts are not seen here, so a text that occurs twice in a cloud counts twice.
+
+        Args:
+            embeddings: One tensor of shape `(rows, d)` per input column.
+            labels: What the base loss's own `compute_loss_from_embeddings` takes: labels, or a teacher's embeddings.
+
+        Returns:
+            The terms, as from `forward`.
+
+        Raises:
+            ValueError: If the base loss has no such method, or the loss is at token level; for bad embeddings as from
+                `forward`.
+
+        Examples:
+            >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+            >>> from st_isotropy import PersistentEntropy
+            >>> loss = RegularizedLoss(model, CosineSimilarityLoss(model), PersistentEntropy())
+            >>> columns = [torch.eye(4), torch.eye(4)]
+            >>> terms = loss.compute_loss_from_embeddings(columns, torch.ones(4))
+            >>> {name: round(term.item(), 4) for name, term in terms.items()}
+            {'base_loss': 0.0, 'persistent_entropy_loss': 0.0}
+        """
+        base_loss: Any = self.loss
+        if not hasattr(base_loss, "compute_loss_from_embeddings"):
+            raise ValueError(
+                f"{type(base_loss).__name__} has no compute_loss_from_embeddings, so it cannot be computed from given "
+                "embeddings; call the loss on the features of a batch."
+            )
+        if self.penalties.tokens is not None:
+            raise ValueError(
+                'The option level="token" needs the tokens, which given sentence embeddings do not hold; call the '
+                "loss on the features of a batch."
+            )
+        base = LossTerms.of(base_loss.compute_loss_from_embeddings(embeddings, labels))
+        columns, sources = [Column(rows) for rows in embeddings], list(embeddings)
         return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
 
     def _forward_cached(self, features: list[dict[str, Tensor]], labels: Tensor | None) -> LossTerms:
@@ -159,7 +198,7 @@ class RegularizedLoss(nn.Module):
             computed.append(LossTerms.of(self.calculate_loss(*args, **kwargs)))
             return computed[-1].total
 
-        keys = [text_keys(each) for each in features]
+        keys = [text_keys(column) for column in features]
         with intercepted_gradient_cache(self.loss, calculate_loss) as original:
             self._cached_batch = _CachedBatch(original, keys, labels)
             try:
@@ -193,7 +232,7 @@ class RegularizedLoss(nn.Module):
         penalties, tokens = self.penalties, self.penalties.tokens
         config = {
             "loss": _described(self.loss),
-            "regularizers": [f"{weight!r} * {each!r}" for each, weight in penalties.regularizers],
+            "regularizers": [f"{weight!r} * {regularizer!r}" for regularizer, weight in penalties.regularizers],
             "cloud": penalties.cloud,
             "level": "token" if tokens else "sentence",
             "reduction": penalties.reduction,
@@ -205,172 +244,19 @@ class RegularizedLoss(nn.Module):
     def citation(self) -> str:
         """BibTeX of every regularizer, those of regularized losses inside it too."""
         nested = _regularized_in(self)
-        cited = [one.citation.strip() for each in nested for one, _ in each.penalties.regularizers if one.citation]
+        cited = [term.citation.strip() for part in nested for term, _ in part.penalties.regularizers if term.citation]
         return "\n".join(dict.fromkeys(cited))
 
 
 def _regularized_in(loss: nn.Module) -> list[RegularizedLoss]:
-    return [each for each in nested_losses(loss) if isinstance(each, RegularizedLoss)]
+    return [part for part in nested_losses(loss) if isinstance(part, RegularizedLoss)]
 
 
 def _described(module: nn.Module) -> str:
     """A loss and its options; sentence-transformers would write out every layer of a guide among them."""
     options = cast(Any, module).get_config_dict() if hasattr(module, "get_config_dict") else {}
     named = [
-        f"{key}={_described(each) if isinstance(each, nn.Module) else repr(each)}" for key, each in options.items()
+        f"{key}={_described(option) if isinstance(option, nn.Module) else repr(option)}"
+        for key, option in options.items()
     ]
     return f"{type(module).__name__}({', '.join(named)})" if named else type(module).__name__
-
-
-class PersistentEntropyLoss(RegularizedLoss):
-    r"""Any sentence-transformers loss plus the persistent-entropy deficit of its embeddings.
-
-    Args:
-        model: The model being trained; the one the base loss was built with.
-        loss: The base loss.
-        weight: Weight of the deficit $1 - H / \ln m$. In the committed studies of objectives on cosines the default
-            cost little where the term did not help; where it did, the best weight was 3 to 100. A mean squared error
-            over coordinates is far smaller and needs a smaller weight.
-        spread_weight: Weight of a second term, how far the mean MST length on the sphere is from its largest value
-            (`MSTLength`); entropy alone cannot open a narrow cone.
-        homology_dimensions: Dimensions of the bars, one term each; above 0 the extra `homology` is needed.
-        selection: Bars that count; see `PersistentEntropy`.
-        engine: Homology engine for dimensions above 0; see `PersistentEntropy`.
-        cloud: See `RegularizedLoss`, as for all arguments that follow.
-        level: `sentence` or `token`.
-        layers: Hidden layers at token level.
-        max_points: Tokens of a cloud at most.
-        reduction: `mean` or `sum` over clouds.
-        gather_across_devices: Form the clouds from the batches of all processes.
-
-    Examples:
-        >>> from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-        >>> loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), spread_weight=0.3)
-        >>> [(each.name, weight) for each, weight in loss.penalties.regularizers]
-        [('persistent_entropy', 3.0), ('mst_length', 0.3)]
-    """
-
-    def __init__(
-        self,
-        model: SentenceTransformer,
-        loss: nn.Module,
-        weight: WeightArgument = DEFAULT_WEIGHT,
-        *,
-        spread_weight: WeightArgument | None = None,
-        homology_dimensions: Sequence[int] = (0,),
-        selection: Selection = "all",
-        engine: Engine = "auto",
-        cloud: CloudKind = "columns",
-        level: Literal["sentence", "token"] = "sentence",
-        layers: Sequence[int] = (-1,),
-        max_points: int = 512,
-        reduction: Literal["mean", "sum"] = "mean",
-        gather_across_devices: bool = False,
-    ) -> None:
-        terms: list[tuple[Regularizer, WeightArgument]] = [
-            (PersistentEntropy(dimension, selection, engine), weight) for dimension in homology_dimensions
-        ]
-        if spread_weight is not None:
-            terms.append((MSTLength(), spread_weight))
-        super().__init__(
-            model,
-            loss,
-            terms,
-            cloud=cloud,
-            level=level,
-            layers=layers,
-            max_points=max_points,
-            reduction=reduction,
-            gather_across_devices=gather_across_devices,
-        )
-
-
-def _check_base_loss(model: object, loss: nn.Module) -> EncoderPlace:
-    if not isinstance(model, SentenceTransformer):
-        raise ValueError(
-            f"the regularizers act on dense sentence embeddings, so the model must be a SentenceTransformer, "
-            f"not {type(model).__name__}."
-        )
-    if not isinstance(loss, nn.Module):
-        raise ValueError(
-            f"the base loss must be a loss that was built, such as CosineSimilarityLoss(model), not {loss}."
-        )
-    place = EncoderPlace.find(loss, model)
-    if place is None:
-        raise ValueError(
-            f"{type(loss).__name__} does not hold the model that was given, so its embeddings cannot be observed; "
-            "build it with that same model. A loss of your own keeps it as an attribute, such as self.model."
-        )
-    for each in nested_losses(loss):
-        if isinstance(each, AdaptiveLayerLoss) and uses_gradient_cache(each.loss):
-            raise ValueError(
-                f"{type(each).__name__} around {type(each.loss).__name__} is not supported, because "
-                "sentence-transformers cannot replay earlier layers through a gradient cache; use the loss without a "
-                "cache."
-            )
-    hidden = next((each for each in loss.modules() if uses_gradient_cache(each)), None)
-    if hidden is not None and not uses_gradient_cache(loss):
-        raise ValueError(
-            f"{type(loss).__name__} hides the gradient cache of {type(hidden).__name__}, whose embeddings cannot be "
-            f"observed from outside; put the regularized loss around {type(hidden).__name__} itself, inside "
-            f"{type(loss).__name__}."
-        )
-    return place
-
-
-def _check_token_level(loss: nn.Module, gather_across_devices: bool) -> None:
-    if uses_gradient_cache(loss):
-        raise ValueError(
-            f'level="token" cannot be used with {type(loss).__name__}, whose gradient cache carries sentence '
-            'embeddings only; use level="sentence" or a base loss without a cache.'
-        )
-    if gather_across_devices:
-        raise ValueError('level="token" cannot be used with gather_across_devices=True; leave one of them out.')
-
-
-def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        listed = ", ".join(f'"{choice}"' for choice in choices)
-        raise ValueError(f"{name} must be one of {listed}, got {value!r}.")
-
-
-def _weighted(
-    regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]], weight: WeightArgument | None
-) -> tuple[tuple[Regularizer, Weight], ...]:
-    if isinstance(regularizer, Regularizer):
-        pairs = [(regularizer, 1.0 if weight is None else weight)]
-    elif isinstance(regularizer, type):
-        raise _not_built(regularizer)
-    elif not isinstance(regularizer, Sequence):
-        raise _no_regularizer(regularizer)
-    elif weight is None:
-        pairs = list(regularizer)
-        for pair in pairs:
-            if not (isinstance(pair, Sequence) and len(pair) == 2):
-                raise ValueError(
-                    f"a list of regularizers holds pairs, such as (KoLeo(), 0.1), but {pair} has no weight."
-                )
-            if isinstance(pair[0], type):
-                raise _not_built(pair[0])
-            if not isinstance(pair[0], Regularizer):
-                raise _no_regularizer(pair[0])
-    else:
-        raise ValueError("weight belongs to a single regularizer; in a list, every regularizer has its own.")
-    return tuple((each, parse_weight(value, each.name)) for each, value in pairs)
-
-
-def _check_names(regularizers: Sequence[tuple[Regularizer, Weight]], loss: nn.Module) -> None:
-    inner = [each.penalties.regularizers for each in _regularized_in(loss)]
-    names = [each.name for pairs in (regularizers, *inner) for each, _ in pairs]
-    if len(set(names)) < len(names) or not names or "base" in names:
-        raise ValueError(f'at least one regularizer is needed, each with a name of its own, not "base", got {names}.')
-
-
-def _no_regularizer(given: object) -> ValueError:
-    return ValueError(f"a regularizer must be a Regularizer, such as PersistentEntropy(), not {given!r}.")
-
-
-def _not_built(regularizer: type) -> ValueError:
-    return ValueError(
-        f"a regularizer must be one that was built, such as {regularizer.__name__}(), not the class itself."
-    )

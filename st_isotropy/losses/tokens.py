@@ -37,16 +37,20 @@ class TokenLayers:
         transformer = model[0]
         if not isinstance(transformer, Transformer):
             raise ValueError(
-                f'level="token" needs contextual token embeddings, which {type(transformer).__name__} does not '
-                'compute; use level="sentence".'
+                f'The option level="token" needs contextual token embeddings, which {type(transformer).__name__} does '
+                'not compute; use level="sentence".'
             )
         depth = transformer.auto_model.config.num_hidden_layers + 1
         wrong = [layer for layer in layers if not -depth <= layer < depth]
         if wrong or not layers:
-            raise ValueError(f"layers must name hidden layers from {-depth} to {depth - 1}, got {list(layers)}.")
+            raise ValueError(
+                f"The option layers must name hidden layers from {-depth} to {depth - 1}, got {list(layers)}."
+            )
         if max_points < 3:
-            raise ValueError(f"max_points must be at least 3, got {max_points}: fewer tokens have no two bars.")
-        with_prompt = all(each.include_prompt for each in model if isinstance(each, Pooling))
+            raise ValueError(
+                f"The option max_points must be at least 3, got {max_points}; fewer tokens do not have two bars."
+            )
+        with_prompt = all(module.include_prompt for module in model if isinstance(module, Pooling))
         return cls(layers, max_points, tuple(model.tokenizer.all_special_ids), with_prompt)
 
     def mask(self, features: dict[str, Any]) -> Tensor:
@@ -57,8 +61,8 @@ class TokenLayers:
         """
         if "attention_mask" not in features:
             raise ValueError(
-                'level="token" needs padded batches, and this model concatenates its inputs without padding; set '
-                'model[0].unpad_inputs = False, or use level="sentence".'
+                'The option level="token" needs padded batches, and this model concatenates its inputs without '
+                'padding; set model[0].unpad_inputs = False, or use level="sentence".'
             )
         ids = features["input_ids"]
         special = torch.tensor(self.special_ids, device=ids.device, dtype=ids.dtype)

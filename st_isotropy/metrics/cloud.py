@@ -145,7 +145,7 @@ def as_cloud(embeddings: Points, similarity: Similarity = "euclidean", **options
     if isinstance(embeddings, Cloud):
         return embeddings
     if similarity not in get_args(Similarity):
-        raise ValueError(f"The similarity is one of {', '.join(get_args(Similarity))}, not {similarity!r}.")
+        raise ValueError(f"The similarity must be one of {', '.join(get_args(Similarity))}, not {similarity!r}.")
     points = torch.stack(embeddings) if isinstance(embeddings, list) else torch.as_tensor(embeddings)
     points = points.detach()
     check_points(points)
@@ -164,7 +164,8 @@ def check_points(points: Tensor) -> None:
     """Raise a `ValueError` unless `points` are finite, of shape `(n, d)` with at least two rows and two columns."""
     if points.layout != torch.strided:
         raise ValueError(
-            "Isotropy is measured on dense embeddings, and these are sparse; a SparseEncoder has no others."
+            "Isotropy is measured on dense embeddings, but these are sparse; use a SentenceTransformer, not a "
+            "SparseEncoder."
         )
     if points.ndim != 2 or points.shape[0] < 2 or points.shape[1] < 2:
         raise ValueError(
@@ -175,7 +176,7 @@ def check_points(points: Tensor) -> None:
     if bad.any():
         raise ValueError(
             f"{int(bad.sum())} of {len(points)} embeddings hold NaN or infinite values, the first in row "
-            f"{int(bad.int().argmax())}; leave those rows out or mend the model that made them."
+            f"{int(bad.int().argmax())}; leave those rows out or fix the model that made them."
         )
 
 

@@ -84,7 +84,8 @@ def ph_dimension(embeddings: Points) -> float:
     cloud = as_cloud(embeddings)
     rows = cloud.unit[cloud.sample].double()
     sizes = np.unique(np.geomspace(max(2, len(rows) // 8), len(rows), _SUBSETS).astype(int))
-    totals = [barcode(rows[:size]).lengths.sum().item() for size in sizes[:-1]] + [cloud.bars.sum().item()]
+    barcodes = [*(barcode(rows[:size]).lengths for size in sizes[:-1]), cloud.bars]
+    totals = [entropy.total_persistence(lengths).item() for lengths in barcodes]
     if len(sizes) < 2 or min(totals) == 0:
         return 1.0
     slope = np.polyfit(np.log(sizes), np.log(totals), 1)[0]

@@ -8,19 +8,16 @@ from torch import Tensor
 class Regularizer(ABC):
     """A penalty on the geometry of one point cloud.
 
-    A subclass gives a `name`, under which its term is logged as `<name>_loss`, and `__call__`. It keeps no state.
+    A subclass gives a `name` and `__call__`. It keeps no state.
+
+    Attributes:
+        name: Short snake_case name of the penalty, under which its term is logged as `<name>_loss`.
+        citation: BibTeX of the method, for the model card; empty when there is none.
     """
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Short snake_case name of the penalty."""
+    name: str
+    citation: str = ""
 
     @abstractmethod
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the penalty of embeddings of shape `(n, d)` as a 0-dim tensor, differentiable, smaller is better."""
-
-    @property
-    def citation(self) -> str:
-        """BibTeX of the method, for the model card; empty when there is none."""
-        return ""

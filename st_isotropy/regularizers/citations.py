@@ -15,6 +15,13 @@ def bibtex(key: str, title: str, authors: str, year: int, arxiv: str) -> str:
 """
 
 
+KUDRIASHOV_2025 = bibtex(
+    "kudriashov2025shrink",
+    "Shrink the longest: improving latent space isotropy with simplicial geometry",
+    "Sergei Kudriashov and Olesya Karpik and Eduard Klyshinsky",
+    2025,
+    "2501.05502",
+)
 MORDACQ_2025 = bibtex(
     "mordacq2025tregs",
     "T-REGS: Minimum Spanning Tree Regularization for Self-Supervised Learning",

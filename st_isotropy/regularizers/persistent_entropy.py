@@ -9,6 +9,7 @@ from st_isotropy.barcodes.rips import Engine, installed_engine
 from st_isotropy.barcodes.selection import Selection, check_selection, selected_bars
 from st_isotropy.entropy import entropy_deficit, persistent_entropy
 from st_isotropy.precision import at_least_float32
+from st_isotropy.regularizers import citations
 from st_isotropy.regularizers.base import Regularizer
 from st_isotropy.regularizers.unit_rows import unit_rows
 
@@ -49,6 +50,8 @@ class PersistentEntropy(Regularizer):
         geometry" (arXiv 2501.05502).
     """
 
+    citation = citations.KUDRIASHOV_2025
+
     homology_dimension: int = 0
     selection: Selection = "all"
     engine: Engine = "auto"
@@ -59,14 +62,16 @@ class PersistentEntropy(Regularizer):
     def __post_init__(self) -> None:
         check_selection(self.selection)
         if self.homology_dimension < 0:
-            raise ValueError(f"homology_dimension is {self.homology_dimension}; use 0 or more.")
+            raise ValueError(f"PersistentEntropy.homology_dimension is {self.homology_dimension}; use 0 or more.")
         if self.homology_dimension:
             installed_engine(self.engine)
         if self.floor < 0:
-            raise ValueError(f"floor is {self.floor}; use a share of the mean bar length, 0 for no floor.")
+            raise ValueError(
+                f"PersistentEntropy.floor is {self.floor}; use a share of the mean bar length, 0 for no floor."
+            )
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Short snake_case name of the penalty; above dimension 0 it ends in the dimension."""
         return "persistent_entropy" + (f"_h{self.homology_dimension}" if self.homology_dimension else "")
 
@@ -78,17 +83,3 @@ class PersistentEntropy(Regularizer):
         if self.floor:
             lengths = lengths.clamp(min=self.floor * lengths.mean())
         return entropy_deficit(lengths, among) if self.deficit else -persistent_entropy(lengths, among=among)
-
-    @property
-    def citation(self) -> str:
-        """BibTeX of the method."""
-        return """
-@misc{kudriashov2025shrink,
-    title={Shrink the longest: improving latent space isotropy with simplicial geometry},
-    author={Sergei Kudriashov and Olesya Karpik and Eduard Klyshinsky},
-    year={2025},
-    eprint={2501.05502},
-    archivePrefix={arXiv},
-    url={https://arxiv.org/abs/2501.05502},
-}
-"""

@@ -31,7 +31,7 @@ from evaluation.documentation.study_pages import study_page
 from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.report.summary import Candidate, Row, Section, Summary
-from st_isotropy.metrics import CATALOGUE
+from st_isotropy.metrics import CATALOG
 
 DOCS = results.ROOT / "docs"
 
@@ -347,7 +347,7 @@ def test_the_doses_are_counted_before_they_are_listed(one_study: Summary) -> Non
 
 def test_every_measure_has_its_reading() -> None:
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in GENERATED["measure-readings"]().splitlines()[2:]}
-    assert list(lines) == list(CATALOGUE)
+    assert list(lines) == list(CATALOG)
     assert lines["average_cosine_centered"] == (
         "| average_cosine_centered | the mean cosine of distinct rows; of the rows less their mean | −0.0005 | "
         "from 0.1: a lopsided cloud | from 0.3: a very lopsided cloud |"

@@ -135,7 +135,9 @@ def test_a_worker_that_has_another_model_than_the_study_is_refused(tmp_path):
 
 def test_a_model_of_another_kind_is_not_measured_as_the_dense_one_it_could_be_made_into(bert_folder, tmp_path):
     SparseEncoder(bert_folder).save_pretrained(str(tmp_path))
-    with pytest.raises(UserError, match="it is a SparseEncoder, and only a SentenceTransformer gives"):
+    with pytest.raises(
+        UserError, match="SparseEncoder models are not supported, because only a SentenceTransformer gives"
+    ):
         load_model(str(tmp_path))
 
 

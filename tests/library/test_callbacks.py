@@ -16,16 +16,16 @@ from sentence_transformers.sentence_transformer.losses import (
 from torch.nn.functional import normalize
 from transformers import TrainerControl, TrainerState
 
-from st_isotropy import GeometryCallback, MSTLength, PersistentEntropyLoss, RegularizedLoss, WeightSchedule
+from st_isotropy import GeometryCallback, MSTLength, PersistentEntropyLoss, RegularizedLoss, WeightSchedule, isotropy
 from st_isotropy.barcodes import barcode
-from st_isotropy.callbacks import describe
+from st_isotropy.callbacks import LOGGED_MEASURES, describe
 from st_isotropy.entropy import persistent_entropy
 from st_isotropy.losses.penalties import Snapshot
 
 GEOMETRY = {
     "persistent_entropy",
-    "normalized_persistent_entropy",
-    "mst_length",
+    "persistent_entropy_nats",
+    "mean_mst_length",
     "bars",
     "average_cosine",
     "isoscore",
@@ -79,10 +79,10 @@ def test_logged_geometry_is_that_of_the_batch(model, make_trainer, sentences):
     (entry,) = training_entries(trainer)
     bars = [barcode(normalize(column.detach(), dim=1)).lengths for column in columns]
     assert len(columns) == 2  # no extra forward pass
-    assert math.isclose(entry["mst_length"], sum(each.mean().item() for each in bars) / 2, rel_tol=1e-5)
+    assert math.isclose(entry["mean_mst_length"], sum(each.mean().item() for each in bars) / 2, rel_tol=1e-5)
     entropy = sum(persistent_entropy(each).item() for each in bars) / 2
-    assert math.isclose(entry["persistent_entropy"], entropy, rel_tol=1e-5)
-    assert math.isclose(entry["normalized_persistent_entropy"], entropy / math.log(7), rel_tol=1e-5)
+    assert math.isclose(entry["persistent_entropy_nats"], entropy, rel_tol=1e-5)
+    assert math.isclose(entry["persistent_entropy"], entropy / math.log(7), rel_tol=1e-5)
     assert entry["bars"] == 7
 
 
@@ -213,13 +213,13 @@ def test_a_checkpoint_can_be_chosen_by_the_objective_alone(model, pairs, tmp_pat
 
 def test_a_batch_of_evaluation_is_not_logged_as_one_of_training(model, sentences):
     loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
-    loss.penalties.watching = True
+    loss.penalties.watch()
     features = [model.preprocess(sentences(8, seed=seed)) for seed in (1, 2)]
     with torch.no_grad():
         loss(features, torch.zeros(8))
-    assert loss.penalties.snapshot is None
+    assert loss.penalties.seen is None
     loss(features, torch.zeros(8))
-    assert loss.penalties.snapshot is not None
+    assert loss.penalties.seen is not None
 
 
 def test_the_step_of_one_trainer_means_nothing_to_the_next(model, make_trainer):
@@ -236,7 +236,7 @@ def test_a_loss_inside_a_modifier_is_followed_at_its_full_dimension(model, make_
     trainer = make_trainer(MatryoshkaLoss(model, inner, [8, 32]), max_steps=1, logging_steps=1)
     callback = GeometryCallback.attach(trainer)
     shapes = []
-    inner.register_forward_hook(lambda *_: shapes.append(inner.penalties.snapshot.clouds[0].shape))
+    inner.register_forward_hook(lambda *_: shapes.append(inner.penalties.seen.clouds[0].shape))
     trainer.train()
     assert callback.penalties == {"": inner.penalties}
     assert shapes == [(8, 32), (8, 32)]  # the first of the two dimensions is kept
@@ -255,9 +255,17 @@ def test_token_clouds_are_measured_and_balanced_too(model, make_trainer):
 
 def test_a_loss_without_regularizers_cannot_be_followed(model):
     with pytest.raises(
-        ValueError, match="there is no RegularizedLoss or PersistentEntropyLoss in CosineSimilarityLoss"
+        ValueError, match="There is no RegularizedLoss or PersistentEntropyLoss in CosineSimilarityLoss"
     ):
         GeometryCallback(CosineSimilarityLoss(model))
+
+
+def test_measures_are_logged_under_the_names_and_with_the_values_of_the_catalog():
+    points = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+    measured = describe(Snapshot([points], 0, {}, {}))
+    shared = isotropy(points, names=LOGGED_MEASURES)
+    assert {name: measured[name] for name in LOGGED_MEASURES} == {name: found.value for name, found in shared.items()}
+    assert measured.keys() - shared.keys() == {"bars", "skipped_clouds"}
 
 
 def test_a_large_cloud_is_measured_whole():
@@ -265,7 +273,7 @@ def test_a_large_cloud_is_measured_whole():
     measured = describe(Snapshot([points], 0, {}, {}))
     lengths = barcode(normalize(points.double(), dim=1)).lengths
     assert measured["bars"] == len(lengths) == 2099
-    assert measured["mst_length"] == pytest.approx(lengths.mean().item())
+    assert measured["mean_mst_length"] == pytest.approx(lengths.mean().item())
 
 
 def test_several_processes_need_the_same_terms_for_all_data_sets(model, tmp_path):
@@ -284,5 +292,5 @@ def test_several_processes_need_the_same_terms_for_all_data_sets(model, tmp_path
 
 
 def test_a_loss_that_is_not_built_cannot_be_followed():
-    with pytest.raises(ValueError, match="follows a loss that was built, not <function"):
+    with pytest.raises(ValueError, match=r"The callback needs a loss object, such as .*, not <function"):
         GeometryCallback(lambda model: model)

@@ -185,13 +185,13 @@ def test_label_clouds_without_integer_labels_are_refused(labels, message, model,
 @pytest.mark.parametrize("rows", [1, 2])
 def test_a_cloud_with_fewer_than_two_bars_gives_a_connected_zero_and_is_counted(rows, model, texts):
     loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), cloud="columns")
-    loss.penalties.watching = True
+    loss.penalties.watch()
     penalty = penalty_of(loss, model, [column[:rows] for column in texts])
     assert penalty == 0
     penalty.backward()
     assert model[0].auto_model.embeddings.word_embeddings.weight.grad.abs().sum() == 0
-    assert loss.penalties.snapshot.skipped == 4
-    assert loss.penalties.snapshot.clouds == []
+    assert loss.penalties.seen.skipped == 4
+    assert loss.penalties.seen.clouds == []
 
 
 def tokens_by_hand(model, texts, layer):
@@ -235,13 +235,13 @@ def test_the_tokens_drawn_depend_on_the_step_alone(model, texts):
 
     def penalty(step):
         torch.manual_seed(torch.seed())
-        loss.penalties.progress = (step, 100)
+        loss.penalties.begin_step(step, 100)
         return penalty_of(loss, model, texts[:2]).item()
 
     assert penalty(1) == penalty(1) != penalty(2)
-    loss.penalties.watching = True
-    penalty(3)
-    assert [len(cloud) for cloud in loss.penalties.snapshot.clouds] == [8, 8]
+    loss.penalties.watch()
+    penalty_of(loss, model, texts[:2])
+    assert [len(cloud) for cloud in loss.penalties.seen.clouds] == [8, 8]
 
 
 def test_frozen_columns_leave_the_gradient_to_the_others(model, texts):

@@ -14,9 +14,9 @@ from shared_data import SHARED
 from st_isotropy.cli import main, read_embeddings, read_texts
 from st_isotropy.diagnosis.diagnosis import diagnose, find_defects, format_value
 from st_isotropy.diagnosis.table import format_table
-from st_isotropy.metrics import CATALOGUE, isotropy
-from st_isotropy.metrics.catalogue import simulate_isotropic
+from st_isotropy.metrics import CATALOG, isotropy
 from st_isotropy.metrics.cloud import as_cloud
+from st_isotropy.metrics.isotropic import simulate_isotropic
 from st_isotropy.posthoc import Center, apply_posthoc
 
 
@@ -158,7 +158,7 @@ def test_diagnose_encodes_texts_and_writes_a_table_and_json(model_folder, text_f
     assert "60 embeddings × 16 dimensions, cosine similarity, 60 queries" in printed.out
     assert "Batches" in printed.err
     content = json.loads(out.read_text())
-    assert set(content["measures"]) == {name for name, each in CATALOGUE.items() if each.second != "partners"}
+    assert set(content["measures"]) == {name for name, each in CATALOG.items() if each.second != "partners"}
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
 
 
@@ -236,15 +236,15 @@ def bad_inputs(folder):
         ("zip.npy",): "is not a .npy array; save plain numbers with numpy.save(path, array).",
         ("empty.npy",): "is not a .npy array; save plain numbers with numpy.save(path, array).",
         ("few.npy",): "A diagnosis needs at least 20 embeddings, but there are 19; add texts.",
-        ("same.npy",): "All 30 embeddings coincide; give texts that differ, or mend the model.",
+        ("same.npy",): "All 30 embeddings coincide; give texts that differ, or fix the model.",
         ("nan.npy",): "1 of 30 embeddings hold NaN or infinite values, the first in row 5; leave those rows out",
         (
             "good.npy",
             "--queries",
             "wide.npy",
         ): "The corpus has 4 dimensions but the queries have 5; encode both with one",
-        ("good.npy", "--texts", "same.txt"): "good.npy holds embeddings already; leave --texts out, or name a model.",
-        ("model",): "--texts is missing: say which texts model is to encode, one per line.",
+        ("good.npy", "--texts", "same.txt"): "good.npy already holds embeddings; leave --texts out, or name a model.",
+        ("model",): "The option --texts is missing; name a file with the texts that model should encode, one per line.",
         ("model", "--texts", "none.txt"): "none.txt cannot be read: No such file or directory; check the path.",
         ("model", "--texts", "latin.txt"): "latin.txt is not UTF-8 text (byte 3); convert it first.",
         ("model", "--texts", "same.txt"): "same.txt has 1 different texts in 30 lines; at least 20 are needed, so add",
@@ -257,11 +257,11 @@ def bad_inputs(folder):
         ): "same.txt has 1 different texts in 30 lines; at least 2 are needed, so add some.",
         ("good.npy", "--json", "no/where.json"): "where.json cannot be written: there is no folder no; choose another",
         ("good.npy", "--html", "."): ". cannot be written: it is a folder; choose another place.",
-        ("good.npy", "--json", "good.npy"): "good.npy would be written over; give every file a name of its own.",
-        ("good.npy", "--html", "a.html", "--json", "good.npy"): "good.npy would be written over; give every file",
-        ("good.npy", "--queries", "wide.npy", "--json", "wide.npy"): "wide.npy would be written over; give every file",
-        ("model", "--texts", "many.txt", "--json", "many.txt"): "many.txt would be written over; give every file a",
-        ("good.npy", "--json", "x", "--html", "x"): "x would be written over; give every file a name of its own.",
+        ("good.npy", "--json", "good.npy"): "good.npy would be overwritten; give every file its own name.",
+        ("good.npy", "--html", "a.html", "--json", "good.npy"): "good.npy would be overwritten; give every file",
+        ("good.npy", "--queries", "wide.npy", "--json", "wide.npy"): "wide.npy would be overwritten; give every file",
+        ("model", "--texts", "many.txt", "--json", "many.txt"): "many.txt would be overwritten; give every file its",
+        ("good.npy", "--json", "x", "--html", "x"): "x would be overwritten; give every file its own name.",
         ("good.npy", "--similarity", "cosin"): "invalid choice: 'cosin'",
         ("good.npy", "--jsn", "x"): "unrecognized arguments: --jsn x; see `st-isotropy diagnose --help`.",
     }
@@ -303,8 +303,8 @@ def test_a_model_of_another_kind_is_refused(kind, bert_folder, text_file, tmp_pa
     kind(bert_folder).save_pretrained(str(tmp_path / "other"))
     assert main(["diagnose", str(tmp_path / "other"), "--texts", str(text_file)]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"st-isotropy: The model {tmp_path}/other cannot be loaded: it is a {kind.__name__}, and only a "
-        "SentenceTransformer gives each text a dense embedding; give a folder or a hub name."
+        f"st-isotropy: The model {tmp_path}/other cannot be loaded: {kind.__name__} models are not supported, because "
+        "only a SentenceTransformer gives each text a dense embedding; give a folder or a hub name."
     )
 
 

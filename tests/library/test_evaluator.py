@@ -12,7 +12,7 @@ from sentence_transformers.sentence_transformer.losses import CosineSimilarityLo
 from sentence_transformers.sentence_transformer.modules import Router
 
 from st_isotropy import IsotropyEvaluator, isotropy
-from st_isotropy.metrics import CATALOGUE
+from st_isotropy.metrics import CATALOG
 
 CORE = {
     "average_cosine",
@@ -135,7 +135,7 @@ def test_a_name_that_begins_the_primary_metric_is_prefixed_all_the_same(static_m
 
 
 def test_no_metric_name_ends_with_another():
-    names = [*CATALOGUE, *(f"{name}_isotropic" for name in CATALOGUE)]
+    names = [*CATALOG, *(f"{name}_isotropic" for name in CATALOG)]
     assert not [(a, b) for a in names for b in names if a != b and a.endswith(b)]
 
 
@@ -158,9 +158,12 @@ def test_a_model_that_gives_nan_is_refused_with_the_row(static_model, texts):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"inputs": "one text, longer than twenty characters"}, "are lists of texts, but one is a single text"),
-        ({"queries": "one text"}, "are lists of texts, but one is a single text"),
-        ({"inputs": ["a", *map(str, range(18)), "a"]}, "at least 20 different texts, not on 19; add some"),
+        (
+            {"inputs": "one text, longer than twenty characters"},
+            "Inputs and queries must be lists of texts, but one of them is a single string",
+        ),
+        ({"queries": "one text"}, "Inputs and queries must be lists of texts, but one of them is a single string"),
+        ({"inputs": ["a", *map(str, range(18)), "a"]}, "at least 20 different texts, not on 19; add more"),
         ({"measures": ["isoscor"]}, "no measure 'isoscor'; did you mean isoscore"),
         ({"primary_metric": "uniformity"}, "'uniformity' is not among the measures average_cosine"),
         ({"measures": ["isoscore", "largest_hub_queries"]}, "'largest_hub_queries' needs queries"),
@@ -175,5 +178,5 @@ def test_bad_arguments_are_refused_in_one_sentence(arguments, message):
 
 
 def test_only_sentence_transformers_are_measured(texts):
-    with pytest.raises(TypeError, match="on a SentenceTransformer, not on a Linear; pass one"):
+    with pytest.raises(TypeError, match="on a SentenceTransformer, not on a Linear; pass a SentenceTransformer"):
         IsotropyEvaluator(texts)(torch.nn.Linear(2, 2))

@@ -161,14 +161,16 @@ def test_a_missing_engine_is_named_together_with_its_extra(monkeypatch, engine, 
 def test_an_unknown_engine_raises_an_error_that_lists_the_known_ones():
     with pytest.raises(ValueError) as error:
         critical_edges(torch.zeros(4, 4), 1, "gudhi")
-    assert str(error.value) == "engine is 'gudhi', which is unknown; use 'auto', 'redzed', 'giotto-ph'."
+    assert str(error.value) == "The engine is 'gudhi', which is unknown; use 'auto', 'redzed', 'giotto-ph'."
 
 
 @pytest.mark.parametrize(("search", "dimension"), [(barcode, -1), (critical_edges, -1), (critical_edges, 0)])
 def test_a_dimension_that_no_engine_knows_is_refused_in_one_sentence(search, dimension):
     with pytest.raises(ValueError) as error:
         search(torch.zeros(4, 4), dimension)
-    assert str(error.value) == f"dimension is {dimension}; use 1 or more, or 0, for which `barcode` needs no engine."
+    assert (
+        str(error.value) == f"The dimension is {dimension}; use 1 or more, or 0, for which `barcode` needs no engine."
+    )
 
 
 def test_h0_needs_no_engine(monkeypatch):

@@ -181,3 +181,78 @@ def test_value_and_gradient_are_those_of_the_two_parts_in_as_many_forward_passes
     assert value_error < TOLERANCE[dtype]
     assert gradient_error < TOLERANCE[dtype]
     assert forwards == base_forwards
+
+
+TEACHERS = {"MSELoss", "EmbedDistillLoss"}  # their forward makes a list of a teacher's embeddings of the labels
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if "," not in name])
+def test_from_given_embeddings_value_and_gradient_are_those_of_forward_and_of_the_two_parts(name, model, sentences):
+    recipe = RECIPES[name]
+    torch.manual_seed(0)
+    base = recipe.build(model, copy.deepcopy(model)).double()
+    loss = RegularizedLoss(model, base, list(WEIGHTS.items()))
+    labels = recipe.labels() if recipe.labels else None
+    if labels is not None and labels.is_floating_point():
+        labels = labels.double()
+    features = [model.preprocess(sentences(ROWS, seed=10 + index)) for index in range(recipe.columns)]
+    columns = [model(dict(column))["sentence_embedding"] for column in features]
+    if not hasattr(base, "compute_loss_from_embeddings"):
+        with pytest.raises(ValueError, match=f"^{type(base).__name__} has no compute_loss_from_embeddings"):
+            loss.compute_loss_from_embeddings(columns, labels)
+        return
+    passed_on = [labels] * recipe.columns if name in TEACHERS else labels
+    terms = loss.compute_loss_from_embeddings(columns, passed_on)
+
+    forward = loss(features, labels)
+    assert terms.keys() == forward.keys()
+    for term, value in forward.items():
+        torch.testing.assert_close(terms[term], value, rtol=1e-9, atol=1e-12)
+    parameters = [parameter for parameter in loss.parameters() if parameter.requires_grad]
+    found = torch.autograd.grad(terms.total, parameters, retain_graph=True, allow_unused=True)
+    expected = torch.autograd.grad(forward.total, parameters, allow_unused=True)
+    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-10)
+
+    penalties = sum(
+        weight * sum(regularizer(column) for column in columns) / len(columns)
+        for regularizer, weight in WEIGHTS.items()
+    )
+    by_hand = total(base.compute_loss_from_embeddings(columns, passed_on)) + penalties
+    torch.testing.assert_close(terms.total, by_hand, rtol=1e-9, atol=1e-12)
+    found = torch.autograd.grad(terms.total, columns, retain_graph=True)
+    torch.testing.assert_close(found, torch.autograd.grad(by_hand, columns), rtol=1e-7, atol=1e-10)
+
+
+def test_a_regularized_loss_around_another_takes_given_embeddings_too(model):
+    inner = RegularizedLoss(model, losses.MultipleNegativesRankingLoss(model), MSTLength(), 0.5)
+    columns = [torch.randn(ROWS, 8) for _ in range(2)]
+    terms = RegularizedLoss(model, inner, PersistentEntropy(), 3.0).compute_loss_from_embeddings(columns)
+    assert list(terms) == ["base_loss", "mst_length_loss", "persistent_entropy_loss"]
+    penalty = sum(PersistentEntropy()(column) for column in columns) / 2
+    assert terms["persistent_entropy_loss"].item() == pytest.approx(3.0 * penalty.item())
+
+
+def test_given_embeddings_are_split_by_given_labels(model):
+    rows, labels = torch.randn(ROWS, 8), torch.arange(ROWS) % 3
+    loss = RegularizedLoss(model, losses.BatchHardTripletLoss(model), MSTLength(), cloud="labels")
+    terms = loss.compute_loss_from_embeddings([rows], labels)
+    expected = sum(MSTLength()(rows[labels == label]) for label in range(3)) / 3
+    assert terms["mst_length_loss"].item() == pytest.approx(expected.item())
+
+
+def test_a_balanced_weight_is_found_at_the_given_embeddings(model):
+    columns = [torch.randn(ROWS, 8, requires_grad=True) for _ in range(2)]
+    loss = RegularizedLoss(model, losses.MultipleNegativesRankingLoss(model), MSTLength(), "auto")
+    terms = loss.compute_loss_from_embeddings(columns)
+
+    def typical_row(term):
+        found = torch.autograd.grad(term, columns, retain_graph=True)
+        return torch.cat(found).norm(dim=1).median().item()
+
+    assert typical_row(terms["mst_length_loss"]) == pytest.approx(0.1 * typical_row(terms["base_loss"]), rel=1e-4)
+
+
+def test_given_embeddings_have_no_tokens(model):
+    loss = RegularizedLoss(model, losses.CosineSimilarityLoss(model), MSTLength(), level="token")
+    with pytest.raises(ValueError, match='level="token" needs the tokens, which given sentence embeddings do not hold'):
+        loss.compute_loss_from_embeddings([torch.eye(4), torch.eye(4)], torch.ones(4))

@@ -176,7 +176,8 @@ def test_model_and_base_loss_are_restored_after_an_error(double_model, features)
 def test_every_homology_dimension_has_a_term_of_its_own(double_model, features):
     pytest.importorskip("redzed_tda")
     base = MultipleNegativesRankingLoss(double_model)
-    loss = PersistentEntropyLoss(double_model, base, 2.0, homology_dimensions=(0, 1), cloud="joint", spread_weight=0.3)
+    dimensions = [(PersistentEntropy(homology_dimension=dimension), 2.0) for dimension in (0, 1)]
+    loss = RegularizedLoss(double_model, base, [*dimensions, (MSTLength(), 0.3)], cloud="joint")
     terms = loss(features())
     points = torch.cat([double_model(each)["sentence_embedding"] for each in features()])
     assert list(terms) == ["base_loss", "persistent_entropy_loss", "persistent_entropy_h1_loss", "mst_length_loss"]
@@ -260,7 +261,9 @@ def test_a_hidden_gradient_cache_is_refused(model):
 
 
 def test_a_base_loss_that_is_not_built_is_refused(model):
-    with pytest.raises(ValueError, match=r"a loss that was built, such as CosineSimilarityLoss\(model\), not <class"):
+    with pytest.raises(
+        ValueError, match=r"The base loss must be a loss object, such as CosineSimilarityLoss\(model\), not <class"
+    ):
         PersistentEntropyLoss(model, CosineSimilarityLoss)
 
 
@@ -332,7 +335,7 @@ def test_a_loss_that_never_calls_its_model_is_refused(model, sentences):
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), "30", None, True, [1.0]])
 def test_a_weight_that_is_not_a_finite_number_is_refused(weight, model):
-    with pytest.raises(ValueError, match=r"the weight of persistent_entropy must be a finite number, .* got"):
+    with pytest.raises(ValueError, match=r"The weight of persistent_entropy must be a finite number, .* got"):
         PersistentEntropyLoss(model, CosineSimilarityLoss(model), weight)
 
 
@@ -369,8 +372,17 @@ class NamedBase(Regularizer):
 
 
 def test_a_class_of_regularizers_is_refused_with_how_to_build_one(model):
-    with pytest.raises(ValueError, match=r"must be one that was built, such as PersistentEntropy\(\), not"):
+    with pytest.raises(ValueError, match=r"A regularizer must be an instance, such as PersistentEntropy\(\), not"):
         RegularizedLoss(model, MultipleNegativesRankingLoss(model), PersistentEntropy, 1.0)
+
+
+def test_a_regularizer_without_a_name_is_refused(model):
+    class Unnamed(Regularizer):
+        def __call__(self, embeddings):
+            return embeddings.square().mean()
+
+    with pytest.raises(ValueError, match=r'The regularizer Unnamed has no name, under which .* name = "my_penalty"'):
+        RegularizedLoss(model, CosineSimilarityLoss(model), Unnamed())
 
 
 @pytest.mark.parametrize("given", [(lambda cloud: cloud.mean()), [(lambda cloud: cloud.mean(), 1.0)]])
@@ -405,13 +417,13 @@ class Odd(Regularizer):
             lambda cloud: cloud.std(dim=0),
             r"a tensor of shape \(32,\) for a cloud of shape \(6, 32\), but a penalty is a",
         ),
-        (lambda cloud: cloud.mean() * float("nan"), r"nan for finite embeddings\."),
+        (lambda cloud: cloud.mean() * float("nan"), r"nan for finite embeddings; a penalty must be a finite number"),
         (lambda cloud: 0.5, r"0\.5 for a cloud of shape \(6, 32\), but a penalty is a tensor without"),
     ],
 )
 def test_a_penalty_that_is_no_finite_number_is_told_with_its_regularizer(penalty, given, model, sentences):
     loss = RegularizedLoss(model, MultipleNegativesRankingLoss(model), Odd(penalty), 1.0)
-    with pytest.raises(ValueError, match=f"the regularizer odd gives {given}"):
+    with pytest.raises(ValueError, match=f"The regularizer odd gives {given}"):
         loss([model.preprocess(sentences(6, seed=seed)) for seed in (1, 2)])
 
 
@@ -440,17 +452,17 @@ def test_a_regularizer_that_cannot_be_hashed_is_one_all_the_same(model, sentence
 
 def test_regularizers_need_names_of_their_own(model):
     base = CosineSimilarityLoss(model)
-    message = "each with a name of its own"
+    message = "At least one regularizer is needed, each with its own name"
     with pytest.raises(ValueError, match=message):
         RegularizedLoss(model, base, [(PersistentEntropy(), 1.0), (PersistentEntropy(), 2.0)])
     with pytest.raises(ValueError, match=message):
         PersistentEntropyLoss(model, PersistentEntropyLoss(model, base))
     with pytest.raises(ValueError, match=message):
         RegularizedLoss(model, base, [])
-    with pytest.raises(ValueError, match='not "base", got'):
+    with pytest.raises(ValueError, match='other than "base", got'):
         RegularizedLoss(model, base, NamedBase())
     with pytest.raises(
-        ValueError, match=r"a list of regularizers holds pairs, .*, but PersistentEntropy\(.* has no weight"
+        ValueError, match=r"A list of regularizers holds pairs, .*, but PersistentEntropy\(.* has no weight"
     ):
         RegularizedLoss(model, base, [PersistentEntropy()])
     for not_built in (PersistentEntropy, [(PersistentEntropy, 1.0)]):
@@ -458,3 +470,37 @@ def test_regularizers_need_names_of_their_own(model):
             RegularizedLoss(model, base, not_built)
     with pytest.raises(ValueError, match="in a list, every regularizer has its own"):
         RegularizedLoss(model, base, [(PersistentEntropy(), 1.0)], 2.0)
+
+
+def test_persistent_entropy_loss_is_short_for_its_terms(double_model, features):
+    base = MultipleNegativesRankingLoss(double_model)
+    regularizer = PersistentEntropy(selection=("top", 5), floor=0.5)
+    short = PersistentEntropyLoss(
+        double_model, base, 2.0, spread_weight=0.3, regularizer=regularizer, cloud="joint", reduction="sum"
+    )
+    terms = [(regularizer, 2.0), (MSTLength(), 0.3)]
+    long = RegularizedLoss(double_model, base, terms, cloud="joint", reduction="sum")
+    assert short.get_config_dict() == long.get_config_dict()
+    assert short(features()) == long(features())
+    plain = PersistentEntropyLoss(double_model, base)
+    assert plain.penalties.regularizers == ((PersistentEntropy(), 3.0),)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [
+        ("selection", "prominent", "selection"),
+        ("engine", "redzed", "engine"),
+        ("floor", 0.5, "floor"),
+        ("homology_dimensions", (0, 1), "homology_dimension"),
+    ],
+)
+def test_an_option_of_the_regularizer_is_refused_with_where_it_belongs(option, value, named, model):
+    sentence = (
+        rf"^The option {option} is one of the regularizer; write PersistentEntropyLoss\(\.\.\., "
+        rf"regularizer=PersistentEntropy\({named}=\.\.\.\)\)\.$"
+    )
+    with pytest.raises(TypeError, match=sentence):
+        PersistentEntropyLoss(model, CosineSimilarityLoss(model), **{option: value})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'clouds'"):
+        PersistentEntropyLoss(model, CosineSimilarityLoss(model), clouds="joint")

@@ -13,18 +13,16 @@ from torch.nn.functional import normalize
 
 from st_isotropy import isotropy
 from st_isotropy.metrics import (
-    CATALOGUE,
+    CATALOG,
     Cloud,
     alignment,
     anti_hub_share,
     as_cloud,
     average_cosine,
-    catalogue,
     effective_rank,
     first_component_share,
     hubness_skewness,
     isoscore,
-    isotropic_values,
     k_occurrences,
     largest_coordinate_share,
     largest_hub,
@@ -38,7 +36,8 @@ from st_isotropy.metrics import (
     twonn_dimension,
     uniformity,
 )
-from st_isotropy.metrics.catalogue import simulate_isotropic
+from st_isotropy.metrics import isotropic as isotropic_module
+from st_isotropy.metrics.isotropic import IsotropicCloud, isotropic_values, simulate_isotropic
 
 COUNT, WIDTH = 2000, 64
 SIX = torch.cat([torch.eye(3), -torch.eye(3)])  # the corners of an octahedron
@@ -257,7 +256,7 @@ def test_alignment_is_the_mean_squared_distance_of_partners():
     assert alignment(first, -first) == pytest.approx(4)
 
 
-@pytest.mark.parametrize("name", [name for name, each in CATALOGUE.items() if each.second is None])
+@pytest.mark.parametrize("name", [name for name, each in CATALOG.items() if each.second is None])
 def test_no_measure_of_the_sphere_depends_on_rotation_order_or_array_type(name):
     rows = normalize(gaussian(120, 8) + 0.4, dim=1)
     value = isotropy(rows, names=[name])[name].value
@@ -278,20 +277,21 @@ def test_scale_changes_no_measure_under_cosine():
 
 
 def test_closed_forms_for_isotropic_clouds_agree_with_simulation():
-    closed = [name for name, each in CATALOGUE.items() if each.closed_form is not None and each.second is None]
+    closed = [name for name, each in CATALOG.items() if each.closed_form is not None and each.second is None]
     assert {"average_cosine", "isoscore", "uniformity", "second_moment"} <= set(closed)
-    values = isotropic_values(tuple(closed), 500, 40)
+    values = isotropic_values(tuple(closed), IsotropicCloud(500, 40))
     draws = [as_cloud(simulate_isotropic(500, 40, seed=seed)) for seed in range(8)]
     for name in closed:
-        simulated = np.mean([CATALOGUE[name].compute(draw) for draw in draws])
+        simulated = np.mean([CATALOG[name].compute(draw) for draw in draws])
         assert values[name] == pytest.approx(simulated, rel=0.01, abs=1e-3), name
 
 
 def test_isotropic_isoscore_is_low_for_few_rows_as_theory_says():
     for count, width in ((32, 64), (640, 64), (384, 384), (2000, 384)):
-        ratio = isotropic_values(("participation_ratio",), count, width)["participation_ratio"]
+        isotropic = IsotropicCloud(count, width)
+        ratio = isotropic_values(("participation_ratio",), isotropic)["participation_ratio"]
         assert ratio / width == pytest.approx(1 / (1 + width / count), rel=0.03)
-        assert isotropic_values(("isoscore",), count, width)["isoscore"] == pytest.approx((ratio - 1) / (width - 1))
+        assert isotropic_values(("isoscore",), isotropic)["isoscore"] == pytest.approx((ratio - 1) / (width - 1))
 
 
 def test_every_measure_of_an_isotropic_cloud_reads_as_unremarkable():
@@ -386,7 +386,7 @@ def test_hubs_of_directions_without_a_preference_are_unremarkable_whatever_the_n
     """Long rows are near to many by dot product, and far from all by distance: the reference must have them, too."""
     norms = torch.exp(0.3 * torch.randn(1200, generator=torch.Generator().manual_seed(0)))
     rows, queries = (simulate_isotropic(count, 32, seed=seed) for seed, count in ((1, 1200), (2, 600)))
-    names = [name for name, definition in catalogue.CATALOGUE.items() if definition.scope == "search"]
+    names = [name for name, definition in CATALOG.items() if definition.scope == "search"]
     measures = isotropy(rows * norms[:, None], queries=queries, names=names, similarity=similarity)
     assert len(names) == 6
     for name, measure in measures.items():
@@ -433,7 +433,7 @@ def test_bad_rows_are_refused_in_one_sentence(rows, message):
 
 
 def test_an_unknown_similarity_is_refused():
-    with pytest.raises(ValueError, match="The similarity is one of cosine, dot, euclidean, manhattan, not 'cos'"):
+    with pytest.raises(ValueError, match="The similarity must be one of cosine, dot, euclidean, manhattan, not 'cos'"):
         isotropy(torch.eye(4), similarity="cos")
 
 
@@ -473,9 +473,10 @@ def test_above_the_most_searched_rows_a_part_is_searched_and_queries_are_thinned
         return k_occurrences(points, queries, **options)
 
     monkeypatch.setattr("st_isotropy.metrics.cloud.k_occurrences", recorded)
-    monkeypatch.setattr("st_isotropy.metrics.catalogue.MOST_SEARCHED", 100)
+    monkeypatch.setattr("st_isotropy.metrics.isotropic.MOST_SEARCHED", 100)
     names = ("hubness_skewness", "hubness_skewness_queries")
-    small, large = (isotropic_values.__wrapped__(names, count, 8, asking=count // 5) for count in (100, 400))
+    clouds = (IsotropicCloud(count, 8, asking=count // 5) for count in (100, 400))
+    small, large = (isotropic_values.__wrapped__(names, cloud) for cloud in clouds)
     assert searches == [(100, None), (100, 20)] * 2
     assert large == pytest.approx(small, abs=0.6)
 
@@ -501,14 +502,28 @@ def test_twonn_without_discarding_is_finite():
 
 
 def test_closed_forms_are_given_without_a_simulation(monkeypatch):
-    monkeypatch.setattr(catalogue, "simulate_isotropic", None)
-    catalogue.isotropic_values.cache_clear()
-    assert catalogue.isotropic_values(("average_cosine", "second_moment"), 50, 8) == {
+    monkeypatch.setattr(isotropic_module, "simulate_isotropic", None)
+    isotropic_values.cache_clear()
+    assert isotropic_values(("average_cosine", "second_moment"), IsotropicCloud(50, 8)) == {
         "average_cosine": 0.0,
         "second_moment": 1.0,
     }
 
 
 def test_sparse_embeddings_are_refused():
-    with pytest.raises(ValueError, match="dense embeddings, and these are sparse; a SparseEncoder has no others"):
+    with pytest.raises(
+        ValueError, match="dense embeddings, but these are sparse; use a SentenceTransformer, not a SparseEncoder"
+    ):
         isotropy(gaussian(30, 6).to_sparse())
+
+
+def test_the_deprecated_names_still_work_and_say_what_takes_their_place():
+    with pytest.warns(DeprecationWarning, match=r"metrics.CATALOGUE is deprecated; use st_isotropy.metrics.CATALOG\.$"):
+        from st_isotropy.metrics import CATALOGUE
+    assert CATALOGUE is CATALOG
+    with pytest.warns(DeprecationWarning, match="isotropic_values is deprecated; st_isotropy.isotropy gives each"):
+        from st_isotropy.metrics import isotropic_values as deprecated
+    rows = gaussian(30, 6)
+    assert deprecated(("isoscore",), 30, 6)["isoscore"] == isotropy(rows, names=["isoscore"])["isoscore"].isotropic
+    with pytest.raises(ImportError, match="cannot import name 'isotropic_value'"):
+        from st_isotropy.metrics import isotropic_value  # noqa: F401

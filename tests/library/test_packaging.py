@@ -1,9 +1,12 @@
 """What is installed, and what importing it pulls in."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import requires, version
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import pytest
 import st_isotropy
 
 ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "st_isotropy").rglob("*.py"))
+API_PAGES = sorted((ROOT / "docs" / "api").glob("*.md"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
@@ -73,3 +78,76 @@ def test_the_readme_has_two_commands_and_at_most_100_lines() -> None:
     assert "evaluation quickstart" in commands[0] and "pytest" in commands[1]
     assert all("constraints.txt" in command for command in commands)
     assert len(readme.splitlines()) <= 100
+
+
+# What users' code may import, module by module of the pages under docs/api. A deprecated name stays for a version.
+PUBLIC = {
+    "st_isotropy": "BalancedWeight GeometryCallback IsotropyEvaluator MSTLength Measure PersistentEntropy "
+    "PersistentEntropyLoss RegularizedLoss Regularizer WeightSchedule authors_setting isotropy",
+    "st_isotropy.authors": "InClusterLength authors_setting",
+    "st_isotropy.barcodes": "Barcode barcode edge_lengths minimum_spanning_tree",
+    "st_isotropy.barcodes.selection": "Selection check_selection count_prominent prefix_sums selected_bars",
+    "st_isotropy.callbacks": "GeometryCallback describe",
+    "st_isotropy.entropy": "entropy_deficit persistent_entropy total_persistence",
+    "st_isotropy.evaluator": "IsotropyEvaluator",
+    "st_isotropy.losses": "DEFAULT_WEIGHT PersistentEntropyLoss RegularizedLoss",
+    "st_isotropy.metrics": "CATALOG CATALOGUE Cloud Measure alignment anti_hub_share as_cloud average_cosine "
+    "effective_rank first_component_share hubness_skewness isoscore isotropic_values isotropy k_occurrences "
+    "largest_coordinate_share largest_hub mean_mst_length participation_ratio partition_ratio persistent_entropy "
+    "ph_dimension second_moment twonn_dimension uniformity",
+    "st_isotropy.posthoc": "AllButTheTop Center PostHoc ProjectOutMean SpectralPower Whitening apply_posthoc",
+    "st_isotropy.regularizers": "Covariance GlobalOrthogonal IsoScoreStar KoLeo MSTLength MeanCosine PersistentEntropy "
+    "Regularizer SIGReg Uniformity",
+    "st_isotropy.weights": "BalancedWeight Shape Weight WeightSchedule parse_weight",
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_importable_from_where_its_page_says(module: str) -> None:
+    for name in PUBLIC[module].split():
+        assert hasattr(import_module(module), name), f"{module}.{name}"
+
+
+def test_the_pages_of_the_interface_are_about_the_public_modules() -> None:
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in API_PAGES)
+    assert set(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE)) == PUBLIC.keys() - {"st_isotropy"}
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_name_that_a_page_shows_is_listed(module: str) -> None:
+    loaded = import_module(module)
+    own = [name for name, value in vars(loaded).items() if getattr(value, "__module__", None) == module]
+    shown = getattr(loaded, "__all__", [name for name in own if not name.startswith("_")])
+    assert set(shown) <= set(PUBLIC[module].split())
+
+
+def error_texts(source: Path) -> Iterator[str]:
+    """The texts of the errors that a module raises; what is filled in stands as a pair of braces."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error"):
+            for text in node.args[:1]:
+                if isinstance(text, ast.Constant):
+                    yield str(text.value)
+                if isinstance(text, ast.JoinedStr):
+                    yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in text.values)
+
+
+def test_error_texts_begin_with_a_capital_letter() -> None:
+    texts = [text for source in SOURCES for text in error_texts(source)]
+    assert len(texts) > 50
+    assert [text for text in texts if text[0].islower()] == []
+
+
+def body_lines(function: ast.FunctionDef) -> int:
+    """Lines of a function's body without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return 0 if not body else (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(ROOT)))
+def test_no_module_has_more_than_350_lines_and_no_function_a_body_of_more_than_40(source: Path) -> None:
+    text = source.read_text(encoding="utf-8")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    assert len(text.splitlines()) <= 350
+    assert {function.name: body_lines(function) for function in functions if body_lines(function) > 40} == {}

@@ -137,23 +137,23 @@ def test_half_precision_is_computed_in_float32(dtype):
     [
         (
             {"homology_dimension": 1, "engine": "gudhi"},
-            "engine is 'gudhi', which is unknown; use 'auto', 'redzed', 'giotto-ph'.",
+            "The engine is 'gudhi', which is unknown; use 'auto', 'redzed', 'giotto-ph'.",
         ),
-        ({"homology_dimension": -1}, "homology_dimension is -1; use 0 or more."),
+        ({"homology_dimension": -1}, "PersistentEntropy.homology_dimension is -1; use 0 or more."),
         (
             {"floor": -0.5},
-            "floor is -0.5; use a share of the mean bar length, 0 for no floor.",
+            "PersistentEntropy.floor is -0.5; use a share of the mean bar length, 0 for no floor.",
         ),
         (
             {"selection": "longest"},
             (
-                "selection is 'longest', which is unknown; "
+                "The selection is 'longest', which is unknown; "
                 "use 'all', 'prominent', ('top', k) with k >= 1, or ('quantile', q) with 0 <= q < 1."
             ),
         ),
     ],
 )
-def test_bad_options_raise_at_once_and_say_how_to_mend_them(options, message):
+def test_bad_options_raise_at_once_and_say_how_to_fix_them(options, message):
     with pytest.raises(ValueError) as error:
         PersistentEntropy(**options)
     assert str(error.value) == message

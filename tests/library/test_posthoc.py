@@ -169,7 +169,7 @@ def test_a_list_of_tensors_is_a_cloud():
 
 
 def test_a_single_text_is_refused(model):
-    with pytest.raises(ValueError, match="on a list of texts, but this is a single text"):
+    with pytest.raises(ValueError, match="on a list of texts, but this is a single string"):
         Center().fit(model, "its characters are no texts")
 
 
@@ -182,12 +182,12 @@ def test_a_single_text_is_refused(model):
         ),
         (SpectralPower(), "A scaling of all 8 dimensions needs more than 8 embeddings, but there are 5; add texts"),
         (SpectralPower(shrinkage=-0.1), "between 0 and 1, not -0.1"),
-        (Whitening("cholesky"), 'of kind "pca" or "zca", not \'cholesky\''),
+        (Whitening("cholesky"), 'The kind of whitening must be "pca" or "zca", not \'cholesky\''),
         (Whitening(shrinkage=2.0), "between 0 and 1, not 2.0"),
         (AllButTheTop(8), "between 1 and 7 of 8 components, not 8"),
         (AllButTheTop(1.5), r"between 1 and 7 of 8 components, not 1\.5"),
-        (SpectralPower(float("nan")), "The power of a spectrum lies between 0 and 1, not nan"),
-        (SpectralPower(60), "The power of a spectrum lies between 0 and 1, not 60"),
+        (SpectralPower(float("nan")), "The power gamma of a spectrum must be between 0 and 1, not nan"),
+        (SpectralPower(60), "The power gamma of a spectrum must be between 0 and 1, not 60"),
     ],
 )
 def test_bad_settings_are_refused_in_one_sentence(transform, message):

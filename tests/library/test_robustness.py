@@ -16,7 +16,7 @@ from sentence_transformers.sentence_transformer.losses import (
     MultipleNegativesRankingLoss,
 )
 
-from st_isotropy import PersistentEntropyLoss
+from st_isotropy import PersistentEntropy, PersistentEntropyLoss
 
 OBJECTIVES = {
     "cosine": (CosineSimilarityLoss, 2),
@@ -70,7 +70,13 @@ def test_no_configuration_gives_a_non_finite_gradient(
                 if "weight" in name:
                     parameter.fill_(fill)
     loss = PersistentEntropyLoss(
-        chosen, make(chosen), weight, spread_weight=0.3, selection=selection, cloud=cloud, level=level
+        chosen,
+        make(chosen),
+        weight,
+        spread_weight=0.3,
+        regularizer=PersistentEntropy(selection=selection),
+        cloud=cloud,
+        level=level,
     )
     texts = [data.draw(st.lists(st.sampled_from(TEXTS), min_size=rows, max_size=rows)) for _ in range(columns)]
     integers = cloud == "labels" or objective == "triplets"
@@ -116,11 +122,11 @@ def test_a_broken_column_is_named_with_the_step(objective, value, model, sentenc
     with torch.no_grad():
         model[0].auto_model.embeddings.word_embeddings.weight[broken] = value
     loss = PersistentEntropyLoss(model, OBJECTIVES[objective][0](model))
-    loss.penalties.progress = (41, 100)
+    loss.penalties.begin_step(41, 100)
     good = ["a cat", "two dogs", "the sea"]
-    with pytest.raises(ValueError, match="the embeddings of input column 2 of 3 contain NaN or infinity at step 41; "):
+    with pytest.raises(ValueError, match="The embeddings of input column 2 of 3 contain NaN or infinity at step 41; "):
         loss([model.preprocess(column) for column in (good, ["a star", "a cat", "the sun"], good)])
-    loss.penalties.progress = None
+    loss.penalties.end_training()
     with pytest.raises(ValueError, match="input column 1 of 2 contain NaN or infinity; lower"):
         loss([model.preprocess(column) for column in (["a star", "a cat", "the sun"], good)])
 

@@ -135,6 +135,6 @@ def test_an_unknown_selection_raises_an_error_that_lists_the_known_ones(selectio
         with pytest.raises(ValueError) as error:
             call(selection)
         assert str(error.value) == (
-            f"selection is {selection!r}, which is unknown; "
+            f"The selection is {selection!r}, which is unknown; "
             "use 'all', 'prominent', ('top', k) with k >= 1, or ('quantile', q) with 0 <= q < 1."
         )

@@ -365,7 +365,7 @@ def test_the_model_card_names_the_wrapper_the_inner_loss_and_their_sources(model
     loss = PersistentEntropyLoss(
         model, MultipleNegativesRankingLoss(model, scale=17.0), 12.5, spread_weight=WeightSchedule(0.3, warmup=10)
     )
-    loss.penalties.progress = (0, 4)
+    loss.penalties.begin_step(0, 4)
     train(model, pairs, loss)
     model.save(str(tmp_path / "saved"))
     card = (tmp_path / "saved" / "README.md").read_text()

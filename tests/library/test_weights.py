@@ -46,10 +46,10 @@ def test_a_schedule_stays_between_nothing_and_its_value(warmup, decay, shape, st
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"value": math.nan}, "value must be a finite number, got nan"),
+        ({"value": math.nan}, "WeightSchedule.value must be a finite number, got nan"),
         ({"value": 1.0, "warmup": -1}, "warmup must be a number of steps or a share below 1, got -1"),
         ({"value": 1.0, "decay": math.inf}, "decay must be a number of steps or a share below 1, got inf"),
-        ({"value": 1.0, "shape": "square"}, 'shape must be "linear" or "cosine", got \'square\''),
+        ({"value": 1.0, "shape": "square"}, 'WeightSchedule.shape must be "linear" or "cosine", got \'square\''),
     ],
 )
 def test_an_undefined_schedule_is_refused(options, message):
@@ -60,7 +60,7 @@ def test_an_undefined_schedule_is_refused(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"fraction": math.inf}, "fraction must be a finite number, got inf"),
+        ({"fraction": math.inf}, "BalancedWeight.fraction must be a finite number, got inf"),
         ({"cap": 0.0}, "cap must be a positive finite number, got 0.0"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_balanced_weight_is_the_share_of_the_gradients_at_the_embeddings(objec
     model.double()
     texts = [sentences(12, seed=seed) for seed in (1, 2)]
     loss = PersistentEntropyLoss(model, objective(model), BalancedWeight(0.3), spread_weight=BalancedWeight(0.2))
-    loss.penalties.watching = True
+    loss.penalties.watch()
     terms = loss([model.preprocess(column) for column in texts])
     columns = [model(model.preprocess(column))["sentence_embedding"] for column in texts]
 
@@ -100,7 +100,7 @@ def test_a_balanced_weight_is_the_share_of_the_gradients_at_the_embeddings(objec
     for fraction, regularizer in ((0.3, PersistentEntropy()), (0.2, MSTLength())):
         penalty = sum(regularizer(column) for column in columns) / 2
         weight = fraction * median_row(base) / median_row(penalty)
-        assert loss.penalties.snapshot.weights[regularizer.name] == pytest.approx(weight, rel=1e-6)
+        assert loss.penalties.seen.weights[regularizer.name] == pytest.approx(weight, rel=1e-6)
         assert terms[f"{regularizer.name}_loss"].item() == pytest.approx(weight * penalty.item(), rel=1e-6)
 
 
@@ -115,11 +115,11 @@ def test_a_gradient_too_small_for_half_precision_is_kept():
 
 def test_a_balanced_weight_carries_no_gradient(model, sentences):
     balanced = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), "auto")
-    balanced.penalties.watching = True
+    balanced.penalties.watch()
     features = [model.preprocess(sentences(12, seed=seed)) for seed in (1, 2)]
     gradients = []
     for loss in (balanced, None):
-        weight = balanced.penalties.snapshot and balanced.penalties.snapshot.weights["persistent_entropy"]
+        weight = balanced.penalties.seen and balanced.penalties.seen.weights["persistent_entropy"]
         loss = loss or PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight)
         loss([dict(each) for each in features]).backward()
         gradients.append(torch.cat([each.grad.flatten() for each in model.parameters() if each.grad is not None]))
@@ -152,10 +152,10 @@ def test_a_near_duplicate_pair_hardly_moves_a_balanced_weight(model, sentences):
     def weight_and_norm(cloud):
         model.forward = Passthrough().forward
         loss = PersistentEntropyLoss(model, Given(), "auto")
-        loss.penalties.watching = True
+        loss.penalties.watch()
         leaf = cloud.clone().requires_grad_()
         terms = loss([{"points": leaf, "attention_mask": torch.ones(64, 1)}])
-        weight = loss.penalties.snapshot.weights["persistent_entropy"]
+        weight = loss.penalties.seen.weights["persistent_entropy"]
         (gradient,) = torch.autograd.grad(terms["persistent_entropy_loss"] / weight, leaf)
         return weight, gradient.norm().item()
 
@@ -170,6 +170,6 @@ def test_the_balance_holds_for_any_objective_and_batch_size(seed, model, sentenc
     for objective in (CosineSimilarityLoss, MultipleNegativesRankingLoss):
         for rows in (16, 48):
             loss = PersistentEntropyLoss(model, objective(model), "auto")
-            loss.penalties.watching = True
+            loss.penalties.watch()
             loss([model.preprocess(sentences(rows, seed=seed + column)) for column in (1, 7)], torch.rand(rows))
-            assert 0.03 < loss.penalties.snapshot.gradient_ratios["persistent_entropy"] < 0.5
+            assert 0.03 < loss.penalties.seen.gradient_ratios["persistent_entropy"] < 0.5

@@ -59,7 +59,7 @@ def measure(name, folder, texts, rows, wrap, **options):
     loss = PersistentEntropyLoss(model, OBJECTIVES[name](model), **options)
     features, labels = batch(model, texts, rows)
     loss.loss.model = loss.model = wrap(model)  # as the trainer does
-    loss.penalties.watching = True
+    loss.penalties.watch()
     terms = loss(features, labels)
     terms.backward()
     gradient = torch.cat([each.grad.flatten() for each in model.parameters() if each.grad is not None])
@@ -67,7 +67,7 @@ def measure(name, folder, texts, rows, wrap, **options):
         "base": mean_over_processes(terms["base_loss"]),
         "penalty": mean_over_processes(terms["persistent_entropy_loss"]),
         "gradient": gradient.norm().item(),
-        "weight": loss.penalties.snapshot.weights["persistent_entropy"],
+        "weight": loss.penalties.seen.weights["persistent_entropy"],
     }
 
 
