@@ -83,7 +83,7 @@ class GeometryCallback(TrainerCallback):
     ) -> None:
         """Refuse losses of several data sets that would log different terms.
 
-        Processes can be at different data sets in one step, and the trainer would then wait forever at its first log entry.
+        Processes can be at different data sets in one step, and the trainer would then wait forever.
         """
         if args.world_size > 1 and len(self.terms) > 1:
             named = " and ".join(", ".join(names) or "none" for names in sorted(self.terms))
