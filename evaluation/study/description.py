@@ -59,7 +59,7 @@ class Regime:
             raise UserError(f"{where} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise UserError(f"{where} names a learning rate twice.")
-        taught = [name for name, each in OBJECTIVES.items() if each.columns == "teacher"]
+        taught = [name for name, objective in OBJECTIVES.items() if objective.columns == "teacher"]
         if (self.objective in taught) != bool(self.teacher):
             raise UserError(f"{where}: a teacher goes with the objective {' or '.join(taught)} and no other.")
 
@@ -155,7 +155,7 @@ class Study:
         if self.posthoc_of != (NONE,) and not self.posthoc:
             raise UserError("The study has posthoc_of but no posthoc; name a transform at least.")
         _check_heads(self)
-        _check_distinct("variant", [START, *self.variants, *(each.name for each in self.transformed)])
+        _check_distinct("variant", [START, *self.variants, *(one.name for one in self.transformed)])
         for name in self.indexes:
             check_name("index", name, ALL_INDEXES)
         if self.indexes:
@@ -229,7 +229,7 @@ def settings(study: Study, regime: Regime) -> list[Setting]:
     Example:
         >>> regime = Regime("cosine", "docstrings", (1e-3, 4e-3))
         >>> study = Study("Does it?", ("static",), (regime,), (Grid("koleo", (1.0, 2.0)),), ("STS12",), ("STS13",))
-        >>> [(each.variant, each.weight, each.learning_rate) for each in settings(study, regime)][:4]
+        >>> [(one.variant, one.weight, one.learning_rate) for one in settings(study, regime)][:4]
         [('none', 0.0, 0.001), ('none', 0.0, 0.00141), ('none', 0.0, 0.002), ('none', 0.0, 0.004)]
     """
     rates = more_rates(regime.learning_rates, len(regime.learning_rates) * study.weights_each)
@@ -292,7 +292,7 @@ def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
         if field.name in row and (not isinstance(value, _TOML_TYPES[wanted]) or isinstance(value, bool)):
             raise UserError(f"In {where}, {field.name} is {value!r} and must be a {_TOML_NAMES[wanted]}.")
         if field.type == tuple[str, ...] and (
-            odd := [each for each in row.get(field.name, ()) if type(each) is not str]
+            odd := [value for value in row.get(field.name, ()) if type(value) is not str]
         ):
             raise UserError(f"In {where}, {field.name} holds {odd[0]!r} and must be a list of texts.")
     return kind(**row)

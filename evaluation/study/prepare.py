@@ -61,14 +61,15 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
     prepared = []
     for model_name in study.models:
         model = load_start_model(model_name)
-        # Behind a transform unit vectors are none any more.
+        # A transform does not keep unit vectors.
         by_cosine = model.similarity_fn_name == "cosine" or (is_scored_by_cosine(model) and not study.posthoc)
         for regime in study.regimes:
             pairs, dropped = pairs_of[regime.name]
             if len(pairs) < 2:
+                noun = "pair" if len(pairs) == 1 else "pairs"
                 raise UserError(
-                    f"Of the pairs of the regime {regime.name!r} {len(pairs)} are left to train on, because a task "
-                    f"asks about {dropped}: give other pairs, or other tasks."
+                    f"Regime {regime.name!r} has {len(pairs)} training {noun} left after removing {dropped} that also "
+                    "occur in evaluation tasks; choose other pairs or tasks."
                 )
             teacher = load_model(regime.teacher) if regime.teacher else None
             with model.truncate_embeddings(None):  # a loss sees the whole embedding
@@ -78,7 +79,7 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
             if len(ready) < regime.batch_size:
                 raise UserError(
                     f"The regime {regime.name!r} has {len(ready)} training rows, fewer than its batch size of "
-                    f"{regime.batch_size}; {dropped} pairs were left out because a task asks about them."
+                    f"{regime.batch_size}, after removing {dropped} pairs that also occur in evaluation tasks."
                 )
             identity = content_hash(ready)
             where = folder / "pairs" / f"{file_name(regime.name)}-{identity}"

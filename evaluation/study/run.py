@@ -78,7 +78,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     Args:
         study: What is compared.
         sources: Where its data come from.
-        folder: The run directory. An interrupted study goes on where it stopped, and a changed one reuses the cells
+        folder: The run directory. An interrupted study is resumed, and a changed one reuses the cells
             that it has in common with the earlier one.
         backend: Where the cells run.
 

@@ -377,9 +377,7 @@ def test_one_pair_that_is_left_is_not_trained_on(data, tmp_path):
     pairs = ["\t".join(line.split("\t")[:2]) for line in lines[:5]]
     write_lines(tmp_path / "pairs" / "leaky.tsv", ["anchor\tpositive", *pairs, "only\tthis"])
     study = untuned(folder, regimes=(replace(REGIME, pairs="leaky", learning_rates=(5e-3,)),), seeds=1)
-    with pytest.raises(
-        UserError, match="Of the pairs of the regime 'small' 1 are left to train on, because a task asks"
-    ):
+    with pytest.raises(UserError, match="Regime 'small' has 1 training pair left after removing"):
         run(study, replace(sources, pairs=(tmp_path / "pairs",)), tmp_path / "run")
 
 
