@@ -187,7 +187,7 @@ def _check_jobs(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from evaluation.report.report import report
+    from evaluation.report.command import report
 
     report(options.runs, options.out)
     return 0
