@@ -61,7 +61,9 @@ def headlines(summary: Summary) -> list[Headline]:
         weights that were tried. What was not measured has none.
     """
     findings = [(section, finding) for section in summary.sections for finding in section.findings()]
-    grouped = [(group, [(section, one) for section, one in findings if one.measure.group == group]) for group in GROUPS]
+    grouped: list[tuple[Group, list[tuple[Section, Finding]]]] = [
+        (group, [(section, one) for section, one in findings if one.measure.group == group]) for group in GROUPS
+    ]
     found = [_group_headline(group, of_group) for group, of_group in grouped if of_group]
     transfers = [(section, answer) for section in summary.sections for answer in section.transfer]
     return [*found, _transfer_headline(transfers)] if transfers else found
