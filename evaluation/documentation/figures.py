@@ -57,7 +57,7 @@ def standalone(plot: Plot, name: str) -> str:
 
 def palettes() -> tuple[str, str]:
     """The custom properties of the library's pages, light and dark."""
-    style = (ROOT / "st_isotropy" / "templates" / "style.css").read_text(encoding="utf-8")
+    style = (ROOT / "st_isotropy" / "diagnosis" / "templates" / "style.css").read_text(encoding="utf-8")
     light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     return " ".join(light.split()), " ".join(dark.split())
 
