@@ -5,6 +5,7 @@ from html import escape
 
 from evaluation.documentation.figures import figure
 from evaluation.documentation.results import StudyResult
+from evaluation.report.compact_writing import DOSES
 from evaluation.report.headline import headlines
 from evaluation.report.markdown import cost, markdown_table, notes
 from evaluation.report.plots import MARKERS, Plot, forest_plots, looks
@@ -13,7 +14,6 @@ from evaluation.report.tables import MARKS_READING, TRANSFER_READING, Table, tra
 from evaluation.report.tuning_plots import dose_plots
 from st_isotropy.svg import themed
 
-DOSES = ("isoscore", "average_cosine")  # the other measures are in the report
 CHOICE_READING = "Each by the mean score on the validation tasks. The report has every setting that was tried."
 
 
@@ -65,7 +65,7 @@ def _section(section: Section, name: str) -> Iterator[str]:
     if section.pairs:
         yield from (*markdown_table(verdict_table(section)), MARKS_READING, "")
         yield from _gallery(list(forest_plots(section)), f"{name}-forest")
-    doses = list(dose_plots(section, DOSES))
+    doses = list(dose_plots(section, DOSES))  # the other measures are in the report
     if section.transfer or doses:
         yield from ("### Do scores rise with isotropy?", "")
     if section.transfer:

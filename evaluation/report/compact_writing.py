@@ -38,12 +38,15 @@ Point = TypeVar("Point", CurvePoint, IndexQuality)
 
 # Significant digits. Scores of tasks are whole: several can be the same, and which is the least must not change.
 VALUE_DIGITS = {"isotropy": 8, "similarity": 17, "labels": 17, "retrieval": 6}
-TUNED_DIGITS = 7
+TUNED_DIGITS = 5
+DOSE_DIGITS = 12  # of what dose plots on the site show small differences of
+DOSES = ("isoscore", "average_cosine")
+UNSHOWN = "seed_spread"  # of an index, on no page
 COMPARED_DIGITS = 4  # decimals, or more where an interval is narrow
 FEWEST_DIGITS = 4  # significant, of a small number
 P_DIGITS = 3
 DRAWN_DIGITS = 3
-BARS = 50  # as many as a plot needs
+BARS = 40  # as many as a plot needs
 FLOAT_NOISE = 12  # significant digits that arithmetic leaves alone
 
 
@@ -65,7 +68,7 @@ def _compact(summary: Summary) -> CompactSummary:
         summary.title,
         summary.notes,
         summary.missing,
-        _round(timing.seconds, TUNED_DIGITS),
+        _round(timing.seconds, VALUE_DIGITS["isotropy"]),
         _round(timing.peak_memory_gib, TUNED_DIGITS),
         list(methods),
         sections,
@@ -92,13 +95,13 @@ def _compact_section(section: Section, methods: dict[Method, int]) -> CompactSec
                 candidate.weight,
                 candidate.learning_rate,
                 candidate.chosen,
-                _rounded(candidate.scores, TUNED_DIGITS),
-                [_round(fmean(candidate.isotropy[measure]), TUNED_DIGITS) for measure in measures],
+                _rounded(candidate.scores, DOSE_DIGITS - 2),
+                [_round(fmean(candidate.isotropy[metric]), _tuned_digits(metric)) for metric in measures],
             )
             for candidate in section.tuning
         ],
         [
-            CompactTransfer(answer.variant, answer.metric, _compared(answer.comparison, methods))
+            CompactTransfer(answer.variant, answer.metric, _compared_whole(answer.comparison, methods))
             for answer in section.transfer
         ],
         _compact_points(section.curves, section.variants),
@@ -116,6 +119,10 @@ def _compact_section(section: Section, methods: dict[Method, int]) -> CompactSec
             for term, line in terms.items()
         ],
     )
+
+
+def _tuned_digits(metric: str) -> int:
+    return DOSE_DIGITS if metric in DOSES else TUNED_DIGITS
 
 
 def _compact_row(row: Row, variants: Sequence[str], pairs: Sequence[Pair], methods: dict[Method, int]) -> CompactRow:
@@ -168,6 +175,11 @@ def _compared(comparison: Comparison, methods: dict[Method, int], main: bool = T
     )
 
 
+def _compared_whole(comparison: Comparison, methods: dict[Method, int]) -> Compared:
+    """With the whole estimate: rank correlations are often the same, and which is the least must not change."""
+    return _compared(comparison, methods)._replace(estimate=comparison.estimate)
+
+
 def _compact_points(
     by_variant: Mapping[str, Mapping[str, Sequence[Point]]], variants: Sequence[str]
 ) -> list[CompactPoint]:
@@ -176,8 +188,14 @@ def _compact_points(
     for variant, tasks in by_variant.items():
         for task, points in tasks.items():
             for point in points:
-                found = [getattr(point, field.name) for field in fields(point)][2:]  # without its name and setting
+                found = [
+                    0.0 if field.name == UNSHOWN else getattr(point, field.name)
+                    for field in fields(point)
+                    if field.name not in ("name", "setting")
+                ]
                 rounded = [None if number is None else _round(number, _digits(number, 1)) for number in found]
+                while rounded[-1] is None:  # what the kind of index does not have
+                    rounded.pop()
                 numbers.setdefault((task, point.name, tuple(point.setting.items())), {})[variant] = rounded
     return [
         CompactPoint(task, name, dict(setting), [of_variant.get(variant) for variant in variants])
