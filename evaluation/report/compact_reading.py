@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from evaluation.errors import UserError
 from evaluation.measured import CurvePoint, Distributions, Histogram, IndexQuality
 from evaluation.report.compact_records import (
+    OVER_RUNS,
     CompactCloud,
     CompactPoint,
     CompactRow,
@@ -89,7 +90,10 @@ def _restored_row(row: CompactRow, section: CompactSection, methods: Sequence[Me
     differences = [
         Difference(
             Pair(*pair),
-            [compare_runs(values, Pair(*pair)) if one is None else _comparison(one, methods) for one in comparisons],
+            [
+                compare_runs(values, Pair(*pair)) if one == OVER_RUNS else _comparison(one, methods)
+                for one in comparisons
+            ],
         )
         for pair, comparisons in zip(section.pairs, row.differences, strict=True)
         if comparisons is not None

@@ -1,10 +1,13 @@
 """What a compact file of a study holds, in arrays instead of named fields where there are many of a kind."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from evaluation.measured import Setting, Status
 from evaluation.report.measures import Group
+
+OverRuns = Literal[0]
+OVER_RUNS: OverRuns = 0  # stands for the comparison over the paired runs
 
 
 class Method(NamedTuple):
@@ -41,13 +44,13 @@ class CompactMeasure(NamedTuple):
 class CompactRow(NamedTuple):
     """A row; values by the place of the variant, comparisons by the place of the pair, None where there are none.
 
-    A comparison that is None is the one over the paired runs, which follows from the values.
+    A comparison that is `OVER_RUNS` follows from the values.
     """
 
     measure: CompactMeasure
     isotropic: float | None
     values: list[list[float] | None]
-    differences: list[list[Compared | None] | None]
+    differences: list[list[Compared | OverRuns] | None]
 
 
 class CompactCandidate(NamedTuple):

@@ -15,6 +15,7 @@ from typing import TypeVar
 from evaluation.files import write_text
 from evaluation.measured import CurvePoint, Distributions, IndexQuality
 from evaluation.report.compact_records import (
+    OVER_RUNS,
     CompactCandidate,
     CompactCloud,
     CompactMeasure,
@@ -26,6 +27,7 @@ from evaluation.report.compact_records import (
     CompactTransfer,
     Compared,
     Method,
+    OverRuns,
 )
 from evaluation.report.measures import Pair, Row
 from evaluation.report.rows import compare_runs
@@ -95,7 +97,7 @@ def _compact_section(section: Section, methods: dict[Method, int]) -> CompactSec
                 candidate.weight,
                 candidate.learning_rate,
                 candidate.chosen,
-                _rounded(candidate.scores, DOSE_DIGITS - 2),
+                _rounded(candidate.scores, DOSE_DIGITS),
                 [_round(fmean(candidate.isotropy[metric]), _tuned_digits(metric)) for metric in measures],
             )
             for candidate in section.tuning
@@ -138,13 +140,13 @@ def _compact_row(row: Row, variants: Sequence[str], pairs: Sequence[Pair], metho
 
 def _compact_comparisons(
     comparisons: Sequence[Comparison], values: Mapping[str, list[float]], pair: Pair, methods: dict[Method, int]
-) -> list[Compared | None] | None:
+) -> list[Compared | OverRuns] | None:
     if not comparisons:
         return None
     main = main_comparison(comparisons)  # the one that a verdict rests on
     over_runs = _shown(compare_runs(values, pair)) if {pair.new, pair.old} <= values.keys() else None
     return [
-        None if _shown(comparison) == over_runs else _compared(comparison, methods, comparison is main)
+        OVER_RUNS if _shown(comparison) == over_runs else _compared(comparison, methods, comparison is main)
         for comparison in comparisons
     ]
 

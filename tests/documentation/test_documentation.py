@@ -129,7 +129,7 @@ def test_a_committed_result_is_small_and_of_a_study_or_the_quickstart() -> None:
     found = {path.stem: path.stat().st_size for path in results.RESULTS.glob("*.json")}
     known = {path.stem for path in results.STUDIES.glob("*.toml")} | {"quickstart", "coverage"}
     assert found.keys() <= known
-    assert max(found.values()) <= 300 * 1024 and sum(found.values()) <= 3_000_000
+    assert max(found.values()) <= 300_000 and sum(found.values()) <= 3_000_000
 
 
 def test_a_run_is_added_to_the_results_and_shows_the_same_there(
