@@ -240,7 +240,7 @@ def _round(number: float, digits: int) -> float:
 
     Example:
         >>> _round(1.4500021, 6), _round(1.4412349, 6)
-        (1.4500021, 1.44123)
+        (1.450002, 1.44123)
     """
     exact = float(f"{number:.{FLOAT_NOISE}g}")
     while True:

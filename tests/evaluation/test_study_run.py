@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import Dataset
-from evaluation.report.report import print_report, read_summary, wide_console, write_report
 from own_data import sentences, write_lines, write_pairs
 from small_corpus import static_model, transformer_model
 from small_study import REGIME, cells, run, small_study, untuned, without_cost, write_data
@@ -17,6 +16,8 @@ from small_study import REGIME, cells, run, small_study, untuned, without_cost, 
 from evaluation.errors import UserError
 from evaluation.files import read_json
 from evaluation.models.load import fingerprint, load_model
+from evaluation.report.files import read_summary, write_report
+from evaluation.report.terminal import print_report, wide_console
 from evaluation.study import cell, plan
 from evaluation.study import run as study_run
 from evaluation.study.description import Grid
