@@ -18,6 +18,7 @@ from evaluation.errors import UserError
 from evaluation.measure.scores import evaluate
 from evaluation.measured import TaskScores
 from evaluation.models.linear_head import LinearHeadLoss, head_of
+from evaluation.report.measures import Pair
 from evaluation.study.description import Grid, Regime, Study
 from evaluation.study.leakage import drop_evaluated_pairs, evaluated_texts
 from evaluation.study.run import run_study
