@@ -62,7 +62,7 @@ def test_two_models_are_scored_and_compared_over_sentence_pairs(
     models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert run(models, mirror, tmp_path / "run") == 0
-    [row] = [row for row in rows(tmp_path / "run") if row["group"] == "similarity"]
+    [row] = [row for row in rows(tmp_path / "run") if row["measure"]["group"] == "similarity"]
     data = sentence_pairs()
     assert list(row["values"]) == ["before", "after"]
     for seed, [score] in enumerate(row["values"].values()):
@@ -74,7 +74,7 @@ def test_two_models_are_scored_and_compared_over_sentence_pairs(
     assert over_runs["low"] is None and over_pairs["n"] == PAIRS
     assert over_pairs["low"] < over_pairs["estimate"] < over_pairs["high"]
     assert over_pairs["estimate"] == pytest.approx(row["values"]["after"][0] - row["values"]["before"][0])
-    assert {"isotropy"} == {other["group"] for other in rows(tmp_path / "run")} - {"similarity"}
+    assert {"isotropy"} == {other["measure"]["group"] for other in rows(tmp_path / "run")} - {"similarity"}
     assert "STS13 Spearman" in capsys.readouterr().out
     assert (tmp_path / "run" / "report.md").read_text().startswith("# ")
 
