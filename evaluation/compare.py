@@ -6,8 +6,10 @@ from pathlib import Path
 from evaluation.errors import UserError, check_name
 from evaluation.measured import Measured
 from evaluation.models.load import is_scored_by_cosine
-from evaluation.report.report import print_report, wide_console, write_report
-from evaluation.report.summary import Summary
+from evaluation.report.files import write_report
+from evaluation.report.measures import Pair
+from evaluation.report.summary import Cost, Summary
+from evaluation.report.terminal import print_report, wide_console
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
 from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
@@ -138,9 +140,9 @@ def _summarize(
     names = " and ".join(measured)
     return Summary(
         title=f"{names} on {', '.join(source.name for source in sources)}",
-        sections=[build_section(names, isotropy_of, runs, [(first, other) for other in others])],
+        sections=[build_section(names, isotropy_of, runs, [Pair(other, first) for other in others])],
         notes=[*notes, *left_out_indexes(measured[first])],
-        timing=timing.read(),
+        timing=Cost(**timing.read(), indexes={}),
         missing=list(failures),
     )
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from evaluation.errors import UserError, check_name
+from evaluation.report.summary import NONE, START, Transformed
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT
 from evaluation.tasks.heads import ENDING as HEAD
 from evaluation.train.catalog import OBJECTIVES, POSTHOC, REGULARIZERS
 from evaluation.train.training import Weight, check_weight
-
-NONE = "none"  # the objective alone, which every study has
-START = "start"
 
 
 @dataclass(frozen=True)
@@ -183,27 +181,9 @@ class Study:
         return (NONE, *(grid.name for grid in self.regularizers))
 
     @property
-    def transformed(self) -> "tuple[Transformed, ...]":
+    def transformed(self) -> tuple[Transformed, ...]:
         """Every trained variant that a transform is appended to."""
         return tuple(Transformed(variant, transform) for variant in self.posthoc_of for transform in self.posthoc)
-
-
-@dataclass(frozen=True)
-class Transformed:
-    """A trained variant with a post-hoc transform appended.
-
-    Attributes:
-        variant: `NONE` or the name of a grid.
-        transform: The transform.
-    """
-
-    variant: str
-    transform: str
-
-    @property
-    def name(self) -> str:
-        """What the report calls it."""
-        return self.transform if self.variant == NONE else f"{self.variant} + {self.transform}"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A study from its description to its summary: choose settings on validation tasks, then run the test tasks once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,12 +12,13 @@ from evaluation.data.places import Sources
 from evaluation.errors import UserError, check_name
 from evaluation.files import delete_folder, write_json
 from evaluation.measured import Measured
-from evaluation.report.report import print_report, wide_console, write_report
-from evaluation.report.summary import Section, Summary
+from evaluation.report.files import write_report
+from evaluation.report.summary import START, Cost, Section, Summary
+from evaluation.report.terminal import print_report, wide_console
 from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, missing_parts
-from evaluation.study.description import START, Setting, Study, settings
+from evaluation.study.description import Setting, Study, settings
 from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
 from evaluation.study.prepare import Prepared, prepare
@@ -109,7 +110,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         title=study.title,
         sections=[one.section for one in finished],
         notes=_notes(plan, prepared, tasks, starts),
-        timing={**timing.read(), "indexes": {one.section.title: one.index_seconds for one in finished}},
+        timing=Cost(**timing.read(), indexes={one.section.title: one.index_seconds for one in finished}),
         missing=running.missing,
     )
     write_report(summary, folder)
@@ -174,8 +175,14 @@ def run_section(running: Running, prepared: Prepared) -> SectionRun:
         **running.run(transformed, f"{prepared.title}: transformed"),
     }
     whole = whole_variants(measured, start)
-    section = build_section(
-        prepared.title, plan.measurings[TEST].isotropy_of, whole, pairs_with_objective(list(whole), START)
+    section = replace(
+        build_section(
+            prepared.title, plan.measurings[TEST].isotropy_of, whole, pairs_with_objective(list(whole), START)
+        ),
+        model=prepared.model,
+        regime=prepared.regime.name,
+        objective=prepared.regime.objective,
+        transformed=[one for one in plan.study.transformed if one.name in whole],
     )
     return SectionRun(add_tuning(section, tried, chosen), index_seconds(measured))
 

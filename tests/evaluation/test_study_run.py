@@ -16,7 +16,9 @@ from small_study import REGIME, cells, run, small_study, untuned, without_cost, 
 from evaluation.errors import UserError
 from evaluation.files import read_json
 from evaluation.models.load import fingerprint, load_model
-from evaluation.report.report import print_report, read_summary, wide_console, write_report
+from evaluation.report.files import read_summary, write_report
+from evaluation.report.measures import Pair
+from evaluation.report.terminal import print_report, wide_console
 from evaluation.study import cell, plan
 from evaluation.study import run as study_run
 from evaluation.study.description import Grid
@@ -49,8 +51,8 @@ def test_a_tuned_study_reports_every_variant_and_finishes_clean(tuned):
     out, summary = tuned
     [section] = summary.sections
     assert section.variants == ["start", "none", "persistent_entropy", "koleo", "center"]
-    assert {row.group for row in section.rows} == {"isotropy", "similarity", "retrieval"}
-    assert set(section.findings()[0].pair.split(" − ")) == {"persistent_entropy", "none"}
+    assert {row.measure.group for row in section.rows} == {"isotropy", "similarity", "retrieval"}
+    assert section.findings()[0].pair == Pair("persistent_entropy", "none")
     assert summary.missing == [] and list(section.training) == ["none", "persistent_entropy", "koleo", "center"]
     assert summary.notes[0] == "small trains on 120 rows."
     assert read_summary(out) == summary
@@ -112,8 +114,8 @@ def test_two_variants_of_one_base_model_never_take_each_others_score(data, tmp_p
 
 def test_seconds_of_indexes_are_timing_and_nothing_else_has_seconds(tuned):
     out, summary = tuned
-    [title] = summary.timing["indexes"]
-    of_none = summary.timing["indexes"][title]["none"]["found"]
+    [title] = summary.timing.indexes
+    of_none = summary.timing.indexes[title]["none"]["found"]
     assert list(of_none) == ["flat", "one-bit"]
     assert all(seconds > 0 for index in of_none.values() for seconds in index.values())
     assert "seconds" not in str(without_cost(out))
@@ -426,7 +428,7 @@ def test_a_start_model_that_scores_by_dot_products_has_no_faiss_check(data, tmp_
     model.save_pretrained(str(tmp_path / "dot"), create_model_card=False)
     study = untuned(folder, models=(str(tmp_path / "dot"),), test=("found",), indexes=("flat",), seeds=1)
     summary = run(study, sources, tmp_path / "run")
-    assert "retrieval" not in {row.group for row in summary.sections[0].rows} and summary.missing == []
+    assert "retrieval" not in {row.measure.group for row in summary.sections[0].rows} and summary.missing == []
     assert summary.notes[1].startswith("There is no FAISS check: the indexes here search by cosine, and ")
 
 
@@ -518,4 +520,4 @@ def test_a_transform_can_follow_a_regularizer(data, tmp_path):
     [cosine] = [row for row in section.rows if row.name == "average cosine"]
     assert all(abs(value) < 0.2 for each in ("center", "koleo + center") for value in cosine.values[each])
     assert cosine.values["center"] != cosine.values["koleo + center"]
-    assert "koleo + center − none" in cosine.comparisons
+    assert cosine.comparisons(Pair("koleo + center", "none"))
