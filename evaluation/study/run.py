@@ -21,7 +21,7 @@ from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, missing_par
 from evaluation.study.description import Setting, Study, settings
 from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
-from evaluation.study.prepare import Prepared, prepare
+from evaluation.study.prepare import Prepared, prepare, save_pairs
 from evaluation.study.runner import Backend, run_cells
 from evaluation.study.section import (
     Tried,
@@ -96,12 +96,13 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     measurings = plan_phases(study, sources)
     plan = Plan(study, measurings, folder)
     tasks = list({task.name: task for measuring in measurings.values() for task in measuring.tasks}.values())
-    open_run(folder, {"command": "study"})
     with console.status("Preparing models and training pairs"):
-        prepared = prepare(study, sources, tasks, folder)
+        prepared, rows = prepare(study, sources, tasks, folder)
+    open_run(folder, {"command": "study"})  # now: a study that is refused leaves nothing behind
+    save_pairs(rows)
     write_json(folder / "study.json", asdict(study))
     console.print(plan.sentence(prepared), markup=False)
-    with backend.opened() as jobs:
+    with timing, backend.opened() as jobs:
         running = Running(plan, jobs, timing, console, [])
         starts = measure_starts(running, prepared)
         finished = [run_section(running, one) for one in prepared]
