@@ -10,6 +10,13 @@ from huggingface_hub import constants
 from evaluation.models import hub
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for the browser, so that `-m browser` is complete."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture
 def no_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A hub at an address where nothing listens."""

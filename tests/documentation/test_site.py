@@ -1,5 +1,6 @@
 """The documentation as it is built, in a real browser: whole, self-contained, readable on a desk and on a phone."""
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ import st_isotropy
 from evaluation.documentation import results
 from st_isotropy import barcodes, metrics, regularizers
 
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
 WIDTHS = (1280, 390)
 NAMED = "negative-free"
 
@@ -33,8 +36,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """The site with the committed results, built strictly, and the address it is served at."""
-    folder = tmp_path_factory.mktemp("site")
-    build(load_config(str(results.ROOT / "mkdocs.yml"), site_dir=str(folder), strict=True))
+    folder = Path(os.environ.get("ST_ISOTROPY_SITE") or tmp_path_factory.mktemp("site"))
+    if not (folder / "index.html").is_file():
+        build(load_config(str(results.ROOT / "mkdocs.yml"), site_dir=str(folder), strict=True))
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield folder, f"http://127.0.0.1:{server.server_port}"

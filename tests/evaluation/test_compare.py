@@ -19,6 +19,8 @@ from evaluation.__main__ import main
 from evaluation.compare import labels
 from evaluation.files import read_json
 
+pytestmark = pytest.mark.study
+
 PAIRS = 60
 DATA = "mteb/sts13-sts/data/test-00000-of-00001.parquet"
 

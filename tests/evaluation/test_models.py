@@ -128,9 +128,7 @@ def test_a_packaged_model_that_is_not_installed_is_named_with_its_install_comman
 def test_a_worker_that_has_another_model_than_the_study_is_refused(tmp_path):
     static_model().save_pretrained(str(tmp_path), create_model_card=False)
     measuring = Measuring("test", (), (), "", (), 1)
-    with pytest.raises(
-        UserError, match=rf"^The model {tmp_path} is \w+ here and {'0' * 16} where the run was started"
-    ):
+    with pytest.raises(UserError, match=rf"^The model {tmp_path} is \w+ here and {'0' * 16} where the run was started"):
         _start_model(Cell("start", str(tmp_path), "0" * 16, None, "", measuring, tmp_path))
 
 

@@ -11,6 +11,8 @@ from evaluation.errors import UserError
 from evaluation.study import runner
 from evaluation.study.runner import Backend
 
+pytestmark = pytest.mark.study
+
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
 ROOT = Path(__file__).parents[2]
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from small_study import without_cost, write_data
 
+pytestmark = pytest.mark.study
+
 ROOT = Path(__file__).parents[2]
 STUDY = """
 title = "Does it?"

@@ -29,6 +29,8 @@ from evaluation.train.columns import for_objective
 from evaluation.train.pairs import load_pairs
 from evaluation.train.training import Recipe, train
 
+pytestmark = pytest.mark.study
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):

@@ -18,6 +18,8 @@ from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
 from evaluation.train.columns import for_objective
 from evaluation.train.training import Recipe, Term, train, usual_learning_rate
 
+pytestmark = pytest.mark.trainer
+
 SHORT = Recipe("cosine", steps=6, batch_size=16, learning_rate=0.02)
 
 

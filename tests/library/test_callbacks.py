@@ -22,6 +22,8 @@ from st_isotropy.callbacks import LOGGED_MEASURES, describe
 from st_isotropy.entropy import persistent_entropy
 from st_isotropy.losses.penalties import Snapshot
 
+pytestmark = pytest.mark.trainer
+
 GEOMETRY = {
     "persistent_entropy",
     "persistent_entropy_nats",

@@ -10,7 +10,7 @@ import distributed_worker
 import pytest
 from distributed_worker import COLUMNS, OBJECTIVES, ROWS, measure, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.trainer]
 
 WORKER = Path(distributed_worker.__file__)
 

@@ -34,6 +34,8 @@ from st_isotropy import (
 )
 from st_isotropy.losses import DEFAULT_WEIGHT
 
+pytestmark = pytest.mark.trainer
+
 TERMS = ("base_loss", "persistent_entropy_loss")
 
 
