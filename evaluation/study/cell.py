@@ -5,6 +5,7 @@ same run directory and no cell is ever taken for another.
 """
 
 import copy
+import inspect
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -20,6 +21,7 @@ from sentence_transformers import SentenceTransformer
 from evaluation.errors import UserError
 from evaluation.files import delete_folder, file_name, read_json, read_record, short_hash, write_record
 from evaluation.measure.measure import MEASURES, measure
+from evaluation.measure.norms import SCORING
 from evaluation.measured import Failure, Measured
 from evaluation.models.load import fingerprint, load_model, load_start_model
 from evaluation.processes import one_thread, quiet
@@ -29,6 +31,7 @@ from evaluation.tasks.resolve import TaskSource
 from evaluation.train.catalog import POSTHOC
 from evaluation.train.columns import texts_of
 from evaluation.train.training import Recipe, Term, train
+from st_isotropy import posthoc
 
 VALIDATION, TEST = "validation", "test"
 FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most; drawn from all columns
@@ -58,7 +61,7 @@ class Measuring:
     def key(self) -> str:
         """Hash of all of it."""
         names = [task.name for task in self.tasks]
-        return short_hash([names, self.identities, self.isotropy_of, self.indexes, self.index_seeds, MEASURES])
+        return short_hash([names, self.identities, self.isotropy_of, self.indexes, self.index_seeds, MEASURES, SCORING])
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Cell:
     @property
     def folder(self) -> Path:
         """The folder of this model, with what was measured of it."""
-        fitted = [self.posthoc, repr(POSTHOC[self.posthoc]), FITTED_ON] if self.posthoc else ""
+        fitted = [self.posthoc, repr(POSTHOC[self.posthoc]), posthoc_code(), FITTED_ON] if self.posthoc else ""
         content = [self.fingerprint, self.training and self.training.content, fitted]
         return self.root / "cells" / f"{file_name(self.label)}-{short_hash(content)}"
 
@@ -181,12 +184,20 @@ def run_cell(cell: Cell, alone: bool) -> float:
             indexes=cell.measuring.indexes,
             start=None if cell.reference is None else cell.reference.measured,
             index_seeds=range(cell.measuring.index_seeds),
+            norms=_reference_norms(cell),
             show_progress=alone,
         )
         write_record(cell.path, replace(measured, training=log, seconds=time.perf_counter() - began))
     if not measured.failures:  # else the next run goes on here
         _discard(cell)
     return peak_memory()
+
+
+def _reference_norms(cell: Cell) -> dict[str, float]:
+    """The norms at which classification is scored: those of the reference."""
+    if cell.reference is None:
+        return {}
+    return {task.task: task.norm for task in cell.reference.read().tasks if task.norm is not None}
 
 
 def missing_parts(cells: Iterable[Cell], measured: Iterable[Measured]) -> list[str]:
@@ -252,6 +263,12 @@ def start_model(name: str, as_it_is: bool) -> tuple[SentenceTransformer, str]:
     """
     model = load_model(name) if as_it_is else load_start_model(name)
     return model, fingerprint(model)
+
+
+@lru_cache
+def posthoc_code() -> str:
+    """Hash of the code of the transforms, so that no cell has the result of another version of them."""
+    return short_hash(inspect.getsource(posthoc))
 
 
 @lru_cache(maxsize=2)
