@@ -89,6 +89,26 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """A post-hoc transform that is fitted on training texts and appended.
+
+    Attributes:
+        transform: Its name.
+        pairs: Folder of the training pairs.
+        pairs_hash: Hash of their content.
+    """
+
+    transform: str
+    pairs: Path = field(compare=False)
+    pairs_hash: str
+
+    @property
+    def content(self) -> list[Any]:
+        """Everything that determines the transform, besides the model that it is fitted to."""
+        return [self.transform, repr(POSTHOC[self.transform]), posthoc_code(), FITTED_ON, self.pairs_hash]
+
+
+@dataclass(frozen=True)
 class Cell:
     """One model and what is measured of it.
 
@@ -97,7 +117,7 @@ class Cell:
         model: Name of the start model.
         fingerprint: Hash of the start model.
         training: How it is trained; None for the start model itself.
-        posthoc: Name of the transform that is appended; empty for none.
+        posthoc: The transform that is appended; None for none.
         measuring: What is measured.
         root: The run directory.
         reference: The model whose embeddings decide the settings of the indexes; None for that model itself.
@@ -108,7 +128,7 @@ class Cell:
     model: str
     fingerprint: str
     training: Training | None
-    posthoc: str
+    posthoc: Fitted | None
     measuring: Measuring = field(compare=False)
     root: Path = field(compare=False)
     reference: "Cell | None" = field(default=None, compare=False)
@@ -117,14 +137,17 @@ class Cell:
     @property
     def folder(self) -> Path:
         """The folder of this model, with what was measured of it."""
-        fitted = [self.posthoc, repr(POSTHOC[self.posthoc]), posthoc_code(), FITTED_ON] if self.posthoc else ""
-        content = [self.fingerprint, self.training and self.training.content, fitted]
+        content = [
+            self.fingerprint,
+            self.training and self.training.content,
+            self.posthoc and self.posthoc.content,
+        ]
         return self.root / "cells" / f"{file_name(self.label)}-{short_hash(content)}"
 
     @property
     def name(self) -> str:
         """What an error calls it."""
-        return self.label if self.training else f"{self.label} ({self.model})"
+        return self.label if self.training or self.posthoc else f"{self.label} ({self.model})"
 
     @property
     def trained(self) -> Path:
@@ -227,11 +250,13 @@ def _model(cell: Cell) -> SentenceTransformer:
         model = train(start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False)
     if cell.posthoc:
         model = copy.deepcopy(model)
-        assert cell.training is not None  # a study transforms trained models
+        transform, texts = POSTHOC[cell.posthoc.transform], _some_texts(saved_pairs(cell.posthoc.pairs))
         try:
-            model.append(POSTHOC[cell.posthoc].fit(model, _some_texts(saved_pairs(cell.training.pairs))))
+            model.append(transform.fit(model, texts))
         except ValueError as error:  # too few texts for so many dimensions
-            raise UserError(f"The transform {cell.posthoc} cannot be fitted on the training texts: {error}") from error
+            raise UserError(
+                f"The transform {cell.posthoc.transform} cannot be fitted on the training texts: {error}"
+            ) from error
     return model
 
 
@@ -290,9 +315,9 @@ def _training_log(cell: Cell) -> dict[str, list[tuple[float, float]]]:
 
 def _discard(cell: Cell) -> None:
     """Delete what is large, can be made again and is not needed again: embeddings, and the models that were tried."""
-    if cell.training is None:
+    if cell.training is None and cell.posthoc is None:
         return
     for file in (cell.measured / "embeddings").glob("*.npz"):
         file.unlink()
-    if cell.measuring.phase == VALIDATION:
+    if cell.training and cell.measuring.phase == VALIDATION:
         delete_folder(cell.trained)

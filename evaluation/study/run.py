@@ -17,7 +17,7 @@ from evaluation.report.summary import Section, Summary
 from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, missing_parts
-from evaluation.study.description import START, Setting, Study, settings
+from evaluation.study.description import START, Setting, Study, coarse_grids, settings
 from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
 from evaluation.study.prepare import Prepared, prepare
@@ -28,7 +28,7 @@ from evaluation.study.section import (
     build_section,
     index_seconds,
     left_out_indexes,
-    pairs_with_objective,
+    pairs_of_study,
     whole_variants,
 )
 from evaluation.tasks.resolve import resolve_tasks
@@ -100,6 +100,8 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         prepared = prepare(study, sources, tasks, folder)
     write_json(folder / "study.json", asdict(study))
     console.print(plan.sentence(prepared), markup=False)
+    for warning in coarse_grids(study):
+        console.print(f"Warning: {warning}", markup=False)
     with backend.opened() as jobs:
         running = Running(plan, jobs, timing, console, [])
         starts = measure_starts(running, prepared)
@@ -163,9 +165,11 @@ def run_section(running: Running, prepared: Prepared) -> SectionRun:
     chosen = choose_settings(plan.study, prepared, tried)
     cells = {v: [plan.cell(prepared, TEST, setting, seed) for seed in seeds] for v, setting in chosen.items()}
     transformed = {
-        one.name: [plan.cell(prepared, TEST, chosen[one.variant], seed, one.transform) for seed in seeds]
+        one.name: [plan.transformed_start(prepared, one.transform)]
+        if one.variant == START
+        else [plan.cell(prepared, TEST, chosen[one.variant], seed, one.transform) for seed in seeds]
         for one in plan.study.transformed
-        if one.variant in chosen
+        if one.variant in (START, *chosen)
     }
     start = plan.start(prepared, TEST).read()
     measured = {
@@ -174,9 +178,7 @@ def run_section(running: Running, prepared: Prepared) -> SectionRun:
         **running.run(transformed, f"{prepared.title}: transformed"),
     }
     whole = whole_variants(measured, start)
-    section = build_section(
-        prepared.title, plan.measurings[TEST].isotropy_of, whole, pairs_with_objective(list(whole), START)
-    )
+    section = build_section(prepared.title, plan.measurings[TEST].isotropy_of, whole, pairs_of_study(list(whole)))
     return SectionRun(add_tuning(section, tried, chosen), index_seconds(measured))
 
 
@@ -186,7 +188,7 @@ def try_settings(running: Running, prepared: Prepared) -> list[Tried]:
     if not plan.study.is_tuned:
         return []
     tuning = {
-        setting: [plan.cell(prepared, VALIDATION, setting, seed) for seed in plan.tuning_seeds()]
+        setting: [plan.cell(prepared, VALIDATION, setting, seed) for seed in plan.tuning_seeds(setting)]
         for setting in settings(plan.study, prepared.regime)
     }
     return [Tried(*found) for found in running.run(tuning, f"{prepared.title}: choosing settings").items()]

@@ -11,7 +11,7 @@ from evaluation.report.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_nam
 from evaluation.report.rows import Pair, isotropy_rows, retrieval_rows, task_rows
 from evaluation.report.summary import Candidate, Section, TransferAnswer
 from evaluation.statistics.dose_response import dose_response, transfer
-from evaluation.study.description import NONE, Setting
+from evaluation.study.description import NONE, START, Setting
 
 FEWEST_FOR_A_CORRELATION = 3  # doses; a rank correlation over two says nothing
 
@@ -105,9 +105,12 @@ def whole_variants(measured: Runs, start: Measured) -> dict[str, Sequence[Measur
     }
 
 
-def pairs_with_objective(variants: Sequence[str], start: str) -> list[Pair]:
-    """Every variant beside the objective alone, which is the start of no comparison where its training failed."""
-    return [(NONE, variant) for variant in variants if variant not in (start, NONE)] if NONE in variants else []
+def pairs_of_study(variants: Sequence[str]) -> list[Pair]:
+    """Every variant beside the objective alone, where its training did not fail, and beside the start model."""
+    return [
+        *[(NONE, variant) for variant in variants if NONE in variants and variant not in (START, NONE)],
+        *[(START, variant) for variant in variants if variant != START],
+    ]
 
 
 def left_out_indexes(measured: Measured) -> list[str]:
@@ -153,10 +156,11 @@ def transfer_answers(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> l
         ]
         if variant == NONE or len(doses) < FEWEST_FOR_A_CORRELATION:
             continue
-        scores = np.array([dose.scores for dose in doses]).T
+        seeds = min(len(dose.measured) for dose in doses)  # the objective alone has more
+        scores = np.array([(dose.scores or [])[:seeds] for dose in doses]).T
         for name in doses[0].isotropy:
             sign = -1 if name in LOWER_IS_MORE_ISOTROPIC else 1
-            comparison = dose_response(sign * np.array([dose.isotropy[name] for dose in doses]).T, scores)
+            comparison = dose_response(sign * np.array([dose.isotropy[name][:seeds] for dose in doses]).T, scores)
             found = transfer(comparison)
             answers.append(TransferAnswer(variant, measure_name(name), found.answer, found.sentence, comparison))
     return answers
