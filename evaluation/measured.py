@@ -33,6 +33,8 @@ class TaskScores:
             score at the model's own norm, which is mteb's.
         norm: Of a classification, the mean norm of the embeddings of its training texts, before they were brought to
             the norm of the reference; None for other types.
+        data: What tells the task's data from others': the data set, and for retrieval a hash of its documents. Tasks
+            that share one of them are parts of one corpus.
     """
 
     task: str
@@ -45,6 +47,7 @@ class TaskScores:
     ndcg_at_10: dict[str, float] = field(default_factory=dict)
     others: dict[str, float] = field(default_factory=dict)
     norm: float | None = None
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,7 @@ def _evaluated(
         pairs=score_units.pairs(task, predicted),
         ndcg_at_10=score_units.ndcg_at_10(task, predicted),
         others={name: result.get_score(getter=itemgetter(name)) for name in getattr(task, "also_reported", ())},
+        data=(task.metadata.dataset["path"], *recording.document_hashes()),
     )
     return score_at_norm(scores, recording, source, norm) if is_classified(task) else scores
 

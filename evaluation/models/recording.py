@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from torch.utils.data import DataLoader
 
+from evaluation.files import short_hash
 from evaluation.models.embeddings import RetrievalEmbeddings
 
 
@@ -96,6 +97,13 @@ class RecordingEncoder:
                 for text, row in zip(call.columns["text"], call.rows, strict=True):
                     seen.setdefault(text, row)
         return np.array(list(seen.values()))
+
+    def document_hashes(self) -> list[str]:
+        """A hash of the texts of the documents, whatever their order; none where nothing was encoded as a document."""
+        texts = {
+            text for call in self._calls if call.prompt_type == PromptType.document for text in call.columns["text"]
+        }
+        return [short_hash(sorted(texts))] if texts else []
 
     def mean_norm(self, split: str) -> float:
         """The mean Euclidean norm of the embeddings of one split, as the model gave them."""
