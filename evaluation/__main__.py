@@ -120,8 +120,15 @@ def _add_backend(parser: argparse.ArgumentParser, what: str) -> None:
 
 def _add_report(commands: Commands) -> None:
     parser = commands.add_parser("report", help="write the report of a finished run anew, or compare several runs")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run directory; several are compared")
-    parser.add_argument("--out", type=Path, default=Path("runs/report"), help="folder for the comparison of several")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="run directory or committed result; several are compared"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/report"),
+        help="folder for the comparison of several, or for the report of a committed result",
+    )
     parser.set_defaults(command=_report, interrupted=STARTS_AGAIN)
 
 
@@ -140,6 +147,12 @@ def _add_coverage(commands: Commands) -> None:
 
 def _add_documentation(commands: Commands) -> None:
     parser = commands.add_parser("documentation", help="refresh what the documentation shows of the committed results")
+    parser.add_argument(
+        "--add",
+        nargs=2,
+        metavar=("RUN", "NAME"),
+        help="first write the result of a study from its run directory",
+    )
     parser.set_defaults(command=_documentation, interrupted=STARTS_AGAIN)
 
 
@@ -187,7 +200,7 @@ def _check_jobs(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from evaluation.report.report import report
+    from evaluation.report.command import report
 
     report(options.runs, options.out)
     return 0
@@ -215,8 +228,12 @@ def _coverage(options: argparse.Namespace) -> int:
 
 
 def _documentation(options: argparse.Namespace) -> int:
-    from evaluation.documentation.__main__ import refresh
+    from evaluation.documentation.refresh import refresh
+    from evaluation.documentation.results import add_result
 
+    if options.add:
+        run, name = options.add
+        print(f"Written: {add_result(Path(run), name)}")  # noqa: T201
     refresh()
     return 0
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from evaluation.errors import UserError, check_name
 from evaluation.measured import Measured
 from evaluation.models.load import is_scored_by_cosine
-from evaluation.report.report import print_report, wide_console, write_report
-from evaluation.report.summary import Summary
+from evaluation.report.files import write_report
+from evaluation.report.measures import Pair
+from evaluation.report.summary import Cost, Summary
+from evaluation.report.terminal import print_report, wide_console
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
 from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
@@ -114,7 +116,7 @@ def _plan_cells(
 def _run_cells(cells: Sequence[Cell], backend: Backend, timing: Timing) -> dict[str, Measured]:
     """Measure the first model, whose indexes the others take, and then the others."""
     console = wide_console()
-    with backend.opened() as jobs:
+    with timing, backend.opened() as jobs:
         alone = not backend.address and jobs == 1
         measured = [
             run
@@ -138,9 +140,9 @@ def _summarize(
     names = " and ".join(measured)
     return Summary(
         title=f"{names} on {', '.join(source.name for source in sources)}",
-        sections=[build_section(names, isotropy_of, runs, [(first, other) for other in others])],
+        sections=[build_section(names, isotropy_of, runs, [Pair(other, first) for other in others])],
         notes=[*notes, *left_out_indexes(measured[first])],
-        timing=timing.read(),
+        timing=Cost(**timing.read(), indexes={}),
         missing=list(failures),
     )
 
@@ -170,8 +172,12 @@ def _others(paths: Mapping[str, Sequence[str]], name: str) -> list[Sequence[str]
 def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[str, Measured]) -> list[str]:
     notes = [source.note for source in sources if source.note]
     isotropy = f"Isotropy is measured on the texts of {isotropy_of}"
-    lacking = [model for model, run in measured.items() if not run.isotropy]
-    isotropy += f", without {', '.join(lacking)}, for which these failed." if lacking else "."
+    failed = [model for model, run in measured.items() if isotropy_of in {failure.task for failure in run.failures}]
+    if failed:
+        isotropy += f", without {', '.join(failed)}, for which these failed"
+    elif not any(run.isotropy for run in measured.values()):
+        isotropy = f"Isotropy is not measured: {isotropy_of} has one text, and a cloud takes two"
+    isotropy += "."
     return [*notes, isotropy, *_untrained(measured), "Scores are in points of 100."]
 
 

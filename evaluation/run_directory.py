@@ -110,6 +110,9 @@ def _version(package: str) -> str | None:
 class Timing:
     """A clock that continues where an interrupted run left it.
 
+    A context that adds the time since the last part where it is left by an interrupt or an error, so that a part that
+    was begun counts, too.
+
     Args:
         folder: The run directory, which keeps the reading in `timing.json`.
     """
@@ -117,6 +120,13 @@ class Timing:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "timing.json"
         self._began = time.perf_counter()
+
+    def __enter__(self) -> "Timing":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is not None:
+            self.record()
 
     def record(self, peak_memory_gib: float = 0.0) -> None:
         """Add the seconds since the last reading; called when a part is finished, so rereading parts costs nothing.

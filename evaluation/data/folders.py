@@ -30,6 +30,7 @@ SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "vali
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
 BEIR = "BEIR folder"
 TEXTS = "texts with labels"
+PAIR_COLUMNS = ("anchor", "positive")
 # Columns that, beside a text, make a pair of it, as in GLUE's QNLI.
 PARTNERS = (
     "question",
@@ -178,7 +179,7 @@ def _in_folder(folder: Path) -> list[DataSet]:
     """The data sets that lie directly in a folder."""
     if _is_beir(folder):
         qrels = tables_in(folder / "qrels")
-        files = [*_present(folder, "corpus")[:1], *_present(folder, "queries")[:1], *qrels.values()]
+        files = [*_present(folder, "corpus"), *_present(folder, "queries"), *qrels.values()]
         return [DataSet(_name(folder), folder, qrels, _revision(files))]
     tables = tables_in(folder)
     splits: dict[str, Path] = {}
@@ -205,14 +206,18 @@ def _is_beir(folder: Path) -> bool:
 
 
 def tables_in(folder: Path) -> dict[str, Path]:
-    """The tables in a folder by name, the one that is not gzipped where there are both."""
+    """The tables in a folder by name.
+
+    Raises:
+        UserError: Two tables would be the same data set, such as one beside a gzipped one of the same name.
+    """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         ending = next((ending for ending in TABLES if path.name.lower().endswith(ending)), None)
         if ending is None or path.name.startswith(".") or not path.is_file():
             continue
         other = found.setdefault(name := path.name[: -len(ending)], path)
-        if other != path and path.name.removesuffix(".gz") != other.name.removesuffix(".gz"):
+        if other != path:
             raise UserError(f"{other} and {path} would both be the data set {name}: remove or rename one.")
     return found
 
@@ -223,6 +228,8 @@ def _present(folder: Path, name: str) -> list[Path]:
 
 def _beir_file(folder: Path, name: str) -> Path:
     present = _present(folder, name)
+    if len(present) > 1:
+        raise UserError(f"{present[0]} and {present[1]} would both be the {name} of {folder.name}: remove one.")
     if not present:
         raise UserError(f"{folder} has no {name}.jsonl (or {name}.jsonl.gz), which a BEIR folder needs: add it.")
     return present[0]
@@ -268,10 +275,10 @@ def _kind_of(path: Path, header: list[str]) -> str:
                     "second and 0 otherwise, or remove the column that does not belong."
                 )
             return kind
-    raise UserError(
-        f"{path}, line 1: the columns are {', '.join(header)}; give a header with {_kinds_of_tables()}, "
-        "separated by tabs."
-    )
+    columns = f"{path}, line 1: the columns are {', '.join(header)}"
+    if set(PAIR_COLUMNS) <= set(header):
+        raise UserError(f"{columns}, so these are training pairs, not a task: name their folder with --pairs.")
+    raise UserError(f"{columns}; give a header with {_kinds_of_tables()}, separated by tabs.")
 
 
 def _kinds_of_tables() -> str:

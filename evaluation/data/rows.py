@@ -48,10 +48,25 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         with _open_text(path) as file:
             for number, line in enumerate(file, start=1):
                 yield number, line
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}, after line {number}: this is not UTF-8 ({error.reason}); convert the file.") from None
+    except UnicodeDecodeError as error:  # found in a block of the file, some way behind the lines that were given
+        wrong = _first_undecodable_line(path)
+        raise UserError(f"{path}, line {wrong}: this is not UTF-8 ({error.reason}); convert the file.") from None
     except BROKEN_GZIP as error:
         raise UserError(f"{path}, after line {number}: the gzip file is broken ({error}); copy it again.") from None
+
+
+def _first_undecodable_line(path: Path) -> int:
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rb") as file:
+        return next(number for number, line in enumerate(file, start=1) if not _is_utf8(line))
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def numbered_cells(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.documentation.results import StudySection
-from evaluation.report.summary import Candidate, Section
+from evaluation.report.summary import NONE, Candidate, Section
 from evaluation.report.tables import weight_text
-from evaluation.study.description import NONE
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,11 @@ class WeightChoice:
 def weight_choices(sections: Sequence[StudySection], variant: str) -> list[WeightChoice]:
     """Which weights that are numbers were chosen for a regularizer on the validation tasks, for each regime."""
     choices = []
-    for each in sections:
-        tried = [candidate for candidate in each.section.tuning if candidate.variant == variant]
+    for of_study in sections:
+        tried = [candidate for candidate in of_study.section.tuning if candidate.variant == variant]
         weights = sorted({candidate.weight for candidate in tried if not isinstance(candidate.weight, str)})
         choices += [
-            WeightChoice(each.name, candidate.weight, weights, candidate.learning_rate)
+            WeightChoice(of_study.name, candidate.weight, weights, candidate.learning_rate)
             for candidate in tried
             if candidate.chosen and not isinstance(candidate.weight, str)
         ]
@@ -50,10 +49,10 @@ def tried_weights(sections: Sequence[StudySection]) -> dict[str, dict[float, int
     """
     tried: dict[str, dict[float, int]] = {}
     for section in _without_distillation(sections):
-        for each in section.tuning:
-            if each.variant != NONE and not isinstance(each.weight, str):
-                chosen = tried.setdefault(each.variant, {})
-                chosen[each.weight] = chosen.get(each.weight, 0) + each.chosen
+        for candidate in section.tuning:
+            if candidate.variant != NONE and not isinstance(candidate.weight, str):
+                chosen = tried.setdefault(candidate.variant, {})
+                chosen[candidate.weight] = chosen.get(candidate.weight, 0) + candidate.chosen
     return {variant: dict(sorted(chosen.items())) for variant, chosen in sorted(tried.items())}
 
 
@@ -66,13 +65,13 @@ def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, 
     """
     gains: dict[float, list[float]] = {}
     for section in _without_distillation(sections):
-        alone = [validation_score(each) for each in section.tuning if each.variant == NONE]
+        alone = [validation_score(candidate) for candidate in section.tuning if candidate.variant == NONE]
         if not alone:
             continue
         best: dict[float, float] = {}
-        for each in section.tuning:
-            if each.variant == variant and not isinstance(each.weight, str):
-                best[each.weight] = max(best.get(each.weight, -math.inf), validation_score(each))
+        for candidate in section.tuning:
+            if candidate.variant == variant and not isinstance(candidate.weight, str):
+                best[candidate.weight] = max(best.get(candidate.weight, -math.inf), validation_score(candidate))
         if len(best) < 2:
             continue
         for weight, score in best.items():
@@ -81,7 +80,7 @@ def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, 
 
 
 def _without_distillation(sections: Sequence[StudySection]) -> list[Section]:
-    return [each.section for each in sections if "distillation" not in each.section.title]
+    return [of_study.section for of_study in sections if of_study.section.objective != "distillation"]
 
 
 def validation_score(candidate: Candidate) -> float:
@@ -91,5 +90,5 @@ def validation_score(candidate: Candidate) -> float:
 
 def chosen_setting(section: Section, variant: str) -> str:
     """Weight and learning rate chosen for a variant; empty for a transform, and where only one setting was tried."""
-    chosen = [each for each in section.tuning if each.chosen and each.variant == variant]
-    return "".join(f"{weight_text(each.weight)}, {each.learning_rate:g}" for each in chosen)
+    chosen = [candidate for candidate in section.tuning if candidate.chosen and candidate.variant == variant]
+    return "".join(f"{weight_text(candidate.weight)}, {candidate.learning_rate:g}" for candidate in chosen)

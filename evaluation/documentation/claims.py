@@ -19,14 +19,13 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from evaluation.documentation.chosen_settings import validation_score
-from evaluation.documentation.effects import TASKS_BY_ENDING, paired_difference, retention_row, tasks_difference
+from evaluation.documentation.differences import TASK_METRICS, paired_difference, retention_row, tasks_difference
 from evaluation.documentation.results import StudySection, sections_of_studies
 from evaluation.errors import UserError
-from evaluation.report.compared_pairs import compared_pairs
+from evaluation.report.measures import Pair
 from evaluation.report.tables import decimals
 from evaluation.report.wording import difference, number, significant
 from evaluation.statistics.intervals import Comparison
-from evaluation.statistics.verdict import verdict
 
 CLAIM = re.compile(r"\{\{([a-z]+):\s+([^{}]+)\}\}")
 OUTCOMES = {"gain": "better", "loss": "worse", "null": "no difference found"}
@@ -76,12 +75,12 @@ def _extreme(choose: Callable[..., Comparison], studies: str, regime: str, varia
     gains = [comparison for found, comparison in _all(studies, regime, variants, measure) if found == OUTCOMES["gain"]]
     if not gains:
         raise ValueError("it gained nowhere")
-    return _magnitude(choose(gains, key=lambda each: abs(each.estimate)))
+    return _magnitude(choose(gains, key=lambda gain: abs(gain.estimate)))
 
 
 def _value(studies: str, regime: str, variant: str, measure: str) -> str:
     section = _only(_sections(studies, regime))
-    row = section.row(measure)
+    row = next((row for row in section.section.rows if row.name == measure), None)
     if row is None or variant not in row.values:
         raise ValueError(f"{section.name} has no {measure} of {variant}")
     mean = row.mean(variant)
@@ -91,9 +90,9 @@ def _value(studies: str, regime: str, variant: str, measure: str) -> str:
 def _validation(studies: str, regime: str, variant: str, learning_rate: str) -> str:
     section = _only(_sections(studies, regime))
     found = [
-        validation_score(each)
-        for each in section.section.tuning
-        if each.variant == variant and f"{each.learning_rate:.2g}" == f"{float(learning_rate):.2g}"
+        validation_score(candidate)
+        for candidate in section.section.tuning
+        if candidate.variant == variant and f"{candidate.learning_rate:.2g}" == f"{float(learning_rate):.2g}"
     ]
     if not found:
         raise ValueError(f"{section.name} did not try {variant} at a learning rate of {learning_rate}")
@@ -103,49 +102,45 @@ def _validation(studies: str, regime: str, variant: str, learning_rate: str) -> 
 def _sections(studies: str, regime: str) -> list[StudySection]:
     """The regimes of studies by their names or patterns, whose titles have every one of some words."""
     wanted = set() if regime == "any" else set(regime.split())
-    titled = [each for each in sections_of_studies() if wanted <= set(each.section.title.replace(",", "").split())]
-    of_pattern = {pattern: [each for each in titled if fnmatchcase(each.study, pattern)] for pattern in studies.split()}
+    titled = [one for one in sections_of_studies() if wanted <= set(one.section.title.replace(",", "").split())]
+    of_pattern = {pattern: [one for one in titled if fnmatchcase(one.study, pattern)] for pattern in studies.split()}
     if vain := [pattern for pattern, found in of_pattern.items() if not found]:
         raise ValueError(f"{' or '.join(vain)} has no regime {regime}")
-    return list({each.name: each for found in of_pattern.values() for each in found}.values())
+    return list({section.name: section for found in of_pattern.values() for section in found}.values())
 
 
 def _only(sections: Sequence[StudySection]) -> StudySection:
     if len(sections) != 1:
-        raise ValueError(f"it names {len(sections)} regimes: {'; '.join(each.name for each in sections)}")
+        raise ValueError(f"it names {len(sections)} regimes: {'; '.join(section.name for section in sections)}")
     return sections[0]
 
 
 def _all(studies: str, regime: str, variants: str, measure: str) -> list[tuple[str, Comparison]]:
     sections = _sections(studies, regime)
     found = {
-        variant: [compared for each in sections if (compared := _compared(each, variant, measure)) is not None]
+        variant: [compared for section in sections if (compared := _compared(section, variant, measure)) is not None]
         for variant in variants.split(" or ")
     }
     if vain := [variant for variant, compared in found.items() if not compared]:
         raise ValueError(f"no regime compares {' or '.join(vain)} by {measure}")
-    return [each for compared in found.values() for each in compared]
+    return [one for compared in found.values() for one in compared]
 
 
 def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, Comparison] | None:
     """Outcome and difference of a variant from what it is compared with, or of "A beside B"; None where it has none."""
     section = of_study.section
     new, _, other = variant.partition(" beside ")
-    pair, old = next(((pair, old) for pair, (each, old) in compared_pairs(section).items() if each == new), ("", other))
-    if other == old:
-        other = ""  # the verdict that was adjusted
-    findings = [each for each in section.findings() if each.group == GROUPS.get(measure)]
-    if not other and measure in GROUPS:
-        return next(((each.outcome, each.comparison) for each in findings if each.pair == pair), None)
-    if measure in TASKS_BY_ENDING:
-        found = tasks_difference(section, measure, new, other or old)
+    compared = next((pair for pair in section.pairs if pair.new == new), Pair(new, other))
+    pair = Pair(new, other or compared.old)
+    findings = [finding for finding in section.findings() if finding.measure.group == GROUPS.get(measure)]
+    if pair == compared and measure in GROUPS:  # the verdict that was adjusted
+        return next(((finding.outcome, finding.comparison) for finding in findings if finding.pair == pair), None)
+    if measure in TASK_METRICS:
+        found = tasks_difference(section, measure, pair)
     else:
         row = of_study.row(findings[0].measure) if findings else retention_row(section, measure)
-        found = None if row is None or row.remark else paired_difference(row, new, other or old)
-    if found is None:
-        return None
-    comparison, row = found
-    return verdict(comparison, row.greater_is_better, row.name).outcome, comparison
+        found = None if row is None or not row.measure.counts else paired_difference(row, pair)
+    return None if found is None else (found.outcome, found.comparison)
 
 
 def _magnitude(comparison: Comparison) -> str:

@@ -1,30 +1,35 @@
 """What the studies found, in tables: every regularizer under every regime, and which setting was chosen."""
 
-import re
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from evaluation.documentation.chosen_settings import chosen_setting
+from evaluation.documentation.differences import (
+    TASK_METRICS,
+    UnadjustedDifference,
+    paired_difference,
+    retention_row,
+    tasks_difference,
+)
 from evaluation.documentation.figures import METHOD
 from evaluation.documentation.results import StudySection
-from evaluation.report.compared_pairs import compared_pairs
 from evaluation.report.headline import GROUP_TITLES
-from evaluation.report.summary import Finding, Row, Section, main_comparison
+from evaluation.report.measures import Group, Measure, Pair, Row
+from evaluation.report.summary import NONE, START, Finding, Section, main_comparison
 from evaluation.report.tables import MARKS, Table, decimals
-from evaluation.report.wording import difference, estimated, number
-from evaluation.statistics.intervals import Comparison, student_interval
-from evaluation.statistics.verdict import verdict
-from evaluation.study.description import NONE, START
+from evaluation.report.wording import difference, estimate, metric_name, number
 
 RETENTION_OF = ("pq", "one-bit")
-TASKS_BY_ENDING = {"STS": " Spearman", "retrieval": " nDCG@10"}
-ADDED_MEASURES = ("IsoScore", "mean of STS and retrieval")
-HEAD_METRICS = ("accuracy", "F1", "MCC")
-SHOWN_GROUPS = ("isotropy", "similarity", "labels")
+ISOSCORE = Measure("isotropy", "isoscore")
+ADDED_MEASURES = (ISOSCORE, Measure("similarity"))
+HEAD = "-head"  # how the name of a task with a linear head ends, before its split
+HEAD_METRICS = ("accuracy", "f1", "mcc")
+SHOWN_GROUPS: tuple[Group, ...] = ("isotropy", "similarity", "labels")
 BOTH = "entropy_and_spread"
 EXPLAINED = (START, NONE, METHOD, "mst_length", BOTH, "koleo", "whitening")
-EXPLAINING = ("average cosine", "mean MST length", "IsoScore", "effective rank", "hubness skewness (k = 10)")
+EXPLAINING = tuple(
+    Measure("isotropy", metric)
+    for metric in ("average_cosine", "mean_mst_length", "isoscore", "effective_rank", "hubness_skewness")
+)
 DEAR = ("entropy_h0_h1", "token_entropy")
 EFFECTS_READING = (
     "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
@@ -67,21 +72,21 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
         sections: From `sections_of_studies`.
     """
     headers = ["regularizer", "weight, learning rate", *[_column(group, sections) for group in SHOWN_GROUPS]]
-    headers += [*TASKS_BY_ENDING, *(f"{index} retention" for index in RETENTION_OF)]
+    headers += [*TASK_METRICS, *(f"{index} retention" for index in RETENTION_OF)]
     groups: dict[str, list[list[str]]] = {}
-    for each in sections:
-        section = each.section
-        findings = {(finding.pair, finding.group): finding for finding in section.findings()}
+    for of_study in sections:
+        section = of_study.section
+        findings = {(finding.pair, finding.measure.group): finding for finding in section.findings()}
         kept = [retention_row(section, index) for index in RETENTION_OF]
-        groups[each.name] = [
+        groups[of_study.name] = [
             [
-                new,
-                chosen_setting(section, new),
+                pair.new,
+                chosen_setting(section, pair.new),
                 *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS],
-                *[_tasks_cell(section, kind, new, old) for kind in TASKS_BY_ENDING],
+                *[_unadjusted_cell(tasks_difference(section, kind, pair)) for kind in TASK_METRICS],
                 *[_row_cell(row, pair) for row in kept],
             ]
-            for pair, (new, old) in compared_pairs(section).items()
+            for pair in section.pairs
         ]
     return Table(headers, groups, words=(0, 1))
 
@@ -92,23 +97,16 @@ def heads_table(sections: Sequence[StudySection]) -> Table:
     Args:
         sections: From `sections_of_studies`; those without a head are left out.
     """
-    columns = {
-        **{metric: rf"-head(:\w+)? {metric}" for metric in HEAD_METRICS},
-        "IsoScore": "IsoScore",
-        "first component's share": "first component share",
-    }
     groups: dict[str, list[list[str]]] = {}
-    for each in sections:
-        found = {
-            shown: next((row for row in each.section.rows if re.search(f"{pattern}$", row.name)), None)
-            for shown, pattern in columns.items()
-        }
-        if found[HEAD_METRICS[0]] is not None:
-            groups[each.name] = [
-                [new, *[_row_cell(row, pair) for row in found.values()]]
-                for pair, (new, _) in compared_pairs(each.section).items()
+    for of_study in sections:
+        scores = [_head_row(of_study.section, metric) for metric in HEAD_METRICS]
+        isotropy = [of_study.row(ISOSCORE), of_study.row(Measure("isotropy", "first_component_share"))]
+        if scores[0] is not None:
+            groups[of_study.name] = [
+                [pair.new, *[_row_cell(row, pair) for row in (*scores, *isotropy)]] for pair in of_study.section.pairs
             ]
-    return Table(["regularizer", *columns], groups, words=(0,))
+    headers = ["regularizer", *map(metric_name, HEAD_METRICS), ISOSCORE.name, "first component's share"]
+    return Table(headers, groups, words=(0,))
 
 
 def added_table(sections: Sequence[StudySection]) -> Table:
@@ -118,17 +116,19 @@ def added_table(sections: Sequence[StudySection]) -> Table:
         sections: From `sections_of_studies`; those that transform no regularized model are left out.
     """
     groups: dict[str, list[list[str]]] = {}
-    for each in sections:
-        section = each.section
-        named = [(new, new.rpartition(" + ")[2]) for new in section.variants if " + " in new]
-        after = [(new, old) for new, old in named if old in section.variants]
-        rows = [each.row(name) for name in ADDED_MEASURES]
+    for of_study in sections:
+        section = of_study.section
+        after = [
+            Pair(transformed.name, transformed.transform)
+            for transformed in section.transformed
+            if transformed.variant != NONE and {transformed.name, transformed.transform} <= set(section.variants)
+        ]
+        rows = [of_study.row(measure) for measure in ADDED_MEASURES]
         rows += [retention_row(section, index) for index in RETENTION_OF]
         if after:
-            groups[each.name] = [
-                [new, *["" if row is None else _difference_cell(row, new, old) for row in rows]] for new, old in after
-            ]
-    return Table(["variant", *ADDED_MEASURES, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
+            groups[of_study.name] = [[pair.new, *[_difference_cell(row, pair) for row in rows]] for pair in after]
+    shown = [measure.name for measure in ADDED_MEASURES]
+    return Table(["variant", *shown, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
 
 
 def beside_entropy_table(sections: Sequence[StudySection], variant: str) -> Table:
@@ -138,12 +138,12 @@ def beside_entropy_table(sections: Sequence[StudySection], variant: str) -> Tabl
         sections: From `sections_of_studies`; those that lack one of the two are left out.
         variant: The variant with both terms; like entropy alone it is at the setting that was chosen for it.
     """
-    both = [each for each in sections if {variant, METHOD} <= set(each.section.variants)]
+    both = [of_study for of_study in sections if {variant, METHOD} <= set(of_study.section.variants)]
     lines = []
-    for each in both:
-        measures = {finding.group: finding.measure for finding in each.section.findings()}
-        rows = [each.row(measures.get(group)) for group in SHOWN_GROUPS]
-        lines.append([each.name, *["" if row is None else _difference_cell(row, variant, METHOD) for row in rows]])
+    for of_study in both:
+        measures = {finding.measure.group: finding.measure for finding in of_study.section.findings()}
+        rows = [of_study.row(measures.get(group)) for group in SHOWN_GROUPS]
+        lines.append([of_study.name, *[_difference_cell(row, Pair(variant, METHOD)) for row in rows]])
     headers = ["start model and regime", *[_column(group, both) for group in SHOWN_GROUPS]]
     return Table(headers, {"": lines} if lines else {}, words=(0,))
 
@@ -155,18 +155,18 @@ def measures_table(sections: Sequence[StudySection]) -> Table:
         sections: From `sections_of_studies`; those that lack entropy, spread or both together are left out.
     """
     groups: dict[str, list[list[str]]] = {}
-    explained = [each for each in sections if {METHOD, "mst_length", BOTH} <= set(each.section.variants)]
-    for each in explained:
-        section = each.section
-        measures = {finding.group: finding.measure for finding in section.findings()}
-        rows = [each.row(name) for name in (*EXPLAINING, measures.get("similarity"))]
+    explained = [one for one in sections if {METHOD, "mst_length", BOTH} <= set(one.section.variants)]
+    for of_study in explained:
+        section = of_study.section
+        measures = {finding.measure.group: finding.measure for finding in section.findings()}
+        rows = [of_study.row(measure) for measure in (*EXPLAINING, measures.get("similarity"))]
         rows += [retention_row(section, index) for index in RETENTION_OF]
-        groups[each.name] = [
+        groups[of_study.name] = [
             [variant, *["" if row is None else _mean_cell(row, variant) for row in rows]]
             for variant in EXPLAINED
             if variant in section.variants
         ]
-    headers = ["variant", *EXPLAINING, _column("similarity", explained)]
+    headers = ["variant", *(measure.name for measure in EXPLAINING), _column("similarity", explained)]
     return Table([*headers, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
 
 
@@ -177,14 +177,14 @@ def costs_table(sections: Sequence[StudySection], costs: Mapping[str, str]) -> T
         sections: From `sections_of_studies`; those that compare no dear term are left out.
         costs: What terms cost, as text, by regularizer.
     """
-    compared = [each for each in sections if set(DEAR) & set(each.section.variants)]
+    compared = [of_study for of_study in sections if set(DEAR) & set(of_study.section.variants)]
     groups: dict[str, list[list[str]]] = {}
-    for each in compared:
-        findings = {(finding.pair, finding.group): finding for finding in each.section.findings()}
-        groups[each.name] = [
-            [new, costs[new], *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS[:2]]]
-            for pair, (new, _) in compared_pairs(each.section).items()
-            if new in costs
+    for of_study in compared:
+        findings = {(finding.pair, finding.measure.group): finding for finding in of_study.section.findings()}
+        groups[of_study.name] = [
+            [pair.new, costs[pair.new], *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS[:2]]]
+            for pair in of_study.section.pairs
+            if pair.new in costs
         ]
     headers = ["regularizer", "time", *[_column(group, compared) for group in SHOWN_GROUPS[:2]]]
     return Table(headers, groups, words=(0,))
@@ -193,7 +193,10 @@ def costs_table(sections: Sequence[StudySection], costs: Mapping[str, str]) -> T
 def choices_table(sections: Sequence[StudySection]) -> Table:
     """For each regime: what beat the objective alone, with its setting, on tasks of similarity and of labels."""
     headers = ["start model and regime", "better on STS and retrieval", "better on classification and clustering"]
-    rows = [[each.name, *[_winners(each.section, group) for group in ("similarity", "labels")]] for each in sections]
+    rows = [
+        [of_study.name, _winners(of_study.section, "similarity"), _winners(of_study.section, "labels")]
+        for of_study in sections
+    ]
     return Table(headers, {"": rows}, words=(0, 1, 2))
 
 
@@ -205,8 +208,8 @@ def side_by_side_table(sections: Sequence[StudySection], group: str) -> Table:
         group: One of `SHOWN_GROUPS`.
     """
     found = [
-        {compared_pairs(each.section)[one.pair][0]: one for one in each.section.findings() if one.group == group}
-        for each in sections
+        {one.pair.new: one for one in of_study.section.findings() if one.measure.group == group}
+        for of_study in sections
     ]
     counted = ("better", "worse")
     rows = []
@@ -214,54 +217,24 @@ def side_by_side_table(sections: Sequence[StudySection], group: str) -> Table:
         outcomes = [findings[new].outcome for findings in found if new in findings]
         cells = [_estimate_cell(findings.get(new)) for findings in found]
         rows.append([new, *[str(outcomes.count(outcome)) for outcome in counted], *cells])
-    headers = ["regularizer", *[MARKS[outcome] for outcome in counted], *[each.section.title for each in sections]]
+    headers = [
+        "regularizer",
+        *[MARKS[outcome] for outcome in counted],
+        *[of_study.section.title for of_study in sections],
+    ]
     return Table(headers, {"": rows} if rows else {}, words=(0,))
 
 
-def retention_row(section: Section, index: str) -> Row | None:
-    """What an index keeps of exact search: the mean over the corpora, or the one corpus where it is in range.
-
-    Where it is nowhere in range, the first corpus, whose name says why.
-    """
-    rows = [row for row in section.rows if f" {row.name}".partition(f" {index} retention")[1]]
-    means = [row for row in rows if row.name.startswith("mean over corpora")]
-    in_range = [row for row in rows if not row.remark]
-    if means or len(in_range) == 1:
-        return (means or in_range)[0]
-    return rows[0] if rows and not in_range else None
+def _head_row(section: Section, metric: str) -> Row | None:
+    """The first row of a score of a linear head."""
+    of_heads = (row for row in section.rows if row.measure.task.partition(":")[0].endswith(HEAD))
+    return next((row for row in of_heads if row.measure.metric == metric), None)
 
 
-def tasks_difference(section: Section, kind: str, new: str, old: str) -> tuple[Comparison, Row] | None:
-    """The difference in the mean over the tasks of similarity of one kind, with a row that says how it is read.
-
-    Args:
-        section: Of a study.
-        kind: One of `TASKS_BY_ENDING`.
-        new: The variant.
-        old: What it is compared with.
-
-    Returns:
-        The difference; None where a variant lacks such a task, or there is none.
-    """
-    ending = TASKS_BY_ENDING[kind]
-    rows = [row for row in section.rows if row.group == "similarity" and row.name.endswith(ending)]
-    if not all({new, old} <= row.values.keys() for row in rows) or not rows:
-        return None
-    differences = np.mean([np.subtract(row.values[new], row.values[old]) for row in rows], axis=0)
-    return student_interval(differences), rows[0]
-
-
-def paired_difference(row: Row, new: str, old: str) -> tuple[Comparison, Row] | None:
-    """The difference of two variants over their paired runs, with its row; None where one lacks the measure."""
-    if not {new, old} <= row.values.keys():
-        return None
-    return student_interval(np.subtract(row.values[new], row.values[old])), row
-
-
-def _column(group: str, sections: Sequence[StudySection]) -> str:
-    found = [finding for each in sections for finding in each.section.findings()]
-    measures = {finding.measure for finding in found if finding.group == group}
-    return measures.pop() if len(measures) == 1 else GROUP_TITLES[group]
+def _column(group: Group, sections: Sequence[StudySection]) -> str:
+    found = [finding for of_study in sections for finding in of_study.section.findings()]
+    names = {finding.measure.name for finding in found if finding.measure.group == group}
+    return names.pop() if len(names) == 1 else GROUP_TITLES[group]
 
 
 def _finding_cell(finding: Finding | None) -> str:
@@ -269,48 +242,40 @@ def _finding_cell(finding: Finding | None) -> str:
 
 
 def _estimate_cell(finding: Finding | None) -> str:
-    return "" if finding is None else f"{MARKS[finding.outcome]} {estimated(finding.comparison)}"
+    return "" if finding is None else f"{MARKS[finding.outcome]} {estimate(finding.comparison)}"
 
 
-def _row_cell(row: Row | None, pair: str) -> str:
-    if row is None or pair not in row.comparisons:
+def _row_cell(row: Row | None, pair: Pair) -> str:
+    if row is None or not row.comparisons(pair):
         return ""
-    if row.remark:
-        return row.remark
-    return _cell(main_comparison(row.comparisons[pair]), row)
+    if not row.measure.counts:
+        return row.measure.status or ""
+    return _unadjusted_cell(UnadjustedDifference(row.measure, main_comparison(row.comparisons(pair))))
 
 
-def _tasks_cell(section: Section, kind: str, new: str, old: str) -> str:
-    found = tasks_difference(section, kind, new, old)
-    return "" if found is None else _cell(*found)
-
-
-def _difference_cell(row: Row, new: str, old: str) -> str:
-    found = paired_difference(row, new, old)
-    return "" if found is None else _cell(*found)
+def _difference_cell(row: Row | None, pair: Pair) -> str:
+    return "" if row is None else _unadjusted_cell(paired_difference(row, pair))
 
 
 def _mean_cell(row: Row, variant: str) -> str:
     return number(row.mean(variant), decimals(row)) if variant in row.values else ""
 
 
-def _cell(comparison: Comparison, row: Row) -> str:
-    return f"{MARKS[verdict(comparison, row.greater_is_better, row.name).outcome]} {difference(comparison)}"
+def _unadjusted_cell(found: UnadjustedDifference | None) -> str:
+    return "" if found is None else f"{MARKS[found.outcome]} {difference(found.comparison)}"
 
 
 def _winners(section: Section, group: str) -> str:
     """The variants that are better, the largest estimate first; or that there is none."""
-    compared = compared_pairs(section)
-    found = [each for each in section.findings() if each.group == group]
-    better = [each for each in found if each.outcome == "better"]
-    better.sort(key=lambda each: each.comparison.estimate, reverse=True)
+    found = [finding for finding in section.findings() if finding.measure.group == group]
+    better = [finding for finding in found if finding.outcome == "better"]
+    better.sort(key=lambda finding: finding.comparison.estimate, reverse=True)
     if not found:
         return "not measured"
     if not better:
         return "nothing: the objective alone"
     said = []
-    for each in better:
-        new, _ = compared[each.pair]
-        setting = chosen_setting(section, new)
-        said.append(f"{new}{f' ({setting})' if setting else ''} {difference(each.comparison)}")
+    for finding in better:
+        setting = chosen_setting(section, finding.pair.new)
+        said.append(f"{finding.pair.new}{f' ({setting})' if setting else ''} {difference(finding.comparison)}")
     return "; ".join(said)

@@ -2,22 +2,30 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 
 from matplotlib.axes import Axes
 
 from evaluation.documentation.results import ROOT, StudySection
-from evaluation.report.compared_pairs import compared_pairs
 from evaluation.report.plots import Plot
-from evaluation.report.wording import difference, shortened
+from evaluation.report.summary import Section
+from evaluation.report.wording import difference, shorten
 from evaluation.statistics.intervals import Comparison
 from st_isotropy.svg import INK, LINE, MUTED, OURS, draw
 
 METHOD = "persistent_entropy"
 LONGEST = 34  # characters of a line beside a plot
 
-Line = tuple[str, Comparison, list[float]]  # label, the method's difference, the estimates of all others
+
+@dataclass(frozen=True)
+class Line:
+    """A start model and regime in the figure: the method's difference, and the estimates of all others."""
+
+    section: Section
+    method: Comparison
+    others: list[float]
 
 
 def figure(plot: Plot, name: str) -> str:
@@ -49,7 +57,7 @@ def standalone(plot: Plot, name: str) -> str:
 
 def palettes() -> tuple[str, str]:
     """The custom properties of the library's pages, light and dark."""
-    style = (ROOT / "st_isotropy" / "templates" / "style.css").read_text(encoding="utf-8")
+    style = (ROOT / "st_isotropy" / "diagnosis" / "templates" / "style.css").read_text(encoding="utf-8")
     light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     return " ".join(light.split()), " ".join(dark.split())
 
@@ -70,19 +78,19 @@ def study_plot(sections: Sequence[StudySection]) -> Plot | None:
         The plot; None where the method was compared in none of them.
     """
     lines: list[Line] = []
-    for section in (each.section for each in sections):
-        new_of = {pair: new for pair, (new, _) in compared_pairs(section).items()}
-        found = {new_of[each.pair]: each.comparison for each in section.findings() if each.group == "similarity"}
+    for section in (of_study.section for of_study in sections):
+        findings = [finding for finding in section.findings() if finding.measure.group == "similarity"]
+        found = {finding.pair.new: finding.comparison for finding in findings}
         if METHOD in found:
-            others = [each.estimate for variant, each in found.items() if variant != METHOD]
-            lines.append((section.title, found[METHOD], others))
+            others = [comparison.estimate for variant, comparison in found.items() if variant != METHOD]
+            lines.append(Line(section, found[METHOD], others))
     if not lines:
         return None
     return Plot(
         "Persistent entropy and its rivals, difference from the tuned objective alone",
         "Difference from the objective alone on the STS and retrieval test tasks. Blue: persistent entropy, with 95 % "
         "intervals. Circles: the other regularizers of the study, tried at as many settings, and post-hoc transforms.",
-        "; ".join(f"{label}: {difference(comparison)}" for label, comparison, _ in lines),
+        "; ".join(f"{line.section.title}: {difference(line.method)}" for line in lines),
         partial(_paint_study, lines=lines),
         (5.6, 0.9 + 0.48 * len(lines)),
     )
@@ -90,19 +98,22 @@ def study_plot(sections: Sequence[StudySection]) -> Plot | None:
 
 def _paint_study(axes: Axes, lines: Sequence[Line]) -> None:
     axes.axvline(0, color=LINE, linewidth=1.4)
-    for place, (_, comparison, others) in enumerate(lines):
-        axes.plot(others, [place] * len(others), "o", color=MUTED, markersize=6, fillstyle="none", linewidth=0)
+    for place, line in enumerate(lines):
+        comparison = line.method
+        axes.plot(
+            line.others, [place] * len(line.others), "o", color=MUTED, markersize=6, fillstyle="none", linewidth=0
+        )
         if comparison.low is not None and comparison.high is not None:
             axes.plot([comparison.low, comparison.high], [place, place], color=OURS, linewidth=2.4)
         axes.plot(comparison.estimate, place, "o", color=OURS, markersize=8)
-    axes.set_yticks(range(len(lines)), [_in_lines(label) for label, _, _ in lines])
+    axes.set_yticks(range(len(lines)), [_label(line.section) for line in lines])
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("difference in points (better →)")
 
 
-def _in_lines(title: str) -> str:
-    """The start model, the regime, and what follows another comma, such as a batch size."""
-    parts = title.replace("$", r"\$").split(", ", 2)
-    return "\n".join(shortened(each, LONGEST) for each in parts)
+def _label(section: Section) -> str:
+    """The start model and the regime, in lines."""
+    parts = [section.model, *section.regime.split(", ", 1)]
+    return "\n".join(shorten(part, LONGEST).replace("$", r"\$") for part in parts)

@@ -28,8 +28,7 @@ from evaluation.documentation.measure_readings import readings_table
 from evaluation.documentation.results import RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
 from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
-from evaluation.report.compared_pairs import compared_pairs
-from evaluation.report.headline import TRANSFER_TITLE, answer
+from evaluation.report.headline import TRANSFER_TITLE, headlines
 from evaluation.report.markdown import markdown_table
 from evaluation.report.plots import Plot
 from evaluation.report.tables import MARKS, Table, weight_text
@@ -103,10 +102,10 @@ def _with_reading(table: Table, reading: str, nothing: str = NOTHING) -> str:
 def _whitening() -> str:
     """What whitening changed on tasks with labels, in every regime that has it."""
     lines = [
-        f"- {plain(section.title)}: {MARKS[each.outcome]} {difference(each.comparison)} ({each.measure})"
+        f"- {plain(section.title)}: {MARKS[finding.outcome]} {difference(finding.comparison)} ({finding.measure.name})"
         for section in (of_study.section for of_study in sections_of_studies())
-        for each in section.findings()
-        if each.group == "labels" and compared_pairs(section)[each.pair][0] == "whitening"
+        for finding in section.findings()
+        if finding.measure.group == "labels" and finding.pair.new == "whitening"
     ]
     return "\n".join(lines) or NOTHING
 
@@ -121,9 +120,9 @@ def _weights() -> str:
     chosen = weight_choices(sections_of_studies(), METHOD)
     if not chosen:
         return NOTHING
-    tried = [each for each in chosen if DEFAULT_WEIGHT in each.tried]
-    of_default = [each for each in tried if each.weight == DEFAULT_WEIGHT]
-    lowest = sum(each.weight == each.tried[0] for each in of_default)
+    tried = [choice for choice in chosen if DEFAULT_WEIGHT in choice.tried]
+    of_default = [choice for choice in tried if choice.weight == DEFAULT_WEIGHT]
+    lowest = sum(choice.weight == choice.tried[0] for choice in of_default)
     lines = [
         f"The default weight, {DEFAULT_WEIGHT:g}, was the choice in {len(of_default)} of the {len(tried)} cases in "
         f"which it was tried. In {lowest} of them no smaller one was, so that it can mean “as little as possible”:",
@@ -132,9 +131,9 @@ def _weights() -> str:
         "|---|---:|---:|---:|",
     ]
     lines += [
-        f"| {plain(each.regime)} | {weight_text(each.weight)} | {', '.join(map(weight_text, each.tried))} | "
-        f"{each.learning_rate:g} |"
-        for each in chosen
+        f"| {plain(choice.regime)} | {weight_text(choice.weight)} | {', '.join(map(weight_text, choice.tried))} | "
+        f"{choice.learning_rate:g} |"
+        for choice in chosen
     ]
     return "\n".join(lines)
 
@@ -170,15 +169,15 @@ def _gains() -> str:
 def _doses() -> str:
     """What each study says about scores rising with isotropy."""
     said = [
-        f"- [{study.name}](results/{study.name}.md): {plain(line.partition(': ')[2])}"
+        f"- [{study.name}](results/{study.name}.md): {plain(headline.sentence)}"
         for study in studies()
         if study.summary is not None
-        for line in answer(study.summary)
-        if line.startswith(TRANSFER_TITLE)
+        for headline in headlines(study.summary)
+        if headline.title == TRANSFER_TITLE
     ]
     if not said:
         return NOTHING
-    answers = [each.answer for of_study in sections_of_studies() for each in of_study.section.transfer]
+    answers = [curve.answer for of_study in sections_of_studies() for curve in of_study.section.transfer]
     decided = len(answers) - answers.count("undecided")
     first = (
         f"Of {len(answers):,} curves, one for each regularizer and measure of isotropy in each regime, {decided:,} "
@@ -190,7 +189,9 @@ def _doses() -> str:
 
 def _answer(name: str) -> str:
     summary = committed(name)
-    return f"*`evaluation/results/{name}` is not run yet.*" if summary is None else "\n".join(answer_lines(summary))
+    return (
+        f"*`evaluation/results/{name}.json` is not run yet.*" if summary is None else "\n".join(answer_lines(summary))
+    )
 
 
 def _coverage() -> list[Coverage]:
@@ -219,13 +220,13 @@ def _skewed() -> str:
 def _bench() -> str:
     """How many targets of speed and memory are missed in the committed bench."""
     suites = {
-        suite: [each for each in figures if each["at_least"] is not None or each["at_most"] is not None]
+        suite: [one for one in figures if one["at_least"] is not None or one["at_most"] is not None]
         for path in sorted(BENCH.glob("*.json"))
         for suite, figures in read_json(path)["suites"].items()
     }
     lines = ["| suite | targets | missed | which |", "|---|---:|---:|---|"]
     for suite, targets in suites.items():
-        missed = [f"{each['case']}, {each['quantity']}" for each in targets if each["missed"]]
+        missed = [f"{target['case']}, {target['quantity']}" for target in targets if target["missed"]]
         if targets:
             lines.append(f"| {suite} | {len(targets)} | {len(missed)} | {plain('; '.join(missed))} |")
     return "\n".join(lines)
@@ -253,9 +254,9 @@ def _costs() -> str:
 def _step_costs() -> list[tuple[str, str, float, float]]:
     """Case, what was timed, its time over that of the base loss, and the spread; smaller batches first."""
     return [
-        (each["case"], each["quantity"].partition(":")[0], each["value"], each["spread"])
-        for each in read_json(BENCH / "step.json")["suites"]["step"]
-        if each["quantity"].endswith("over that of base loss")
+        (timed["case"], timed["quantity"].partition(":")[0], timed["value"], timed["spread"])
+        for timed in read_json(BENCH / "step.json")["suites"]["step"]
+        if timed["quantity"].endswith("over that of base loss")
     ]
 
 

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from evaluation.report.report import read_summary
-from evaluation.report.summary import Row, Section, Summary
+from evaluation.errors import UserError
+from evaluation.report.compact_reading import read_compact
+from evaluation.report.compact_writing import write_compact
+from evaluation.report.files import read_summary
+from evaluation.report.measures import Measure, Row
+from evaluation.report.summary import Section, Summary
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "evaluation" / "results"
@@ -19,7 +23,7 @@ class StudyResult:
     """A study with what it gave, if it was run.
 
     Attributes:
-        name: Name of its TOML file without the ending, and of the folder of its results.
+        name: Name of its TOML file without the ending, and of the file of its results.
         title: What it asks.
         summary: What it gave; None where no result is committed.
     """
@@ -46,12 +50,34 @@ def studies() -> list[StudyResult]:
 
 
 def committed(name: str) -> Summary | None:
-    """The summary in a folder of the results; None where there is none.
+    """The summary in a file of the results; None where there is none.
 
     Raises:
         UserError: There is one that this version cannot read.
     """
-    return _read(RESULTS / name)
+    return _read(RESULTS / f"{name}.json")
+
+
+def add_result(run: Path, name: str) -> Path:
+    """Write the compact file of a finished run among the results that are committed.
+
+    Args:
+        run: The run directory.
+        name: Name of the study's TOML file without the ending, or "quickstart".
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: The run has no summary that can be read, or there is no such study.
+    """
+    known = sorted(path.stem for path in STUDIES.glob("*.toml"))
+    if name not in (*known, "quickstart"):
+        raise UserError(f"There is no {STUDIES / name}.toml: name one of {', '.join(known)}, quickstart.")
+    path = RESULTS / f"{name}.json"
+    write_compact(read_summary(run), path)
+    _read.cache_clear()
+    return path
 
 
 @dataclass(frozen=True)
@@ -71,9 +97,9 @@ class StudySection:
         """Start model, regime and study."""
         return f"{self.section.title} ({self.study})"
 
-    def row(self, name: str | None) -> Row | None:
-        """The row of a measure; None where the section has none of that name."""
-        return next((row for row in self.section.rows if row.name == name), None)
+    def row(self, measure: Measure | None) -> Row | None:
+        """The row of a measure; None where the section has none."""
+        return next((row for row in self.section.rows if row.measure == measure), None)
 
 
 def sections_of_studies(prefix: str = "") -> list[StudySection]:
@@ -88,5 +114,5 @@ def _title(study: Path) -> str:
 
 
 @lru_cache
-def _read(folder: Path) -> Summary | None:
-    return read_summary(folder) if (folder / "summary.json").is_file() else None
+def _read(file: Path) -> Summary | None:
+    return read_compact(file) if file.is_file() else None

@@ -5,14 +5,15 @@ from html import escape
 
 from evaluation.documentation.figures import figure
 from evaluation.documentation.results import StudyResult
-from evaluation.report.headline import answer
+from evaluation.report.compact_writing import DOSES
+from evaluation.report.headline import headlines
 from evaluation.report.markdown import cost, markdown_table, notes
-from evaluation.report.plots import MARKERS, Plot, dose_plots, forest_plots, looks
+from evaluation.report.plots import MARKERS, Plot, forest_plots, looks
 from evaluation.report.summary import Candidate, Section, Summary
 from evaluation.report.tables import MARKS_READING, TRANSFER_READING, Table, transfer_table, tuning_table, verdict_table
+from evaluation.report.tuning_plots import dose_plots
 from st_isotropy.svg import themed
 
-DOSES = ("IsoScore", "average cosine")  # the other measures are in the report
 CHOICE_READING = "Each by the mean score on the validation tasks. The report has every setting that was tried."
 
 
@@ -23,7 +24,7 @@ def study_page(study: StudyResult) -> str:
         return "\n".join([*lines, "This study was not run yet: there is no committed result.", ""])
     lines += answer_lines(study.summary)
     if study.summary.missing:
-        lines += ["## Missing", "", *[f"- {plain(each)}" for each in study.summary.missing], ""]
+        lines += ["## Missing", "", *[f"- {plain(sentence)}" for sentence in study.summary.missing], ""]
     for place, section in enumerate(study.summary.sections):
         lines += _section(section, f"{study.name}-{place}")
     lines += ["## Notes", "", *[f"- {plain(note)}" for note in notes(study.summary)], f"- {cost(study.summary)}", ""]
@@ -32,8 +33,7 @@ def study_page(study: StudyResult) -> str:
 
 def answer_lines(summary: Summary) -> list[str]:
     """The answer of a run as a list."""
-    said = [line.partition(": ")[::2] for line in answer(summary)]
-    return [*[f"- **{title}:** {plain(text)}" for title, text in said], ""]
+    return [*[f"- **{headline.title}:** {plain(headline.sentence)}" for headline in headlines(summary)], ""]
 
 
 def plain(text: str) -> str:
@@ -54,7 +54,7 @@ def _how_to_run(study: StudyResult) -> list[str]:
         "The page with every measure, difference, setting and index is made from the committed result:",
         "",
         "```console",
-        f"$ python -m evaluation report evaluation/results/{study.name}",
+        f"$ python -m evaluation report evaluation/results/{study.name}.json",
         "```",
         "",
     ]
@@ -62,10 +62,10 @@ def _how_to_run(study: StudyResult) -> list[str]:
 
 def _section(section: Section, name: str) -> Iterator[str]:
     yield from (f"## {plain(section.title)}", "")
-    if any(row.comparisons for row in section.rows):
+    if section.pairs:
         yield from (*markdown_table(verdict_table(section)), MARKS_READING, "")
         yield from _gallery(list(forest_plots(section)), f"{name}-forest")
-    doses = [plot for plot in dose_plots(section) if plot.title.partition(" and ")[0] in DOSES]
+    doses = list(dose_plots(section, DOSES))  # the other measures are in the report
     if section.transfer or doses:
         yield from ("### Do scores rise with isotropy?", "")
     if section.transfer:

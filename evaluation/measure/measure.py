@@ -140,7 +140,7 @@ def _has_settings(start: Path, task: str) -> bool:
 def _unset(task: str, variant: str) -> str:
     return (
         f"The FAISS check of {variant} on {task} was left out, because the first model, which decides the settings, "
-        "has no embeddings of it; mend that failure and repeat the command."
+        "has no embeddings of it; fix that failure and rerun the command."
     )
 
 

@@ -141,7 +141,7 @@ def _tried(
         return Failure(
             source.name,
             f"{source.name} cannot be evaluated on {encoder.mteb_model_meta.name} ({reason}); leave out the task, "
-            "or mend the cause and repeat the command.",
+            "or fix the cause and rerun the command.",
         )
     write_json(folder / f"{source.file}.json", {"revision": revision, "scores": asdict(scores)})
     return scores
@@ -166,11 +166,11 @@ def _evaluated(
     part = f"-{file_name(source.part)}" if source.part else ""  # mteb's files are named by its task alone
     predictions = folder / f"predictions{part}"
     recording = RecordingEncoder(encoder)
-    for each in single_tasks(task):
-        (predictions / each.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's
+    for single in single_tasks(task):
+        (predictions / single.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's
     with _without_noise():
-        for each in single_tasks(task):
-            load(each)  # by us, so that mteb leaves the data and we can read the gold labels
+        for single in single_tasks(task):
+            load(single)  # by us, so that mteb leaves the data and we can read the gold labels
         result = mteb.evaluate(
             cast(MTEBModels, recording),
             task,

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluation.report.headline import GROUP_TITLES
-from evaluation.report.summary import DECIDING, GROUPS, Row, Section, Summary
+from evaluation.report.measures import GROUPS, Measure, Pair, Row
+from evaluation.report.summary import Section, Summary
 from evaluation.report.tables import Table
 from evaluation.report.wording import difference
 from evaluation.statistics.intervals import NEW_RUNS, Comparison
@@ -17,7 +18,7 @@ READINGS = {
     "overlap": "the intervals overlap, and only some exclude zero",
     "undecided": "there are not two intervals for the same estimand",
 }
-_Key = tuple[str, str, str]  # group, measure, pair
+_Key = tuple[str, Pair]  # name of the measure, and what is compared
 
 
 @dataclass(frozen=True)
@@ -26,24 +27,22 @@ class SharedDifference:
 
     Attributes:
         section: Title of the section.
-        group: One of `GROUPS`.
-        measure: Name of the row.
-        pair: What is compared, "new − old".
+        measure: What is measured.
+        pair: What is compared.
         comparisons: Per run that has it, its difference.
         reading: One of `READINGS`.
     """
 
     section: str
-    group: str
-    measure: str
-    pair: str
+    measure: Measure
+    pair: Pair
     comparisons: dict[str, Comparison]
     reading: str
 
     @property
     def stands_out(self) -> bool:
         """Whether a verdict rests on it, or the runs contradict each other."""
-        return self.measure in DECIDING[self.group] or self.reading == "contradict"
+        return self.measure.rank is not None or self.reading == "contradict"
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,29 @@ class RunComparison:
         """How many differences the runs share, and how they read."""
         if not self.shared:
             return "The runs share no difference: sections are matched by title, rows and pairs by name."
-        counts = Counter(each.reading for each in self.shared)
+        counts = Counter(one.reading for one in self.shared)
         parts = [f"{counts[reading]} {reading} ({meaning})" for reading, meaning in READINGS.items() if counts[reading]]
         return f"Of {len(self.shared)} shared differences: {'; '.join(parts)}."
 
     def table(self, everything: bool = True) -> Table:
         """The differences side by side, all of them or only those that stand out."""
         groups: dict[str, list[list[str]]] = {}
-        for each in self.shared:
-            if everything or each.stands_out:
-                cells = [difference(each.comparisons[run]) if run in each.comparisons else "" for run in self.runs]
-                title = f"{each.section}: {GROUP_TITLES[each.group]}"
-                groups.setdefault(title, []).append([each.measure, each.pair, *cells, each.reading])
+        for one in self.shared:
+            if everything or one.stands_out:
+                cells = [difference(one.comparisons[run]) if run in one.comparisons else "" for run in self.runs]
+                title = f"{one.section}: {GROUP_TITLES[one.measure.group]}"
+                groups.setdefault(title, []).append([one.measure.name, one.pair.name, *cells, one.reading])
         headers = ["measure", "pair", *self.runs, "reading"]
         return Table(headers, groups, words=(0, 1, len(headers) - 1))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The differences of one measure and pair in one run."""
+
+    measure: Measure
+    comparisons: list[Comparison]
+    measured_on: str  # where the name of the measure does not say it
 
 
 def compare_runs(runs: Mapping[str, Summary]) -> RunComparison:
@@ -95,77 +103,90 @@ def compare_runs(runs: Mapping[str, Summary]) -> RunComparison:
     Returns:
         The shared differences, in the order of the first run that has them, and what is in one run only.
     """
-    sections = {run: {section.title: section for section in summary.sections} for run, summary in runs.items()}
-    if all(len(summary.sections) == 1 for summary in runs.values()):
-        title = " / ".join(dict.fromkeys(summary.sections[0].title for summary in runs.values()))
-        sections = {run: {title: summary.sections[0]} for run, summary in runs.items()}
     shared: list[SharedDifference] = []
     alone: dict[str, list[str]] = {run: [] for run in runs}
-    unlike: dict[str, list[str]] = {}
-    for title in dict.fromkeys(title for titles in sections.values() for title in titles):
-        found = {run: _differences(titles[title]) for run, titles in sections.items() if title in titles}
-        if len(found) == 1:
-            alone[next(iter(found))].append(f"section “{title}”")
+    unlike: list[str] = []
+    for title, sections in _matched_sections(runs).items():
+        if len(sections) == 1:
+            alone[next(iter(sections))].append(f"section “{title}”")
             continue
-        keys = sorted(dict.fromkeys(key for each in found.values() for key in each), key=lambda k: GROUPS.index(k[0]))
-        for key in keys:
-            having = {run: each[key] for run, each in found.items() if key in each}
-            if len({each.on for each in having.values() if each.on}) > 1:
-                unlike.setdefault(title, []).append(key[1])
+        differences = {run: _differences(section) for run, section in sections.items()}
+        names = []
+        for key in _ordered_keys(differences.values()):
+            having = {run: found[key] for run, found in differences.items() if key in found}
+            if len({found.measured_on for found in having.values() if found.measured_on}) > 1:
+                names.append(key[0])
             elif len(having) > 1:
-                shared.append(_shared(title, key, {run: each.comparisons for run, each in having.items()}))
-        for run, own in found.items():
-            others = [key for other, each in found.items() if other != run for key in each]
-            alone[run] += [f"{what} in “{title}”" for what in _alone(own, others)]
-    said = [f"Only in {run}: {', '.join(each)}." for run, each in alone.items() if each]
-    said += [
-        f"Measured on different tasks, so not compared, in “{title}”: {', '.join(dict.fromkeys(names))}."
-        for title, names in unlike.items()
-    ]
-    return RunComparison(list(runs), shared, said)
+                shared.append(_shared(title, key[1], having))
+        if names:
+            listed = ", ".join(dict.fromkeys(names))
+            unlike.append(f"Measured on different tasks, so not compared, in “{title}”: {listed}.")
+        for run, found in differences.items():
+            others = [key for other, keys in differences.items() if other != run for key in keys]
+            alone[run] += [f"{what} in “{title}”" for what in _alone(found, others)]
+    only = [f"Only in {run}: {', '.join(parts)}." for run, parts in alone.items() if parts]
+    return RunComparison(list(runs), shared, [*only, *unlike])
+
+
+def _matched_sections(runs: Mapping[str, Summary]) -> dict[str, dict[str, Section]]:
+    """Per title, the section of every run that has it."""
+    if all(len(summary.sections) == 1 for summary in runs.values()):
+        title = " / ".join(dict.fromkeys(summary.sections[0].title for summary in runs.values()))
+        return {title: {run: summary.sections[0] for run, summary in runs.items()}}
+    matched: dict[str, dict[str, Section]] = {}
+    for run, summary in runs.items():
+        for section in summary.sections:
+            matched.setdefault(section.title, {})[run] = section
+    return matched
+
+
+def _differences(section: Section) -> dict[_Key, _Found]:
+    return {
+        (row.name, compared.pair): _Found(row.measure, compared.comparisons, _measured_on(section, row))
+        for row in section.rows
+        for compared in row.differences
+    }
+
+
+def _ordered_keys(differences: Iterable[Mapping[_Key, _Found]]) -> list[_Key]:
+    """Every measure and pair, by the group of the measure."""
+    groups = {key: GROUPS.index(found.measure.group) for of_run in differences for key, found in of_run.items()}
+    return sorted(groups, key=lambda key: groups[key])
 
 
 def _alone(own: Iterable[_Key], others: Sequence[_Key]) -> list[str]:
     """Pairs that no other run compares, and measures that no other run has of the pairs that it does."""
-    pairs = {pair for _, _, pair in others}
+    pairs = {pair for _, pair in others}
     missing = [key for key in own if key not in others]
-    return list(dict.fromkeys(measure if pair in pairs else pair for _, measure, pair in missing))
-
-
-@dataclass(frozen=True)
-class _Differences:
-    """The differences of one measure and pair, and what they were measured on where the name does not say it."""
-
-    comparisons: list[Comparison]
-    on: str
-
-
-def _differences(section: Section) -> dict[_Key, _Differences]:
-    return {
-        (row.group, row.name, pair): _Differences(comparisons, _measured_on(section, row))
-        for row in section.rows
-        for pair, comparisons in row.comparisons.items()
-    }
+    return list(dict.fromkeys(measure if pair in pairs else pair.name for measure, pair in missing))
 
 
 def _measured_on(section: Section, row: Row) -> str:
     """The tasks of a mean, the corpus of an index or of isotropy; empty where it is unknown or the name has it."""
-    if row.group == "isotropy":
+    measure = row.measure
+    if measure.group == "isotropy":
         return section.isotropy_of
-    averaged = [each.name for each in section.rows if each.group == row.group] if row.name.startswith("mean ") else []
-    if row.group != "retrieval":
+    of_group = [other for other in section.rows if other.measure.group == measure.group]
+    averaged = [other.name for other in of_group] if measure.is_mean else []
+    if measure.group != "retrieval":
         return ", ".join(averaged)
-    corpora = dict.fromkeys(corpus for each in section.indexes.values() for corpus in each)
-    return "" if row.name.startswith(tuple(f"{corpus}: " for corpus in corpora)) else ", ".join([*corpora, *averaged])
+    corpora = dict.fromkeys(other.measure.task for other in of_group if other.measure.task)
+    return ", ".join([*corpora, *averaged]) if measure.is_mean or measure.only_corpus else ""
 
 
-def _shared(title: str, key: _Key, having: Mapping[str, list[Comparison]]) -> SharedDifference:
+def _shared(title: str, pair: Pair, having: Mapping[str, _Found]) -> SharedDifference:
     """Compare on the estimand for which most runs have an interval, new training runs where that leaves a choice."""
-    counts = Counter(c.estimand for each in having.values() for c in each if c.low is not None)
-    estimand = max(counts, key=lambda each: (counts[each], each == NEW_RUNS), default=NEW_RUNS)
-    chosen = {run: next((c for c in each if c.estimand == estimand), each[0]) for run, each in having.items()}
-    intervals = [(c.low, c.high) for c in chosen.values() if c.estimand == estimand and c.low is not None]
-    return SharedDifference(title, *key, chosen, _reading([(low, high) for low, high in intervals if high is not None]))
+    comparisons = {run: found.comparisons for run, found in having.items()}
+    counts = Counter(c.estimand for of_run in comparisons.values() for c in of_run if c.low is not None)
+    estimand = max(counts, key=lambda name: (counts[name], name == NEW_RUNS), default=NEW_RUNS)
+    chosen = {
+        run: next((c for c in of_run if c.estimand == estimand), of_run[0]) for run, of_run in comparisons.items()
+    }
+    intervals = [
+        (c.low, c.high) for c in chosen.values() if c.estimand == estimand and c.low is not None and c.high is not None
+    ]
+    measure = next(iter(having.values())).measure
+    return SharedDifference(title, measure, pair, chosen, _reading(intervals))
 
 
 def _reading(intervals: list[tuple[float, float]]) -> str:

@@ -1,12 +1,12 @@
-"""The answer of a run in at most five lines: did isotropy rise, did scores follow, and do they go together?"""
+"""The headlines of a run, at most five: did isotropy rise, did scores follow, and do they go together?"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.report.compared_pairs import common_old, compared_pairs
-from evaluation.report.summary import APPROXIMATE_MEAN, GROUPS, Finding, Section, Summary, TransferAnswer
-from evaluation.report.wording import difference, shortened, significant
+from evaluation.report.measures import GROUPS, Group, Pair, Row
+from evaluation.report.summary import Finding, Section, Summary, TransferAnswer
+from evaluation.report.wording import difference, shorten, significant
 from evaluation.statistics.intervals import Comparison
 
 GROUP_TITLES = {
@@ -29,29 +29,44 @@ TRANSFER_WORDS = {
 
 
 @dataclass(frozen=True)
+class Headline:
+    """A part of the answer of a run.
+
+    Attributes:
+        title: What it is about.
+        sentence: What came out.
+    """
+
+    title: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class _Named:
     """A finding or transfer answer with what tells it from the others."""
 
     label: str
-    said: str
+    text: str
     rise: float  # the estimate, in the direction of improvement
 
 
-def answer(summary: Summary) -> list[str]:
+def headlines(summary: Summary) -> list[Headline]:
     """Answer what a run was for, over all its sections and variants.
 
     Args:
         summary: The result of the run.
 
     Returns:
-        At most five lines: isotropy, the two kinds of tasks, FAISS retrieval, and whether scores rise with isotropy
-        over the weights that were tried. What was not measured has no line.
+        At most five: isotropy, the two kinds of tasks, FAISS retrieval, and whether scores rise with isotropy over the
+        weights that were tried. What was not measured has none.
     """
     findings = [(section, finding) for section in summary.sections for finding in section.findings()]
-    grouped = {group: [(section, each) for section, each in findings if each.group == group] for group in GROUPS}
-    lines = [_group_line(group, found) for group, found in grouped.items() if found]
-    transfers = [(section, each) for section in summary.sections for each in section.transfer]
-    return [*lines, _transfer_line(transfers)] if transfers else lines
+    grouped: list[tuple[Group, list[tuple[Section, Finding]]]] = [
+        (group, [(section, one) for section, one in findings if one.measure.group == group]) for group in GROUPS
+    ]
+    found = [_group_headline(group, of_group) for group, of_group in grouped if of_group]
+    transfers = [(section, answer) for section in summary.sections for answer in section.transfer]
+    return [*found, _transfer_headline(transfers)] if transfers else found
 
 
 def correlation(comparison: Comparison) -> str:
@@ -60,59 +75,68 @@ def correlation(comparison: Comparison) -> str:
     return f"{comparison.estimate:+.2f}{interval}".replace("-", "−")
 
 
-def _group_line(group: str, found: Sequence[tuple[Section, Finding]]) -> str:
+def _group_headline(group: Group, found: Sequence[tuple[Section, Finding]]) -> Headline:
     title, words = GROUP_TITLES[group], WORDS.get(group, {})
-    if group == "retrieval" and not any(row.name == APPROXIMATE_MEAN for section, _ in found for row in section.rows):
+    if group == "retrieval" and not any(row.measure.rank == 0 for section, _ in found for row in _of(section, group)):
         title += " (exact search, because no approximate index is in range)"
     if len(found) == 1:
-        return f"{title}: {_single(found[0][1], words)}."
-    tally = _tally(Counter(each.outcome for _, each in found), {each: words.get(each, each) for each in OUTCOMES})
-    decided = [(section, each) for section, each in found if each.comparison.low is not None]
+        return Headline(title, f"{_single(found[0][1], words)}.")
+    tally = _tally(
+        Counter(one.outcome for _, one in found), {outcome: words.get(outcome, outcome) for outcome in OUTCOMES}
+    )
+    decided = [(section, one) for section, one in found if one.comparison.low is not None]
     if not decided:
-        return f"{title}: {tally}; {found[0][1].comparison.method}."
+        return Headline(title, f"{tally}; {found[0][1].comparison.method}.")
     if group == "isotropy":  # its measures have units of their own; everything else is in points
-        measure = Counter(each.measure for _, each in decided).most_common(1)[0][0]
-        decided = [(section, each) for section, each in decided if each.measure == measure]
-    measures = {each.measure for _, each in decided}
-    several = {each.pair for _, each in found}, {section.title for section, _ in found}
+        [(measure, _)] = Counter(one.measure.name for _, one in decided).most_common(1)
+        decided = [(section, one) for section, one in decided if one.measure.name == measure]
+    measures = {one.measure.name for _, one in decided}
+    several_pairs = len({one.pair for _, one in found}) > 1
+    several_sections = len({section.title for section, _ in found}) > 1
     named = []
-    for section, each in decided:
-        label = [_pair(section, each.pair)] * (len(several[0]) > 1) + [_short(each.measure)] * (len(measures) > 1)
-        label += [f"({_short(section.title)})"] * (len(several[1]) > 1)
-        direction = 1 if each.greater_is_better else -1
-        named.append(_Named(" ".join(label), difference(each.comparison), direction * each.comparison.estimate))
-    of = f"By {_short(measures.pop())}: " if len(measures) == 1 else ""
-    said = f"{of}{_range(named, *EXTREMES.get(group, ('best', 'worst')))}"
-    return f"{title}: {tally}. {said[0].upper()}{said[1:]}."
+    for section, one in decided:
+        label = [_pair(section, one.pair)] * several_pairs + [_short(one.measure.name)] * (len(measures) > 1)
+        label += [f"({_short(section.title)})"] * several_sections
+        direction = 1 if one.measure.greater_is_better else -1
+        named.append(_Named(" ".join(label), difference(one.comparison), direction * one.comparison.estimate))
+    extremes = _range(named, *EXTREMES.get(group, ("best", "worst")))
+    if len(measures) == 1:
+        return Headline(title, f"{tally}. By {_short(measures.pop())}: {extremes}.")
+    return Headline(title, f"{tally}. {extremes[0].upper()}{extremes[1:]}.")
+
+
+def _of(section: Section, group: Group) -> list[Row]:
+    return [row for row in section.rows if row.measure.group == group]
 
 
 def _single(finding: Finding, words: Mapping[str, str]) -> str:
-    comparison = finding.comparison
-    said = f"{words.get(finding.outcome, finding.outcome)}, {_short(finding.measure)} {difference(comparison)}"
+    comparison, pair = finding.comparison, _short(finding.pair.name)
+    outcome = words.get(finding.outcome, finding.outcome)
+    text = f"{outcome}, {_short(finding.measure.name)} {difference(comparison)} ({pair})"
     if comparison.low is None:
-        return f"{said} ({_short(finding.pair)}), {comparison.method}"
-    said += f" ({_short(finding.pair)}) for {comparison.estimand}"
+        return f"{text}, {comparison.method}"
+    text += f" for {comparison.estimand}"
     if finding.outcome == "no difference found" and comparison.detectable is not None:
         # A null says as much as a win only together with what it could have missed.
-        said += f"; a true difference under {significant(comparison.detectable, 2)} would often go unseen"
-    return said
+        text += f"; a true difference under {significant(comparison.detectable, 2)} would often go unseen"
+    return text
 
 
-def _transfer_line(found: Sequence[tuple[Section, TransferAnswer]]) -> str:
-    tally = _tally(Counter(each.answer for _, each in found), TRANSFER_WORDS, "curve")
+def _transfer_headline(found: Sequence[tuple[Section, TransferAnswer]]) -> Headline:
+    tally = _tally(Counter(one.answer for _, one in found), TRANSFER_WORDS, "curve")
     several = len({section.title for section, _ in found}) > 1
     named = [
         _Named(
-            f"{_short(each.variant)} by {_short(each.measure)}" + f" ({_short(section.title)})" * several,
-            correlation(each.comparison),
-            each.comparison.estimate,
+            f"{_short(one.variant)} by {_short(one.measure)}" + f" ({_short(section.title)})" * several,
+            correlation(one.comparison),
+            one.comparison.estimate,
         )
-        for section, each in found
-        if each.comparison.low is not None
+        for section, one in found
+        if one.comparison.low is not None
     ]
     if not named:
-        return f"{TRANSFER_TITLE}: {tally}; {found[0][1].comparison.method}."
-    return f"{TRANSFER_TITLE}: {tally}. Rank correlation: {_range(named, 'highest', 'lowest')}."
+        return Headline(TRANSFER_TITLE, f"{tally}; {found[0][1].comparison.method}.")
+    return Headline(TRANSFER_TITLE, f"{tally}. Rank correlation: {_range(named, 'highest', 'lowest')}.")
 
 
 def _tally(counts: Mapping[str, int], words: Mapping[str, str], noun: str = "comparison") -> str:
@@ -125,15 +149,15 @@ def _tally(counts: Mapping[str, int], words: Mapping[str, str], noun: str = "com
 
 
 def _range(named: Sequence[_Named], most: str, least: str) -> str:
-    top, bottom = max(named, key=lambda each: each.rise), min(named, key=lambda each: each.rise)
-    said = f"{most} {top.label} {top.said}"
-    return said if len(named) == 1 else f"{said}, {least} {bottom.label} {bottom.said}"
+    top, bottom = max(named, key=lambda one: one.rise), min(named, key=lambda one: one.rise)
+    text = f"{most} {top.label} {top.text}"
+    return text if len(named) == 1 else f"{text}, {least} {bottom.label} {bottom.text}"
 
 
-def _pair(section: Section, pair: str) -> str:
+def _pair(section: Section, pair: Pair) -> str:
     """The new variant alone, where all are compared with the same one."""
-    return _short(pair if common_old(section) is None else compared_pairs(section)[pair][0])
+    return _short(pair.name if section.reference is None else pair.new)
 
 
 def _short(name: str) -> str:
-    return shortened(name, LONGEST)
+    return shorten(name, LONGEST)

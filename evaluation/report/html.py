@@ -1,15 +1,14 @@
 """A summary as one self-contained HTML page: no foreign request, plots as inline SVG, tables that sort."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 import jinja2
 
 from evaluation.report.across_runs import RunComparison
-from evaluation.report.compared_pairs import compared_pairs
-from evaluation.report.headline import LONGEST, answer
+from evaluation.report.headline import LONGEST, headlines
+from evaluation.report.index_plots import effort_plots, size_plots
 from evaluation.report.markdown import COMPARISON_READING, cost, notes, verdict_lines
 from evaluation.report.plots import (
     MARKERS,
@@ -17,13 +16,9 @@ from evaluation.report.plots import (
     Plot,
     barcode_plots,
     cosine_plots,
-    dose_plots,
-    effort_plots,
     forest_plots,
     looks,
-    size_plots,
     training_plots,
-    tuning_plots,
 )
 from evaluation.report.summary import Section, Summary
 from evaluation.report.tables import (
@@ -38,7 +33,8 @@ from evaluation.report.tables import (
     tuning_table,
     verdict_table,
 )
-from evaluation.report.wording import shortened
+from evaluation.report.tuning_plots import dose_plots, tuning_plots
+from evaluation.report.wording import shorten
 from st_isotropy import __version__
 from st_isotropy.svg import draw, themed
 
@@ -85,7 +81,7 @@ def html_report(summary: Summary) -> str:
         .render(
             title=summary.title,
             missing=summary.missing,
-            answer=[line.partition(": ")[::2] for line in answer(summary)],
+            headlines=headlines(summary),
             sections=sections,
             notes=notes(summary),
             cost=cost(summary),
@@ -116,15 +112,15 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    found.filters["short"] = lambda name: shortened(name, LONGEST)
+    found.filters["short"] = lambda name: shorten(name, LONGEST)
     found.filters["tone"] = lambda cell: TONES.get(cell[:1], "")
     return found
 
 
-def _parts(section: Section, drawn: Any) -> Iterable[Part]:
+def _parts(section: Section, drawn: Callable[[Iterable[Plot]], list[tuple[Plot, str]]]) -> Iterable[Part]:
     yield Part(
         "Differences",
-        [("Verdicts", verdict_table(section))] if compared_pairs(section) else [],
+        [("Verdicts", verdict_table(section))] if section.pairs else [],
         drawn(forest_plots(section)),
         MARKS_READING,
         verdict_lines(section),
@@ -134,7 +130,7 @@ def _parts(section: Section, drawn: Any) -> Iterable[Part]:
         [("Rank correlations", transfer_table(section))] if section.transfer else [],
         drawn(dose_plots(section)),
         TRANSFER_READING if section.transfer else "",
-        [f"{each.variant} by {each.measure}: {each.sentence}" for each in section.transfer],
+        [f"{one.variant} by {one.measure}: {one.sentence}" for one in section.transfer],
         legend=True,
     )
     yield Part("Tuning on the validation tasks", plots=drawn(tuning_plots(section)), small=True)
@@ -155,7 +151,7 @@ def _parts(section: Section, drawn: Any) -> Iterable[Part]:
     yield Part("Barcodes, before and after", plots=drawn(barcode_plots(section)), small=True)
     yield Part("Training", plots=drawn(training_plots(section)), legend=True)
     yield Part("Every measure", [("Every measure", measure_table(section))])
-    if compared_pairs(section):
+    if section.pairs:
         yield Part("Every difference", [("Every difference", difference_table(section))])
 
 

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterable
 
 from evaluation.report.across_runs import RunComparison
-from evaluation.report.compared_pairs import compared_pairs
-from evaluation.report.headline import GROUP_TITLES, answer
+from evaluation.report.headline import GROUP_TITLES, headlines
 from evaluation.report.summary import Section, Summary
 from evaluation.report.tables import (
     MARKS_READING,
@@ -30,9 +29,10 @@ COMPARISON_READING = (
 
 def markdown_report(summary: Summary) -> str:
     """Write everything that a summary holds as Markdown: answer, verdicts, tables, choices, notes and cost."""
-    lines = [f"# {_text(summary.title)}", "", *[f"- {_text(line)}" for line in answer(summary)], ""]
+    lines = [f"# {_text(summary.title)}", ""]
+    lines += [*[f"- {one.title}: {_text(one.sentence)}" for one in headlines(summary)], ""]
     if summary.missing:
-        lines += ["**Missing:**", "", *[f"- {_text(each)}" for each in summary.missing], ""]
+        lines += ["**Missing:**", "", *[f"- {_text(sentence)}" for sentence in summary.missing], ""]
     for section in summary.sections:
         lines += _section(section, titled=len(summary.sections) > 1)
     lines += [*[f"{_text(note)}\n" for note in notes(summary)], cost(summary), ""]
@@ -48,21 +48,24 @@ def markdown_comparison(comparison: RunComparison) -> str:
 
 def notes(summary: Summary) -> list[str]:
     """How to read the tables, and what the run has to say beside them."""
-    compared = any(compared_pairs(section) for section in summary.sections)
+    compared = any(section.pairs for section in summary.sections)
     return [*([READING] if compared else []), *summary.notes]
 
 
 def cost(summary: Summary) -> str:
     """Time and memory in a sentence."""
-    minutes, seconds = divmod(round(summary.timing["seconds"]), 60)
-    return f"Took {minutes} min {seconds:02d} s; peak memory {summary.timing['peak_memory_gib']:.2f} GiB."
+    minutes, seconds = divmod(round(summary.timing.seconds), 60)
+    return f"Took {minutes} min {seconds:02d} s; peak memory {summary.timing.peak_memory_gib:.2f} GiB."
 
 
 def verdict_lines(section: Section) -> list[str]:
     """Every verdict of a section as a sentence."""
     findings = section.findings()
     several = len({finding.pair for finding in findings}) > 1
-    return [f"{f'{f.pair}, ' if several else ''}{GROUP_TITLES[f.group]}: {f.sentence}" for f in findings]
+    return [
+        f"{f'{one.pair.name}, ' if several else ''}{GROUP_TITLES[one.measure.group]}: {one.sentence}"
+        for one in findings
+    ]
 
 
 def markdown_table(table: Table) -> list[str]:
@@ -78,7 +81,7 @@ def markdown_table(table: Table) -> list[str]:
 
 def _section(section: Section, titled: bool) -> list[str]:
     lines = [f"## {_text(section.title)}", ""] if titled else []
-    several = len(compared_pairs(section)) > 1
+    several = len(section.pairs) > 1
     if several:
         lines += [*markdown_table(verdict_table(section)), MARKS_READING, ""]
     if not is_small(section):

@@ -1,54 +1,17 @@
 """What a run found, as it stands in `summary.json`: sections of rows with paired comparisons, verdicts, and curves."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 from evaluation.measured import CurvePoint, Distributions, IndexQuality
+from evaluation.report.measures import GROUPS, Measure, Pair, Row
+from evaluation.report.wording import measure_name
+from evaluation.statistics.dose_response import Answer, transfer
 from evaluation.statistics.intervals import LEVEL, NEW_RUNS, Comparison
-from evaluation.statistics.verdict import holm, verdict
+from evaluation.statistics.verdict import Outcome, describe_difference, holm, verdict
 
-# Tasks on similarities and tasks on labels answer to isotropy in different ways, so they are never averaged.
-GROUPS = ("isotropy", "similarity", "labels", "retrieval")
-APPROXIMATE_MEAN = "mean of the approximate indexes"
-# Named before anything is run: the one measure of each group on which its verdict rests, or the next one that is there.
-DECIDING = {
-    "isotropy": ("IsoScore",),
-    "similarity": ("mean of STS and retrieval",),
-    "labels": ("mean of classification and clustering",),
-    "retrieval": (APPROXIMATE_MEAN, "mean over corpora: flat nDCG@10", "flat nDCG@10"),
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measure over all variants.
-
-    Attributes:
-        group: One of `GROUPS`.
-        name: What is measured, with its unit where it has one.
-        greater_is_better: The direction in which the measure improves (for isotropy: towards the isotropic cloud).
-        isotropic: The value that an isotropic cloud of the same size would give; None outside the isotropy group.
-        values: Per variant, the values of its runs.
-        comparisons: Per compared pair, named "new − old", the differences over each estimand that the data allow.
-    """
-
-    group: str
-    name: str
-    greater_is_better: bool
-    isotropic: float | None
-    values: dict[str, list[float]]
-    comparisons: dict[str, list[Comparison]]
-
-    @property
-    def remark(self) -> str:
-        """Why an index does not count, such as "no headroom", as it stands behind the name; empty where it does."""
-        remarked = self.group == "retrieval" and self.name.endswith(")")
-        return self.name.rpartition(" (")[2].removesuffix(")") if remarked else ""
-
-    def mean(self, variant: str) -> float:
-        """The mean over the runs of a variant."""
-        return sum(self.values[variant]) / len(self.values[variant])
+START = "start"  # the model before any training
+NONE = "none"  # the objective alone, which every study has
 
 
 @dataclass(frozen=True)
@@ -56,24 +19,48 @@ class Finding:
     """A verdict.
 
     Attributes:
-        pair: What is compared, "new − old".
-        group: One of `GROUPS`.
-        measure: Name of the row it rests on.
-        outcome: "better", "worse", "no difference found" or "undecided".
-        sentence: The outcome with its numbers.
+        pair: What is compared.
+        measure: What it rests on.
         comparison: The difference it rests on.
-        greater_is_better: The direction in which the measure improves.
-        adjusted_p: Holm's p-value over all findings of this group; None without an interval.
+        family: The number of findings of its group that are adjusted together; 1 where nothing is adjusted.
+        adjusted_p: Holm's p-value over them; None without an interval.
     """
 
-    pair: str
-    group: str
-    measure: str
-    outcome: str
-    sentence: str
+    pair: Pair
+    measure: Measure
     comparison: Comparison
-    greater_is_better: bool
+    family: int = 1
     adjusted_p: float | None = None
+
+    @property
+    def alone(self) -> Outcome:
+        """The outcome if it were the only one of its group."""
+        return verdict(self.comparison, self.measure.greater_is_better).outcome
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome; a difference that does not survive the adjustment counts as none."""
+        return "no difference found" if self._fails_adjustment else self.alone
+
+    @property
+    def sentence(self) -> str:
+        """The outcome with its numbers."""
+        comparison, name = self.comparison, self.measure.name
+        if self.family == 1 or self.adjusted_p is None:
+            return verdict(comparison, self.measure.greater_is_better, name).sentence
+        adjusted = f"Holm's p {self.adjusted_p:.2g} among {self.family} comparisons"
+        if not self._fails_adjustment:
+            return f"{verdict(comparison, self.measure.greater_is_better, name).sentence}; {adjusted}"
+        return (
+            f"no difference found among {self.family} comparisons, {self.alone} if it were the only one: "
+            f"{describe_difference(comparison, name)}; {adjusted}; "
+            f"a true difference under {comparison.detectable:.2g} would often go unseen"
+        )
+
+    @property
+    def _fails_adjustment(self) -> bool:
+        found = self.alone in ("better", "worse")
+        return found and self.family > 1 and self.adjusted_p is not None and self.adjusted_p > 1 - LEVEL
 
 
 @dataclass(frozen=True)
@@ -81,8 +68,8 @@ class Candidate:
     """One setting of a regularizer that was tried on the validation tasks.
 
     Attributes:
-        variant: Name of the regularizer, or "none".
-        weight: Its weight; 0 for "none".
+        variant: Name of the regularizer, or `NONE`.
+        weight: Its weight; 0 for `NONE`.
         learning_rate: Peak learning rate.
         scores: Mean validation score in points, per tuning seed.
         isotropy: Per isotropy measure, its value per tuning seed.
@@ -103,17 +90,46 @@ class TransferAnswer:
 
     Attributes:
         variant: Name of the regularizer.
-        measure: The isotropy measure.
-        answer: "yes", "no evidence", "the opposite" or "undecided".
-        sentence: The answer with its numbers.
+        metric: The isotropy measure.
         comparison: The rank correlation with its interval.
     """
 
     variant: str
-    measure: str
-    answer: str
-    sentence: str
+    metric: str
     comparison: Comparison
+
+    @property
+    def measure(self) -> str:
+        """The isotropy measure, as a reader sees it."""
+        return measure_name(self.metric)
+
+    @property
+    def answer(self) -> Answer:
+        """The answer, in a word."""
+        return transfer(self.comparison).answer
+
+    @property
+    def sentence(self) -> str:
+        """The answer with its numbers."""
+        return transfer(self.comparison).sentence
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """A trained variant with a post-hoc transform appended.
+
+    Attributes:
+        variant: `NONE` or the name of a regularizer.
+        transform: The transform.
+    """
+
+    variant: str
+    transform: str
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return self.transform if self.variant == NONE else f"{self.variant} + {self.transform}"
 
 
 @dataclass(frozen=True)
@@ -124,7 +140,11 @@ class Section:
         title: The model and the regime.
         variants: Names of the variants, in the order of the table.
         rows: All measures.
-        isotropy_of: The task whose texts the isotropy was measured on; empty where the summary is older than that.
+        isotropy_of: The task whose texts the isotropy was measured on; empty where that is not known.
+        model: The start model; empty for a comparison of given models, like the two that follow.
+        regime: Name of the regime.
+        objective: Its objective.
+        transformed: The variants that end in a post-hoc transform.
         tuning: Every setting that was tried on the validation tasks.
         transfer: Whether isotropy transfers, per regularizer and measure.
         curves: Per variant and retrieval task, points of search effort against recall and nDCG@10, averaged over runs.
@@ -137,12 +157,27 @@ class Section:
     variants: list[str]
     rows: list[Row]
     isotropy_of: str = ""
+    model: str = ""
+    regime: str = ""
+    objective: str = ""
+    transformed: list[Transformed] = field(default_factory=list)
     tuning: list[Candidate] = field(default_factory=list)
     transfer: list[TransferAnswer] = field(default_factory=list)
     curves: dict[str, dict[str, list[CurvePoint]]] = field(default_factory=dict)
     indexes: dict[str, dict[str, list[IndexQuality]]] = field(default_factory=dict)
     distributions: dict[str, Distributions] = field(default_factory=dict)
     training: dict[str, dict[str, list[tuple[float, float]]]] = field(default_factory=dict)
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The compared pairs, in the order of the rows."""
+        return list(dict.fromkeys(difference.pair for row in self.rows for difference in row.differences))
+
+    @property
+    def reference(self) -> str | None:
+        """The variant that all others are compared with; None if there is no such variant."""
+        olds = {pair.old for pair in self.pairs}
+        return olds.pop() if len(olds) == 1 else None
 
     def findings(self) -> list[Finding]:
         """One finding a group and compared pair, on the measure named beforehand.
@@ -152,22 +187,44 @@ class Section:
         part of the measure. Where a group has several findings, of several pairs or measures, their p-values are
         adjusted after Holm, and a difference that does not survive it counts as none.
         """
-        pairs = dict.fromkeys(pair for row in self.rows for pair in row.comparisons)
         found = [
-            _finding(row, pair)
-            for pair in pairs
+            Finding(pair, row.measure, main_comparison(row.comparisons(pair)))
+            for pair in self.pairs
             for group in GROUPS
-            for row in _speaking([row for row in self.rows if row.group == group and row.comparisons], pair)
+            for row in _deciding_rows([row for row in self.rows if row.measure.group == group], pair)
         ]
-        for group in GROUPS:
-            places = [at for at, each in enumerate(found) if each.group == group and each.adjusted_p is not None]
-            for place, p in zip(places, holm([found[each].adjusted_p or 0.0 for each in places]), strict=True):
-                found[place] = _adjusted(found[place], p, len(places))
-        return found
+        adjusted = _adjusted_p_values(found)
+        return [
+            Finding(finding.pair, finding.measure, finding.comparison, *adjusted.get(place, (1, finding.comparison.p)))
+            for place, finding in enumerate(found)
+        ]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {**asdict(self), "findings": [asdict(finding) for finding in self.findings()]}
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values; names, outcomes and sentences stand in it for its readers and are not read back."""
+        return {
+            **asdict(self),
+            "rows": [{"name": row.name, **asdict(row)} for row in self.rows],
+            "transfer": [{**asdict(one), "answer": one.answer, "sentence": one.sentence} for one in self.transfer],
+            "findings": [
+                {"group": one.measure.group, "outcome": one.outcome, **asdict(one), "sentence": one.sentence}
+                for one in self.findings()
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took.
+
+    Attributes:
+        seconds: Time.
+        peak_memory_gib: Peak memory.
+        indexes: Of a study, seconds to build and search each index, per section, variant, retrieval task and index.
+    """
+
+    seconds: float
+    peak_memory_gib: float
+    indexes: dict[str, dict[str, dict[str, dict[str, dict[str, float]]]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -178,35 +235,19 @@ class Summary:
         title: What was done, in a sentence.
         sections: One per start model and regime.
         notes: What a reader must know beside the tables.
-        timing: `seconds` and `peak_memory_gib`; of a study, `indexes` as well: seconds to build and search each index.
+        timing: What it took.
         missing: A sentence for each part that could not be measured.
     """
 
     title: str
     sections: list[Section]
     notes: list[str]
-    timing: dict[str, Any]
+    timing: Cost
     missing: list[str] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain JSON values."""
         return {**asdict(self), "sections": [section.to_dict() for section in self.sections]}
-
-
-def _speaking(rows: list[Row], pair: str) -> list[Row]:
-    """The rows of a group that a pair's verdicts rest on."""
-    of_pair = [row for row in rows if pair in row.comparisons]
-    if not of_pair:
-        return []
-    deciding = next((row for name in DECIDING[rows[0].group] for row in rows if row.name == name), rows[0])
-    own = [deciding] if pair in deciding.comparisons else []
-    if any(_has_interval(deciding, each) for each in deciding.comparisons):
-        return own
-    return [row for row in of_pair if _has_interval(row, pair) and not row.remark] or own or of_pair[:1]
-
-
-def _has_interval(row: Row, pair: str) -> bool:
-    return any(comparison.low is not None for comparison in row.comparisons[pair])
 
 
 def main_comparison(comparisons: Sequence[Comparison]) -> Comparison:
@@ -216,23 +257,33 @@ def main_comparison(comparisons: Sequence[Comparison]) -> Comparison:
     return next((c for c in speaking if c.estimand == NEW_RUNS), speaking[0])
 
 
-def _finding(row: Row, pair: str) -> Finding:
-    comparison = main_comparison(row.comparisons[pair])
-    found = verdict(comparison, row.greater_is_better, row.name)
-    return Finding(
-        pair, row.group, row.name, found.outcome, found.sentence, comparison, row.greater_is_better, comparison.p
-    )
+def _deciding_rows(rows: Sequence[Row], pair: Pair) -> list[Row]:
+    """The rows of a group that a pair's verdicts rest on."""
+    compared = [row for row in rows if row.differences]
+    of_pair = [row for row in compared if row.comparisons(pair)]
+    if not of_pair:
+        return []
+    ranked = [row for row in compared if row.measure.rank is not None]
+    deciding = min(ranked, key=lambda row: row.measure.rank or 0, default=compared[0])
+    own = [deciding] if deciding.comparisons(pair) else []
+    if any(_has_interval(deciding, difference.pair) for difference in deciding.differences):
+        return own
+    return [row for row in of_pair if _has_interval(row, pair) and row.measure.counts] or own or of_pair[:1]
 
 
-def _adjusted(finding: Finding, p: float, family: int) -> Finding:
-    if family == 1:
-        return finding
-    outcome, sentence = finding.outcome, f"{finding.sentence}; Holm's p {p:.2g} among {family} comparisons"
-    if outcome in ("better", "worse") and p > 1 - LEVEL:
-        sentence = (
-            f"no difference found among {family} comparisons, {outcome} if it were the only one: "
-            + (sentence.partition(": ")[2])
-        )
-        sentence += f"; a true difference under {finding.comparison.detectable:.2g} would often go unseen"
-        outcome = "no difference found"
-    return replace(finding, outcome=outcome, sentence=sentence, adjusted_p=p)
+def _has_interval(row: Row, pair: Pair) -> bool:
+    return any(comparison.low is not None for comparison in row.comparisons(pair))
+
+
+def _adjusted_p_values(findings: Sequence[Finding]) -> dict[int, tuple[int, float]]:
+    """For the place of each finding that has a p-value: the size of its family, and Holm's p-value in it."""
+    adjusted: dict[int, tuple[int, float]] = {}
+    for group in GROUPS:
+        p_values = {
+            place: finding.comparison.p
+            for place, finding in enumerate(findings)
+            if finding.measure.group == group and finding.comparison.p is not None
+        }
+        found = holm(list(p_values.values()))
+        adjusted |= {place: (len(found), p) for place, p in zip(p_values, found, strict=True)}
+    return adjusted

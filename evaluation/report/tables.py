@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from evaluation.report.compared_pairs import common_old, compared_pairs
 from evaluation.report.headline import GROUP_TITLES, correlation
-from evaluation.report.measure_names import measure_name
-from evaluation.report.summary import GROUPS, Candidate, Row, Section
-from evaluation.report.wording import difference, estimated, number, significant
+from evaluation.report.measures import GROUPS, Difference, Pair, Row
+from evaluation.report.summary import Candidate, Section
+from evaluation.report.wording import difference, estimate, interval, measure_name, number, significant
 from evaluation.statistics.intervals import NEW_RUNS, NEW_RUNS_AND_QUERIES, NEW_RUNS_AND_TEXTS, Comparison
 
 OVER_RUNS = "95 %: new training runs"
@@ -73,7 +72,7 @@ def is_small(section: Section) -> bool:
 
 def decimals(row: Row) -> int:
     """Decimals for the values of a row: one for scores in points, about four digits for isotropy measures."""
-    if row.group != "isotropy":
+    if row.measure.group != "isotropy":
         return 1
     largest = max(abs(value) for values in row.values.values() for value in values)
     return 4 if largest <= 1 else 3 if largest < 10 else 1
@@ -89,7 +88,7 @@ def measure_table(section: Section) -> Table:
         digits = decimals(row)
         values = ["" if row.isotropic is None else number(row.isotropic, digits)] if isotropic else []
         values += [number(row.mean(v), digits) if v in row.values else "" for v in section.variants]
-        digits += row.group != "isotropy"  # differences of points are small beside the points
+        digits += row.measure.group != "isotropy"  # differences of points are small beside the points
         return [_name(row), *values, *[_difference_cell(row, *column, digits) for column in columns]]
 
     return Table(headers, {GROUP_TITLES[group]: [cells(row) for row in rows] for group, rows in _by_group(section)})
@@ -101,7 +100,9 @@ def difference_table(section: Section) -> Table:
     for header in (OVER_RUNS, OVER_ITEMS, OVER_BOTH):
         headers += [header, "p", "p by sign flips"]
     groups = {
-        GROUP_TITLES[group]: [[_name(row), *_difference_cells(row, pair)] for row in rows for pair in row.comparisons]
+        GROUP_TITLES[group]: [
+            [_name(row), *_difference_cells(compared)] for row in rows for compared in row.differences
+        ]
         for group, rows in _by_group(section)
     }
     lines = [cells for rows in groups.values() for cells in rows]
@@ -110,37 +111,37 @@ def difference_table(section: Section) -> Table:
     return Table([headers[place] for place in filled], kept, words=(0, 1))
 
 
-def _difference_cells(row: Row, pair: str) -> list[str]:
-    comparisons = row.comparisons[pair]
-    cells = [pair, estimated(comparisons[0])]
+def _difference_cells(compared: Difference) -> list[str]:
+    cells = [compared.pair.name, estimate(compared.comparisons[0])]
     for header in (OVER_RUNS, OVER_ITEMS, OVER_BOTH):
-        comparison = next((c for c in comparisons if _kind(c) == header and c.low is not None), None)
-        interval = "" if comparison is None else difference(comparison).partition(" [")[2].rstrip("]")
-        p_values = (None, None) if comparison is None else (comparison.p, comparison.sign_flip_p)
-        cells += [interval.replace(", ", " … "), *["" if p is None else significant(p, 2) for p in p_values]]
+        found = next((c for c in compared.comparisons if _kind(c) == header and c.low is not None), None)
+        p_values = (None, None) if found is None else (found.p, found.sign_flip_p)
+        cells.append("" if found is None else interval(found, " … "))
+        cells += ["" if p is None else significant(p, 2) for p in p_values]
     return cells
 
 
 def verdict_table(section: Section) -> Table:
     """The verdicts: a line for each compared pair, a column for each deciding measure."""
     findings = section.findings()
-    columns = list(dict.fromkeys((finding.group, finding.measure) for finding in findings))
-    columns.sort(key=lambda column: GROUPS.index(column[0]))
-    cells = {(f.pair, f.group, f.measure): f"{MARKS[f.outcome]} {difference(f.comparison)}" for f in findings}
-    old = common_old(section)
+    measures = sorted(
+        dict.fromkeys(finding.measure for finding in findings), key=lambda measure: GROUPS.index(measure.group)
+    )
+    cells = {(f.pair, f.measure): f"{MARKS[f.outcome]} {difference(f.comparison)}" for f in findings}
+    old = section.reference
     rows = [
-        [pair if old is None else new, *[cells.get((pair, *column), "") for column in columns]]
-        for pair, (new, _) in compared_pairs(section).items()
+        [pair.name if old is None else pair.new, *[cells.get((pair, measure), "") for measure in measures]]
+        for pair in section.pairs
     ]
     first = "compared" if old is None else f"compared with {old}"
-    return Table([first, *[f"{GROUP_TITLES[group]}: {measure}" for group, measure in columns]], {"": rows})
+    return Table([first, *[f"{GROUP_TITLES[measure.group]}: {measure.name}" for measure in measures]], {"": rows})
 
 
 def transfer_table(section: Section) -> Table:
     """Whether scores rise with isotropy: a line for each regularizer, a column for each isotropy measure."""
-    measures = list(dict.fromkeys(each.measure for each in section.transfer))
+    measures = list(dict.fromkeys(answer.measure for answer in section.transfer))
     cells = {(t.variant, t.measure): f"{MARKS[t.answer]} {correlation(t.comparison)}" for t in section.transfer}
-    variants = list(dict.fromkeys(each.variant for each in section.transfer))
+    variants = list(dict.fromkeys(answer.variant for answer in section.transfer))
     rows = [[variant, *[cells.get((variant, measure), "") for measure in measures]] for variant in variants]
     return Table(["regularizer", *measures], {"": rows})
 
@@ -200,23 +201,23 @@ def weight_text(weight: float | str) -> str:
 
 
 def _by_group(section: Section) -> list[tuple[str, list[Row]]]:
-    grouped = [(group, [row for row in section.rows if row.group == group]) for group in GROUPS]
+    grouped = [(group, [row for row in section.rows if row.measure.group == group]) for group in GROUPS]
     return [(group, rows) for group, rows in grouped if rows]
 
 
-def _difference_columns(section: Section) -> list[tuple[str, str]]:
+def _difference_columns(section: Section) -> list[tuple[Pair, str]]:
     """Pair and header of each column: a compared pair's estimate, then the kinds of interval that occur."""
     columns = []
-    for pair in compared_pairs(section):
-        columns.append((pair, pair))
-        found = {_kind(c) for row in section.rows for c in row.comparisons.get(pair, []) if c.low is not None}
+    for pair in section.pairs:
+        columns.append((pair, pair.name))
+        found = {_kind(c) for row in section.rows for c in row.comparisons(pair) if c.low is not None}
         columns += [(pair, header) for header in (OVER_RUNS, OVER_ITEMS) if header in found]
     return columns
 
 
-def _difference_cell(row: Row, pair: str, header: str, digits: int) -> str:
-    comparisons = row.comparisons.get(pair, [])
-    if header == pair:
+def _difference_cell(row: Row, pair: Pair, header: str, digits: int) -> str:
+    comparisons = row.comparisons(pair)
+    if header == pair.name:
         return number(comparisons[0].estimate, digits, sign=True) if comparisons else ""
     return next((_interval(c, digits) for c in comparisons if _kind(c) == header), "")
 
@@ -234,4 +235,4 @@ def _interval(comparison: Comparison, digits: int) -> str:
 
 
 def _name(row: Row) -> str:
-    return f"{row.name} {'↑' if row.greater_is_better else '↓'}"
+    return f"{row.name} {'↑' if row.measure.greater_is_better else '↓'}"

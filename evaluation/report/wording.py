@@ -4,6 +4,40 @@ import math
 
 from evaluation.statistics.intervals import Comparison
 
+MEASURE_NAMES = {
+    "isoscore": "IsoScore",
+    "persistent_entropy": "persistent entropy of H0",
+    "mean_mst_length": "mean MST length",
+    "hubness_skewness": "hubness skewness (k = 10)",
+}
+METRIC_NAMES = {
+    "ndcg_at_10": "nDCG@10",
+    "v_measure": "V-measure",
+    "cosine_spearman": "Spearman",
+    "f1": "F1",
+    "mcc": "MCC",
+}
+
+
+def measure_name(measure: str) -> str:
+    """An isotropy measure as reports name it.
+
+    Example:
+        >>> measure_name("isoscore"), measure_name("effective_rank")
+        ('IsoScore', 'effective rank')
+    """
+    return MEASURE_NAMES.get(measure) or measure.replace("_", " ")
+
+
+def metric_name(metric: str) -> str:
+    """A score of a task or an index as reports name it.
+
+    Example:
+        >>> metric_name("ndcg_at_10"), metric_name("accuracy")
+        ('nDCG@10', 'accuracy')
+    """
+    return METRIC_NAMES.get(metric, metric)
+
 
 def number(value: float, digits: int, sign: bool = False) -> str:
     """Write a number with fixed decimals."""
@@ -31,16 +65,27 @@ def difference(comparison: Comparison) -> str:
         >>> difference(Comparison(1.5, None, None, "", "", 1, None))
         '+1.5'
     """
-    low, high = comparison.low, comparison.high
-    if low is None or high is None:
-        return significant(comparison.estimate, sign=True)
-    digits = decimals((high - low) / 2)
-    return f"{number(comparison.estimate, digits, True)} [{number(low, digits, True)}, {number(high, digits, True)}]"
+    ends = interval(comparison)
+    return f"{estimate(comparison)} [{ends}]" if ends else estimate(comparison)
 
 
-def estimated(comparison: Comparison) -> str:
+def estimate(comparison: Comparison) -> str:
     """Write a difference as `difference` does, without its interval."""
-    return difference(comparison).partition(" [")[0]
+    digits = _digits(comparison)
+    return significant(comparison.estimate, sign=True) if digits is None else number(comparison.estimate, digits, True)
+
+
+def interval(comparison: Comparison, between: str = ", ") -> str:
+    """Write the ends of an interval as `difference` does; empty where there is none.
+
+    Example:
+        >>> interval(Comparison(0.0228184, 0.0197917, 0.0258450, "", "", 3, None), " … ")
+        '+0.0198 … +0.0258'
+    """
+    digits = _digits(comparison)
+    if digits is None or comparison.low is None or comparison.high is None:
+        return ""
+    return between.join(number(end, digits, True) for end in (comparison.low, comparison.high))
 
 
 def decimals(half_width: float) -> int:
@@ -48,11 +93,18 @@ def decimals(half_width: float) -> int:
     return min(6, max(0, 1 - math.floor(math.log10(half_width)))) if half_width else 2
 
 
-def shortened(name: str, longest: int) -> str:
+def shorten(name: str, longest: int) -> str:
     """Cut a name that leaves no room for anything else; tables have it in full.
 
     Example:
-        >>> shortened("persistent entropy", 11)
+        >>> shorten("persistent entropy", 11)
         'persistent…'
     """
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _digits(comparison: Comparison) -> int | None:
+    """The decimals that an interval supports; None without one."""
+    if comparison.low is None or comparison.high is None:
+        return None
+    return decimals((comparison.high - comparison.low) / 2)

@@ -33,15 +33,27 @@ def verdict(comparison: Comparison, greater_is_better: bool = True, measure: str
         there is no interval.
     """
     c = comparison
-    name = f"{measure} " if measure else ""
     if c.low is None or c.high is None:
+        name = f"{measure} " if measure else ""
         return Verdict("undecided", f"undecided: {name}{c.estimate:+.3g}, {c.method}")
-    found = f"{name}{c.estimate:+.3g} [{c.low:+.3g}, {c.high:+.3g}] for {c.estimand} ({c.method})"
+    found = describe_difference(comparison, measure)
     if c.low <= 0 <= c.high:
         unseen = f"a true difference under {c.detectable:.2g} would often go unseen"
         return Verdict("no difference found", f"no difference found: {found}; {unseen}")
     outcome: Outcome = "better" if (c.estimate > 0) == greater_is_better else "worse"
     return Verdict(outcome, f"{outcome}: {found}")
+
+
+def describe_difference(comparison: Comparison, measure: str = "") -> str:
+    """Write a difference that has an interval, with its estimand and its method.
+
+    Example:
+        >>> describe_difference(Comparison(0.5, 0.25, 0.75, "Student t over 3 paired runs", "new seeds", 3, 0.4), "F1")
+        'F1 +0.5 [+0.25, +0.75] for new seeds (Student t over 3 paired runs)'
+    """
+    c = comparison
+    name = f"{measure} " if measure else ""
+    return f"{name}{c.estimate:+.3g} [{c.low:+.3g}, {c.high:+.3g}] for {c.estimand} ({c.method})"
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from evaluation.errors import UserError, check_name
+from evaluation.report.summary import NONE, START, Transformed
 from evaluation.retrieval.indexes import ALL_INDEXES, EXACT
 from evaluation.tasks.heads import ENDING as HEAD
 from evaluation.train.catalog import OBJECTIVES, POSTHOC, REGULARIZERS
 from evaluation.train.training import Weight, check_weight
 
-NONE = "none"  # the objective alone, which every study has
-START = "start"
 FARTHEST_RATES = 3.5  # times; the best of two rates that are farther apart can be far from the best there is
 
 
@@ -61,7 +60,7 @@ class Regime:
             raise UserError(f"{where} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise UserError(f"{where} names a learning rate twice.")
-        taught = [name for name, each in OBJECTIVES.items() if each.columns == "teacher"]
+        taught = [name for name, objective in OBJECTIVES.items() if objective.columns == "teacher"]
         if (self.objective in taught) != bool(self.teacher):
             raise UserError(f"{where}: a teacher goes with the objective {' or '.join(taught)} and no other.")
 
@@ -159,7 +158,7 @@ class Study:
         if self.posthoc_of != (NONE,) and not self.posthoc:
             raise UserError("The study has posthoc_of but no posthoc; name a transform at least.")
         _check_heads(self)
-        _check_distinct("variant", [START, *self.variants, *(each.name for each in self.transformed)])
+        _check_distinct("variant", [START, *self.variants, *(one.name for one in self.transformed)])
         for name in self.indexes:
             check_name("index", name, ALL_INDEXES)
         if self.indexes:
@@ -187,29 +186,11 @@ class Study:
         return (NONE, *(grid.name for grid in self.regularizers))
 
     @property
-    def transformed(self) -> "tuple[Transformed, ...]":
+    def transformed(self) -> tuple[Transformed, ...]:
         """The start model and every trained variant that a transform is appended to."""
         return tuple(
             Transformed(variant, transform) for variant in (START, *self.posthoc_of) for transform in self.posthoc
         )
-
-
-@dataclass(frozen=True)
-class Transformed:
-    """A trained variant with a post-hoc transform appended.
-
-    Attributes:
-        variant: `START`, `NONE` or the name of a grid.
-        transform: The transform.
-    """
-
-    variant: str
-    transform: str
-
-    @property
-    def name(self) -> str:
-        """What the report calls it."""
-        return self.transform if self.variant == NONE else f"{self.variant} + {self.transform}"
 
 
 @dataclass(frozen=True)
@@ -235,7 +216,7 @@ def settings(study: Study, regime: Regime) -> list[Setting]:
     Example:
         >>> regime = Regime("cosine", "docstrings", (1e-3, 3e-3))
         >>> study = Study("Does it?", ("static",), (regime,), (Grid("koleo", (1.0, 2.0)),), ("STS12",), ("STS13",))
-        >>> [(setting.variant, setting.weight, setting.learning_rate) for setting in settings(study, regime)][:3]
+        >>> [(one.variant, one.weight, one.learning_rate) for one in settings(study, regime)][:3]
         [('none', 0.0, 0.001), ('none', 0.0, 0.003), ('koleo', 1.0, 0.001)]
     """
     return [Setting(NONE, "", 0.0, rate) for rate in regime.learning_rates] + [
@@ -301,7 +282,7 @@ def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
         if field.name in row and (not isinstance(value, _TOML_TYPES[wanted]) or isinstance(value, bool)):
             raise UserError(f"In {where}, {field.name} is {value!r} and must be a {_TOML_NAMES[wanted]}.")
         if field.type == tuple[str, ...] and (
-            odd := [each for each in row.get(field.name, ()) if type(each) is not str]
+            odd := [value for value in row.get(field.name, ()) if type(value) is not str]
         ):
             raise UserError(f"In {where}, {field.name} holds {odd[0]!r} and must be a list of texts.")
     return kind(**row)

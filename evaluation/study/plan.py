@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluation.report.summary import NONE, START, Transformed
 from evaluation.study.cell import TEST, VALIDATION, Cell, Fitted, Measuring, Training
-from evaluation.study.description import NONE, START, Setting, Study, Transformed, settings
+from evaluation.study.description import Setting, Study, settings
 from evaluation.study.prepare import Prepared
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.source import TaskSource

@@ -1,7 +1,7 @@
 """Start models and the pairs of every regime, checked before anything is trained."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,25 +50,31 @@ class Prepared:
         return f"{self.model}, {self.regime.name}"
 
 
-def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder: Path) -> list[Prepared]:
-    """Load every model and the pairs of every regime, without those that the tasks ask about.
+def prepare(
+    study: Study, sources: Sources, tasks: Sequence[TaskSource], folder: Path
+) -> tuple[list[Prepared], dict[Path, Dataset]]:
+    """Load every model and the pairs of every regime, without those that the tasks ask about; nothing is written.
+
+    Returns:
+        What is prepared, and the rows to save in each folder of pairs.
 
     Raises:
         UserError: A model or file is unknown, or pairs or a regularizer do not fit a model or an objective.
     """
     asked = evaluated_texts(tasks)
     pairs_of = {regime.name: drop_evaluated_pairs(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
-    prepared = []
+    prepared, rows = [], {}
     for model_name in study.models:
         model = load_start_model(model_name)
-        # Behind a transform unit vectors are none any more.
+        # A transform does not keep unit vectors.
         by_cosine = model.similarity_fn_name == "cosine" or (is_scored_by_cosine(model) and not study.posthoc)
         for regime in study.regimes:
             pairs, dropped = pairs_of[regime.name]
             if len(pairs) < 2:
+                noun = "pair" if len(pairs) == 1 else "pairs"
                 raise UserError(
-                    f"Of the pairs of the regime {regime.name!r} {len(pairs)} are left to train on, because a task "
-                    f"asks about {dropped}: give other pairs, or other tasks."
+                    f"Regime {regime.name!r} has {len(pairs)} training {noun} left after removing {dropped} that also "
+                    "occur in evaluation tasks; choose other pairs or tasks."
                 )
             teacher = load_model(regime.teacher) if regime.teacher else None
             with model.truncate_embeddings(None):  # a loss sees the whole embedding
@@ -78,15 +84,15 @@ def prepare(study: Study, sources: Sources, tasks: Sequence[TaskSource], folder:
             if len(ready) < regime.batch_size:
                 raise UserError(
                     f"The regime {regime.name!r} has {len(ready)} training rows, fewer than its batch size of "
-                    f"{regime.batch_size}; {dropped} pairs were left out because a task asks about them."
+                    f"{regime.batch_size}, after removing {dropped} pairs that also occur in evaluation tasks."
                 )
             identity = content_hash(ready)
             where = folder / "pairs" / f"{file_name(regime.name)}-{identity}"
-            _save(ready, where)
+            rows[where] = ready
             note = f"{regime.name} trains on {len(ready)} rows"
             note += f"; {dropped} pairs that a task asks about were left out." if dropped else "."
             prepared.append(Prepared(model_name, fingerprint(model), regime, where, identity, note, by_cosine))
-    return prepared
+    return prepared, rows
 
 
 def _check_terms(study: Study, regime: Regime, model: SentenceTransformer, rows: Dataset) -> None:
@@ -104,7 +110,9 @@ def _check_terms(study: Study, regime: Regime, model: SentenceTransformer, rows:
             )
 
 
-def _save(pairs: Dataset, folder: Path) -> None:
-    if not folder.exists():
-        with new_folder(folder) as temporary, no_dataset_bars():
-            pairs.save_to_disk(str(temporary))
+def save_pairs(rows: Mapping[Path, Dataset]) -> None:
+    """Save training pairs in their folders, where they are not there already."""
+    for folder, pairs in rows.items():
+        if not folder.exists():
+            with new_folder(folder) as temporary, no_dataset_bars():
+                pairs.save_to_disk(str(temporary))

@@ -44,7 +44,7 @@ def quickstart(model: str, objective: str, weight: float, seeds: int, steps: int
         raise UserError(f"--weight is {weight}; give a finite number, such as 30.")
     # Before the start model, which can take a minute to make.
     check_name("objective", objective, OBJECTIVES)
-    fitting = [name for name, each in OBJECTIVES.items() if each.columns in ("scored", "positive")]
+    fitting = [name for name, one in OBJECTIVES.items() if one.columns in ("scored", "positive")]
     if objective not in fitting:
         raise UserError(
             f"The quickstart trains on pairs, and the objective {objective} does not: choose {', '.join(fitting)}, or "

@@ -1,7 +1,7 @@
 """A study from its description to its summary: choose settings on validation tasks, then run the test tasks once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,15 +12,16 @@ from evaluation.data.places import Sources
 from evaluation.errors import UserError, check_name
 from evaluation.files import delete_folder, write_json
 from evaluation.measured import Measured
-from evaluation.report.report import print_report, wide_console, write_report
-from evaluation.report.summary import Section, Summary
+from evaluation.report.files import write_report
+from evaluation.report.summary import START, Cost, Section, Summary
+from evaluation.report.terminal import print_report, wide_console
 from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, missing_parts
-from evaluation.study.description import START, Setting, Study, coarse_grids, settings
+from evaluation.study.description import Setting, Study, coarse_grids, settings
 from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
-from evaluation.study.prepare import Prepared, prepare
+from evaluation.study.prepare import Prepared, prepare, save_pairs
 from evaluation.study.runner import Backend, run_cells
 from evaluation.study.section import (
     Tried,
@@ -78,7 +79,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     Args:
         study: What is compared.
         sources: Where its data come from.
-        folder: The run directory. An interrupted study goes on where it stopped, and a changed one reuses the cells
+        folder: The run directory. An interrupted study is resumed, and a changed one reuses the cells
             that it has in common with the earlier one.
         backend: Where the cells run.
 
@@ -95,14 +96,15 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     measurings = plan_phases(study, sources)
     plan = Plan(study, measurings, folder)
     tasks = list({task.name: task for measuring in measurings.values() for task in measuring.tasks}.values())
-    open_run(folder, {"command": "study"})
     with console.status("Preparing models and training pairs"):
-        prepared = prepare(study, sources, tasks, folder)
+        prepared, rows = prepare(study, sources, tasks, folder)
+    open_run(folder, {"command": "study"})  # now: a study that is refused leaves nothing behind
+    save_pairs(rows)
     write_json(folder / "study.json", asdict(study))
     console.print(plan.sentence(prepared), markup=False)
     for warning in coarse_grids(study):
         console.print(f"Warning: {warning}", markup=False)
-    with backend.opened() as jobs:
+    with timing, backend.opened() as jobs:
         running = Running(plan, jobs, timing, console, [])
         starts = measure_starts(running, prepared)
         finished = [run_section(running, one) for one in prepared]
@@ -111,7 +113,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         title=study.title,
         sections=[one.section for one in finished],
         notes=_notes(plan, prepared, tasks, starts),
-        timing={**timing.read(), "indexes": {one.section.title: one.index_seconds for one in finished}},
+        timing=Cost(**timing.read(), indexes={one.section.title: one.index_seconds for one in finished}),
         missing=running.missing,
     )
     write_report(summary, folder)
@@ -178,7 +180,13 @@ def run_section(running: Running, prepared: Prepared) -> SectionRun:
         **running.run(transformed, f"{prepared.title}: transformed"),
     }
     whole = whole_variants(measured, start)
-    section = build_section(prepared.title, plan.measurings[TEST].isotropy_of, whole, pairs_of_study(list(whole)))
+    section = replace(
+        build_section(prepared.title, plan.measurings[TEST].isotropy_of, whole, pairs_of_study(list(whole))),
+        model=prepared.model,
+        regime=prepared.regime.name,
+        objective=prepared.regime.objective,
+        transformed=[one for one in plan.study.transformed if one.name in whole],
+    )
     return SectionRun(add_tuning(section, tried, chosen), index_seconds(measured))
 
 

@@ -42,7 +42,7 @@ class Backend:
             UserError: Dask is not installed, no scheduler answers, or its workers do not serve.
         """
         if not self.address:
-            # Ctrl-C reaches every process of a terminal; it is told once, by this one, which then ends the others.
+            # Ctrl-C reaches every process of a terminal; this one alone reports it and ends the others.
             with joblib.parallel_config("loky", initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)):
                 yield self.jobs
             return
@@ -69,7 +69,7 @@ class Backend:
                     yield len(threads)
             except KilledWorker as error:
                 raise UserError(
-                    f"A Dask worker was killed ({error}); give workers more memory, then repeat."
+                    f"A Dask worker was killed ({error}); give workers more memory, then rerun the command."
                 ) from error
 
 
@@ -112,6 +112,6 @@ def run_cells(
             except TerminatedWorkerError as error:
                 raise UserError(
                     "A process that ran a cell was killed, most likely because memory ran out: "
-                    "repeat the command with fewer --jobs to go on."
+                    "rerun the command with fewer --jobs to resume."
                 ) from error
     return [cell.read() for cell in cells]

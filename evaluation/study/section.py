@@ -7,13 +7,12 @@ from typing import TypeVar
 import numpy as np
 
 from evaluation.measured import CurvePoint, IndexQuality, Measured, Status
-from evaluation.report.measure_names import LOWER_IS_MORE_ISOTROPIC, measure_name
-from evaluation.report.rows import Pair, isotropy_rows, retrieval_rows, task_rows
-from evaluation.report.summary import Candidate, Section, TransferAnswer
-from evaluation.statistics.dose_response import dose_response, transfer
-from evaluation.study.description import NONE, START, Setting
-
-FEWEST_FOR_A_CORRELATION = 3  # doses; a rank correlation over two says nothing
+from evaluation.report.index_rows import retrieval_rows
+from evaluation.report.measures import Pair
+from evaluation.report.rows import isotropy_rows, task_rows
+from evaluation.report.summary import NONE, START, Candidate, Section
+from evaluation.report.transfer import transfer_answers
+from evaluation.study.description import Setting
 
 Part = TypeVar("Part")
 Point = TypeVar("Point", CurvePoint, IndexQuality)
@@ -93,7 +92,7 @@ def add_tuning(section: Section, tried: Sequence[Tried], chosen: Mapping[str, Se
         chosen: Per trained variant, the setting that the test tasks were run with.
     """
     tuning = [_candidate(setting, chosen) for setting in tried if setting.scores is not None]
-    return replace(section, tuning=tuning, transfer=transfer_answers(tried, chosen))
+    return replace(section, tuning=tuning, transfer=transfer_answers(tuning))
 
 
 def whole_variants(measured: Runs, start: Measured) -> dict[str, Sequence[Measured]]:
@@ -108,8 +107,8 @@ def whole_variants(measured: Runs, start: Measured) -> dict[str, Sequence[Measur
 def pairs_of_study(variants: Sequence[str]) -> list[Pair]:
     """Every variant beside the objective alone, where its training did not fail, and beside the start model."""
     return [
-        *[(NONE, variant) for variant in variants if NONE in variants and variant not in (START, NONE)],
-        *[(START, variant) for variant in variants if variant != START],
+        *[Pair(variant, NONE) for variant in variants if NONE in variants and variant not in (START, NONE)],
+        *[Pair(variant, START) for variant in variants if variant != START],
     ]
 
 
@@ -138,32 +137,6 @@ def index_seconds(measured: Runs) -> dict[str, dict[str, dict[str, dict[str, flo
         }
         for variant, runs in measured.items()
     }
-
-
-def transfer_answers(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> list[TransferAnswer]:
-    """Ask, for each regularizer and isotropy measure, whether weights that raise isotropy raise the validation score.
-
-    All doses are at the learning rate that was chosen for the regularizer; the objective alone is a dose of 0.
-    """
-    answers = []
-    for variant, setting in chosen.items():
-        doses = [
-            dose
-            for dose in tried
-            if dose.setting.variant in (NONE, variant)
-            and dose.setting.learning_rate == setting.learning_rate
-            and dose.scores is not None
-        ]
-        if variant == NONE or len(doses) < FEWEST_FOR_A_CORRELATION:
-            continue
-        seeds = min(len(dose.measured) for dose in doses)  # the objective alone has more
-        scores = np.array([(dose.scores or [])[:seeds] for dose in doses]).T
-        for name in doses[0].isotropy:
-            sign = -1 if name in LOWER_IS_MORE_ISOTROPIC else 1
-            comparison = dose_response(sign * np.array([dose.isotropy[name][:seeds] for dose in doses]).T, scores)
-            found = transfer(comparison)
-            answers.append(TransferAnswer(variant, measure_name(name), found.answer, found.sentence, comparison))
-    return answers
 
 
 def _candidate(tried: Tried, chosen: Mapping[str, Setting]) -> Candidate:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from example_summary import row
+from example_summary import COSINE, ISOSCORE, MEAN, row
 
 pytest.importorskip("matplotlib", reason="the figures of the documentation need the extra eval")
 
@@ -14,9 +14,11 @@ from evaluation.documentation.claims import checked
 from evaluation.documentation.generated import filled
 from evaluation.documentation.results import StudySection
 from evaluation.errors import UserError
-from evaluation.report.summary import Candidate, Row, Section
+from evaluation.report.measures import Measure, Row
+from evaluation.report.summary import Candidate, Section
 
 DOCS = results.ROOT / "docs"
+PQ = Measure("retrieval", "retention", "cisi", "pq", "in range", only_corpus=True)
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 BETTER, WORSE, SAME, SLIGHT = [1.6, 1.7, 1.8], [-0.4, -0.2, -0.3], [-0.2, 0.1, 0.1], [0.04, 0.05, 0.06]
 
@@ -26,14 +28,14 @@ def section(
 ) -> Section:
     changes = {"entropy": entropy, "whitening": whitening}
     rows = [
-        replace(row("isotropy", "IsoScore", {"entropy": SLIGHT, "whitening": BETTER}), greater_is_better=rising),
-        Row("isotropy", "small", True, None, {"entropy": [0.002, 0.004, 0.004]}, {}),
-        row("similarity", "mean of STS and retrieval", changes),
-        row("similarity", "STS12 Spearman", {"entropy": WORSE, "whitening": BETTER}),
-        row("similarity", "cisi nDCG@10", {"entropy": SAME, "whitening": WORSE}),
-        row("labels", "cola accuracy", {"entropy": BETTER, "whitening": SAME}),
-        row("retrieval", "pq retention", {"entropy": BETTER, "whitening": WORSE}),
-        row("retrieval", "one-bit retention (no headroom)", {"entropy": BETTER, "whitening": WORSE}),
+        row(ISOSCORE if rising else COSINE, {"entropy": SLIGHT, "whitening": BETTER}),
+        Row(Measure("isotropy", "small"), {"entropy": [0.002, 0.004, 0.004]}),
+        row(MEAN, changes),
+        row(Measure("similarity", "cosine_spearman", "STS12"), {"entropy": WORSE, "whitening": BETTER}),
+        row(Measure("similarity", "ndcg_at_10", "cisi"), {"entropy": SAME, "whitening": WORSE}),
+        row(Measure("labels", "accuracy", "cola"), {"entropy": BETTER, "whitening": SAME}),
+        row(PQ, {"entropy": BETTER, "whitening": WORSE}),
+        row(replace(PQ, index="one-bit", status="no headroom"), {"entropy": BETTER, "whitening": WORSE}),
     ]
     return Section(regime, ["none", "entropy", "whitening"], rows, tuning=list(tuning))
 

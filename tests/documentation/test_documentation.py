@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from example_summary import example_summary, renamed, row
+from example_summary import COSINE, MEAN, example_summary, renamed, row
 
 pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
+
 from evaluation.documentation import generated, results
-from evaluation.documentation.__main__ import FIGURE, readme_figure
 from evaluation.documentation.chosen_settings import WeightChoice, tried_weights, weight_choices, weight_gains
+from evaluation.documentation.differences import retention_row
 from evaluation.documentation.effects import (
     added_table,
     beside_entropy_table,
@@ -21,30 +23,40 @@ from evaluation.documentation.effects import (
     effects_table,
     heads_table,
     measures_table,
-    retention_row,
     side_by_side_table,
 )
 from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
 from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
+from evaluation.documentation.refresh import FIGURE, readme_figure
 from evaluation.documentation.results import StudySection, sections_of_studies, studies
 from evaluation.documentation.study_pages import study_page
 from evaluation.errors import UserError
 from evaluation.files import write_json
-from evaluation.report.summary import Candidate, Row, Section, Summary
+from evaluation.report.compact_reading import read_compact
+from evaluation.report.compact_writing import write_compact
+from evaluation.report.files import write_report
+from evaluation.report.markdown import markdown_report
+from evaluation.report.measures import Measure, Pair, Row
+from evaluation.report.summary import Candidate, Cost, Section, Summary, Transformed
 from st_isotropy.metrics import CATALOG
 
 DOCS = results.ROOT / "docs"
+STS12, STS13 = (Measure("similarity", "cosine_spearman", task) for task in ("STS12", "STS13"))
+CISI = Measure("similarity", "ndcg_at_10", "cisi")
+BANKING = Measure("labels", "accuracy", "Banking77")
+COLA_F1 = Measure("labels", "f1", "cola")
+PQ = Measure("retrieval", "retention", "cisi", "pq", "in range", only_corpus=True)
 
 
 def example_study(sections: int = 2) -> Summary:
     """The example, under names that a study uses."""
     summary = example_summary(sections=sections, variants=3)
-    return replace(summary, sections=[renamed(each, "persistent entropy", METHOD) for each in summary.sections])
+    return replace(summary, sections=[renamed(section, "persistent entropy", METHOD) for section in summary.sections])
 
 
 def write_example(folder: Path) -> None:
     """Results with one study that was run; the other results are left out."""
-    write_json(folder / "negative-free" / "summary.json", example_study().to_dict())
+    write_compact(example_study(), folder / "negative-free.json")
 
 
 @pytest.fixture
@@ -105,10 +117,53 @@ def test_a_result_of_another_format_is_no_study_that_was_not_run(
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     assert sections_of_studies() == []
-    write_json(tmp_path / "negative-free" / "summary.json", {"title": "of old"})
+    write_json(tmp_path / "negative-free.json", {"title": "of old"})
     results._read.cache_clear()
-    with pytest.raises(UserError, match=r"summary\.json is not a summary of this version"):
+    with pytest.raises(
+        UserError, match=r"negative-free\.json is not a compact result of this version \(Field required\)"
+    ):
         sections_of_studies()
+
+
+def test_a_committed_result_is_small_and_of_a_study_or_the_quickstart() -> None:
+    found = {path.stem: path.stat().st_size for path in results.RESULTS.glob("*.json")}
+    known = {path.stem for path in results.STUDIES.glob("*.toml")} | {"quickstart", "coverage"}
+    assert found.keys() <= known
+    assert max(found.values()) <= 300_000 and sum(found.values()) <= 3_000_000
+
+
+def test_a_run_is_added_to_the_results_and_shows_the_same_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
+    write_report(example_study(), tmp_path / "run")
+    path = results.add_result(tmp_path / "run", "negative-free")
+    assert path == tmp_path / "results" / "negative-free.json"
+    found = results.committed("negative-free")
+    assert found is not None and found.sections[0].pairs == example_study().sections[0].pairs
+    assert (found.title, found.notes, found.timing) == (
+        example_study().title,
+        example_study().notes,
+        example_study().timing,
+    )
+    assert markdown_report(found) == markdown_report(example_study())
+    with pytest.raises(UserError, match=r"There is no .*no-such-study\.toml: name one of contrastive, "):
+        results.add_result(tmp_path / "run", "no-such-study")
+
+
+def test_every_number_of_a_compact_file_is_rounded_so_that_it_rounds_further_as_before(tmp_path: Path) -> None:
+    summary = example_study()
+    generator = np.random.default_rng(0)
+    retentions = [69.95000001, 70.04999999, *generator.uniform(60, 80, 200)]
+    rows = [
+        Row(replace(PQ, task=f"corpus {place}", only_corpus=False), {"none": [float(value)]})
+        for place, value in enumerate(retentions)
+    ]
+    write_compact(replace(summary, sections=[Section("here", ["none"], rows)]), tmp_path / "file.json")
+    [section] = read_compact(tmp_path / "file.json").sections
+    for before, after in zip(rows, section.rows, strict=True):
+        for digits in range(4):
+            assert f"{after.mean('none'):.{digits}f}" == f"{before.mean('none'):.{digits}f}"
 
 
 def test_the_page_of_a_study_has_every_variant_of_every_section(one_study: Summary) -> None:
@@ -130,19 +185,19 @@ def test_effects_have_a_line_for_each_regularizer_of_each_regime(one_study: Summ
     assert list(table.groups) == [f"{section.title} (negative-free)" for section in one_study.sections]
     for section, rows in zip(one_study.sections, table.groups.values(), strict=True):
         assert [cells[0] for cells in rows] == section.variants[2:]
-        findings = {(each.pair, each.group): each for each in section.findings()}
+        findings = {(finding.pair, finding.measure.group): finding for finding in section.findings()}
         for cells in rows:
             assert len(cells) == len(table.headers)
-            found = findings[f"{cells[0]} − none", "labels"]
+            found = findings[Pair(cells[0], "none"), "labels"]
             assert cells[4].startswith({"better": "▲", "worse": "▼", "no difference found": "○"}[found.outcome])
 
 
 def test_effects_tell_sts_from_retrieval() -> None:
     rows = [
-        row("similarity", "STS12 Spearman", {METHOD: [0.1, 0.2, 0.3]}),
-        row("similarity", "STS13 Spearman", {METHOD: [0.5, 0.6, 0.7]}),
-        row("similarity", "cisi nDCG@10", {METHOD: [-3.0, -3.1, -3.2]}),
-        row("labels", "Banking77 accuracy", {METHOD: [9.0, 9.1, 9.2]}),
+        row(STS12, {METHOD: [0.1, 0.2, 0.3]}),
+        row(STS13, {METHOD: [0.5, 0.6, 0.7]}),
+        row(CISI, {METHOD: [-3.0, -3.1, -3.2]}),
+        row(BANKING, {METHOD: [9.0, 9.1, 9.2]}),
     ]
     table = effects_table([StudySection("negative-free", section_with(rows, ("none", METHOD)))])
     [[cells]] = table.groups.values()
@@ -154,13 +209,13 @@ def test_regimes_stand_side_by_side_with_how_often_each_regularizer_gained_and_l
     up, down, unclear = [1.0, 1.1, 1.2], [-3.0, -3.1, -3.2], [-1.0, 1.1, 0.2]
     first = section_with(
         [
-            row("similarity", "STS12 Spearman", {METHOD: up, "whitening": down}),
-            row("labels", "Banking77 accuracy", {METHOD: down, "whitening": up}),
+            row(STS12, {METHOD: up, "whitening": down}),
+            row(BANKING, {METHOD: down, "whitening": up}),
         ]
     )
     changes = {"koleo": unclear, "whitening": up}
-    second = replace(section_with([row("similarity", "STS12", changes)], ("none", *changes)), title="glove, cosine")
-    table = side_by_side_table([StudySection("negative-free", each) for each in (first, second)], "similarity")
+    second = replace(section_with([row(STS12, changes)], ("none", *changes)), title="glove, cosine")
+    table = side_by_side_table([StudySection("negative-free", regime) for regime in (first, second)], "similarity")
     assert table.headers == ["regularizer", "▲", "▼", "static, cosine", "glove, cosine"]
     assert table.groups[""] == [
         [METHOD, "1", "0", "▲ +1.10", ""],
@@ -177,8 +232,8 @@ def section_with(rows: list[Row], variants: tuple[str, ...] = ("none", METHOD, "
 def test_choices_name_what_is_better_and_nothing_where_nothing_is() -> None:
     section = section_with(
         [
-            row("similarity", "STS12 Spearman", {METHOD: [1.0, 1.1, 1.2], "whitening": [-3.0, -3.1, -3.2]}),
-            row("labels", "Banking77 accuracy", {METHOD: [-1.0, 1.1, 0.2], "whitening": [-0.1, 0.3, -0.2]}),
+            row(STS12, {METHOD: [1.0, 1.1, 1.2], "whitening": [-3.0, -3.1, -3.2]}),
+            row(BANKING, {METHOD: [-1.0, 1.1, 0.2], "whitening": [-0.1, 0.3, -0.2]}),
         ]
     )
     study = "negative-free"
@@ -190,10 +245,11 @@ def test_choices_name_what_is_better_and_nothing_where_nothing_is() -> None:
 def test_what_a_regularizer_adds_to_a_transform_is_their_paired_difference() -> None:
     both = f"{METHOD} + whitening"
     changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [3.0, 3.1, 3.2], both: [3.4, 3.6, 3.5]}
-    means = [row("similarity", "mean of STS and retrieval", changes), row("retrieval", "pq retention", changes)]
-    section = section_with(means, ("none", *changes))
+    means = [row(MEAN, changes), row(PQ, changes)]
+    transformed = [Transformed("none", "whitening"), Transformed(METHOD, "whitening")]
+    section = replace(section_with(means, ("none", *changes)), transformed=transformed)
     study = "recipe"
-    alone = section_with(means, ("none", METHOD, both))  # nothing to compare with
+    alone = replace(section_with(means, ("none", METHOD, both)), transformed=transformed)  # nothing to compare with
     table = added_table(
         [
             StudySection(study, section),
@@ -207,8 +263,8 @@ def test_what_a_regularizer_adds_to_a_transform_is_their_paired_difference() -> 
 
 def test_a_head_has_its_metrics_beside_isotropy() -> None:
     changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [-3.0, -3.1, -3.2]}
-    rows = [row("labels", f"cola-head:validation {name}", changes) for name in ("accuracy", "F1", "MCC")]
-    share = replace(row("isotropy", "first component share", changes), greater_is_better=False)
+    rows = [row(Measure("labels", metric, "cola-head:validation"), changes) for metric in ("accuracy", "f1", "mcc")]
+    share = row(Measure("isotropy", "first_component_share"), changes)
     study = "glue"
     table = heads_table([StudySection(study, section_with([share, *rows])), StudySection(study, section_with([share]))])
     up, down = "+1.10 [+0.85, +1.35]", "−3.10 [−3.35, −2.85]"
@@ -222,10 +278,10 @@ def test_a_head_has_its_metrics_beside_isotropy() -> None:
 
 def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
     changes = {METHOD: [0.1, 0.2, 0.3], "entropy_and_spread": [0.4, 0.6, 0.8]}
-    section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
-    study, alone = "recipe", section_with([row("labels", "F1", {METHOD: [1]})])
+    section = section_with([row(STS12, changes)], ("none", *changes))
+    study, alone = "recipe", section_with([row(COLA_F1, {METHOD: [1]})])
     table = beside_entropy_table([StudySection(study, section), StudySection(study, alone)], "entropy_and_spread")
-    assert table.headers == ["start model and regime", "Isotropy", "STS12", "Classification and clustering"]
+    assert table.headers == ["start model and regime", "Isotropy", "STS12 Spearman", "Classification and clustering"]
     assert table.groups == {"": [["static, cosine (recipe)", "", "▲ +0.40 [+0.15, +0.65]", ""]]}
 
 
@@ -233,7 +289,8 @@ def test_a_variant_without_a_measure_leaves_its_cell_empty() -> None:
     every = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8]}
     every |= {"whitening": [2.0, 2.1, 2.2], f"{METHOD} + whitening": [2.0, 2.1, 2.2]}
     lacking = {variant: ds for variant, ds in every.items() if variant not in ("entropy_and_spread", "whitening")}
-    section = section_with([row("similarity", "mean of STS and retrieval", lacking)], ("none", *every))
+    transformed = [Transformed("none", "whitening"), Transformed(METHOD, "whitening")]
+    section = replace(section_with([row(MEAN, lacking)], ("none", *every)), transformed=transformed)
     sections = [StudySection("recipe", section)]
     assert beside_entropy_table(sections, "entropy_and_spread").groups[""][0][1:] == [""] * 3
     [added] = added_table(sections).groups.values()
@@ -244,15 +301,15 @@ def test_a_variant_without_a_measure_leaves_its_cell_empty() -> None:
 
 def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:
     changes = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8], "sigreg": [9]}
-    rows = [row("isotropy", "average cosine", changes), row("similarity", "STS12", changes)]
-    rows = [replace(each, values={"start": [40.0], **each.values}) for each in rows]
+    rows = [row(COSINE, changes), row(STS12, changes)]
+    rows = [replace(one, values={"start": [40.0], **one.values}) for one in rows]
     alone = rows[0].mean("none")
     study, section = "negative-free", section_with(rows, ("start", "none", *changes))
     table = measures_table(
         [StudySection(study, section), StudySection(study, section_with(rows, ("none", METHOD, "koleo")))]
     )
     assert table.headers[1:3] + table.headers[-3:] == [
-        "average cosine", "mean MST length", "STS12", "pq retention", "one-bit retention"
+        "average cosine", "mean MST length", "STS12 Spearman", "pq retention", "one-bit retention"
     ]  # fmt: skip
     [lines] = table.groups.values()
     assert [line[0] for line in lines] == ["start", "none", METHOD, "mst_length", "entropy_and_spread"]
@@ -272,12 +329,12 @@ def test_a_weight_stands_beside_those_that_were_tried() -> None:
 
 def test_a_dear_term_has_its_cost_beside_its_benefit() -> None:
     changes = {METHOD: [0.1, 0.2, 0.3], "entropy_h0_h1": [3.0, 3.1, 3.2], "koleo": [1.0, 1.1, 1.2]}
-    section = section_with([row("similarity", "STS12", changes)], ("none", *changes))
-    study, plain_one = "recipe", section_with([row("labels", "F1", {METHOD: [1]})])
+    section = section_with([row(STS12, changes)], ("none", *changes))
+    study, plain_one = "recipe", section_with([row(COLA_F1, {METHOD: [1]})])
     table = costs_table(
         [StudySection(study, section), StudySection(study, plain_one)], {METHOD: "0.01", "entropy_h0_h1": "0.2"}
     )
-    assert table.headers == ["regularizer", "time", "Isotropy", "STS12"]
+    assert table.headers == ["regularizer", "time", "Isotropy", "STS12 Spearman"]
     assert table.groups == {
         "static, cosine (recipe)": [
             [METHOD, "0.01", "", "○ +0.20 [−0.05, +0.45]"],
@@ -288,8 +345,8 @@ def test_a_dear_term_has_its_cost_beside_its_benefit() -> None:
 
 def test_the_answer_on_whitening_lists_tasks_with_labels(one_study: Summary) -> None:
     assert GENERATED["whitening"]() == NOTHING
-    section = section_with([row("labels", "Banking77 accuracy", {METHOD: [1, 2, 3], "whitening": [3.0, 3.1, 3.2]})])
-    write_json(results.RESULTS / "negative-free" / "summary.json", Summary("Does it?", [section], [], {}).to_dict())
+    section = section_with([row(BANKING, {METHOD: [1, 2, 3], "whitening": [3.0, 3.1, 3.2]})])
+    write_compact(Summary("Does it?", [section], [], Cost(1.0, 1.0)), results.RESULTS / "negative-free.json")
     results._read.cache_clear()
     assert GENERATED["whitening"]() == "- static, cosine: ▲ +3.10 [+2.85, +3.35] (Banking77 accuracy)"
 
@@ -298,8 +355,8 @@ def test_every_weight_that_was_tried_stands_with_how_often_it_was_chosen() -> No
     tried = [("none", 0.0, True), ("koleo", 1.0, False), ("koleo", 0.1, True), ("koleo", "auto", False)]
     tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
     section = replace(section_with([]), tuning=tuning)
-    distilled = replace(section, title="static, distillation from minilm on medquad")
-    sections = [StudySection("recipe", each) for each in (section, section, distilled)]
+    distilled = replace(section, title="static, a teacher on medquad", objective="distillation")
+    sections = [StudySection("recipe", regime) for regime in (section, section, distilled)]
     assert tried_weights(sections) == {"koleo": {0.1: 2, 1.0: 0}}
 
 
@@ -312,15 +369,15 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
     section = section_with([])
     tuning = [Candidate(variant, weight, rate, scores, {}, False) for variant, weight, rate, scores in tried]
     study = "negative-free"
-    other = [replace(each, scores=[each.scores[0] + 10 * (each.weight == 30)]) for each in tuning]
+    other = [replace(one, scores=[one.scores[0] + 10 * (one.weight == 30)]) for one in tuning]
     sections = [
         StudySection(study, replace(section, tuning=tuning)),
         StudySection(study, replace(section, tuning=other)),
     ]
     tuned = [*tuning, Candidate(METHOD, 3.0, 1e-3, [99.0, 99.0], {}, False)]
-    scaled = replace(section, title="static, distillation from minilm on medquad", tuning=tuned)
-    alone = replace(section, tuning=[each for each in tuning if each.weight != 30])
-    others = [StudySection(study, each) for each in (scaled, alone)]
+    scaled = replace(section, title="static, a teacher on medquad", objective="distillation", tuning=tuned)
+    alone = replace(section, tuning=[candidate for candidate in tuning if candidate.weight != 30])
+    others = [StudySection(study, regime) for regime in (scaled, alone)]
     assert weight_gains([*sections, *others], METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
 
 
@@ -336,8 +393,8 @@ def test_the_default_weight_is_counted_where_it_was_tried(monkeypatch: pytest.Mo
 
 
 def test_the_doses_are_counted_before_they_are_listed(one_study: Summary) -> None:
-    answers = [each.answer for section in one_study.sections for each in section.transfer]
-    decided = [each for each in answers if each != "undecided"]
+    answers = [curve.answer for section in one_study.sections for curve in section.transfer]
+    decided = [answer for answer in answers if answer != "undecided"]
     assert "the opposite" in decided
     first, _, *studies = GENERATED["doses"]().splitlines()
     assert first.startswith(f"Of {len(answers)} curves, ") and f" {len(decided)} have an interval: " in first
@@ -359,18 +416,18 @@ def test_every_measure_has_its_reading() -> None:
 
 
 def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None:
-    one = row("retrieval", "pq retention", {METHOD: [1.0, 1.2, 1.1]})
-    other = row("retrieval", "opq retention", {METHOD: [5.0, 5.2, 5.1]})
+    one = row(PQ, {METHOD: [1.0, 1.2, 1.1]})
+    other = row(replace(PQ, index="opq"), {METHOD: [5.0, 5.2, 5.1]})
     assert retention_row(section_with([other, one]), "pq") is one
-    corpora = [replace(one, name=f"{corpus}: pq retention") for corpus in ("cisi", "medquad")]
-    mean = replace(one, name="mean over corpora: pq retention")
+    corpora = [replace(one, measure=replace(PQ, task=corpus, only_corpus=False)) for corpus in ("cisi", "medquad")]
+    mean = replace(one, measure=replace(PQ, task="", only_corpus=False))
     assert retention_row(section_with([*corpora, mean]), "pq") is mean
     assert retention_row(section_with(corpora), "pq") is None
     assert retention_row(section_with([other]), "pq") is None
-    out_of_range = replace(one, name="cisi: pq retention (out of range)")
+    out_of_range = replace(one, measure=replace(PQ, status="out of range", only_corpus=False))
     assert retention_row(section_with([out_of_range, corpora[1]]), "pq") is corpora[1]
     assert retention_row(section_with([out_of_range]), "pq") is out_of_range
-    no_headroom = replace(one, name="pq retention (no headroom)")
+    no_headroom = replace(one, measure=replace(PQ, status="no headroom"))
     study = "negative-free"
     [[*_, pq, one_bit]] = effects_table([StudySection(study, section_with([no_headroom]))]).groups[
         "static, cosine (negative-free)"
@@ -401,7 +458,7 @@ def test_the_figure_of_the_readme_is_up_to_date() -> None:
     made = readme_figure()
     if made is None:
         pytest.skip("no study is committed yet")
-    assert FIGURE.read_text(encoding="utf-8") == made + "\n", "run python -m evaluation.documentation"
+    assert FIGURE.read_text(encoding="utf-8") == made + "\n", "run python -m evaluation documentation"
 
 
 def test_committed_numbers_are_filled_in() -> None:

@@ -5,17 +5,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from example_summary import example_summary, small_summary
+from example_summary import ISOSCORE, MEAN, example_summary, small_summary
 from rich.console import Console
 
 from evaluation.__main__ import main
 from evaluation.files import write_json
 from evaluation.report.across_runs import compare_runs
-from evaluation.report.report import print_comparison, write_report
-from evaluation.report.summary import Row, Section, Summary
+from evaluation.report.files import write_report
+from evaluation.report.measures import Difference, Measure, Pair, Row
+from evaluation.report.summary import Cost, Section, Summary
+from evaluation.report.terminal import print_comparison
 from evaluation.statistics.intervals import Comparison
 
-COST = {"seconds": 1.0, "peak_memory_gib": 1.0}
+COST = Cost(1.0, 1.0)
+
+
+def row(measure: Measure, comparison: Comparison) -> Row:
+    return Row(measure, {"old": [0.0], "new": [0.5]}, [Difference(Pair("new", "old"), [comparison])])
 
 
 def run(**intervals: tuple[float, float] | None) -> Summary:
@@ -24,14 +30,14 @@ def run(**intervals: tuple[float, float] | None) -> Summary:
     for name, interval in intervals.items():
         low, high = interval or (None, None)
         comparison = Comparison(0.5, low, high, "", "new training runs", 3, None)
-        rows.append(Row("isotropy", name, True, None, {"old": [0.0], "new": [0.5]}, {"new − old": [comparison]}))
+        rows.append(row(Measure("isotropy", name), comparison))
     return Summary("A title", [Section("a section", ["old", "new"], rows)], [], COST)
 
 
 def test_intervals_agree_contradict_overlap_or_are_not_there() -> None:
     first = run(same=(1, 2), larger=(1, 2), apart=(1, 2), partly=(1, 3), zero=(-1, 1), without=(1, 2))
     second = run(same=(1.5, 3), larger=(3, 4), apart=(-4, -3), partly=(-1, 2), zero=(-2, 1), without=None)
-    shared = {each.measure: each.reading for each in compare_runs({"a": first, "b": second}).shared}
+    shared = {one.measure.name: one.reading for one in compare_runs({"a": first, "b": second}).shared}
     assert shared == {
         "same": "agree",
         "larger": "agree",
@@ -44,7 +50,7 @@ def test_intervals_agree_contradict_overlap_or_are_not_there() -> None:
 
 def test_what_only_one_run_has_is_named() -> None:
     comparison = compare_runs({"a": run(x=(1, 2), y=(1, 2)), "b": run(x=(1, 2))})
-    assert [each.measure for each in comparison.shared] == ["x"]
+    assert [one.measure.name for one in comparison.shared] == ["x"]
     assert comparison.alone == ["Only in a: y in “a section”."]
     more = example_summary(sections=2, variants=2)
     fewer = example_summary(sections=1, variants=1)
@@ -55,7 +61,7 @@ def test_what_only_one_run_has_is_named() -> None:
 
 
 def test_markup_in_the_title_of_a_section_is_printed_as_it_is() -> None:
-    one = run(IsoScore=(1, 2))
+    one = run(isoscore=(1, 2))
     one = replace(one, sections=[replace(one.sections[0], title="cosine on STS17[en-en] [/x]")])
     console = Console(file=io.StringIO(), width=200)
     print_comparison(compare_runs({"a": one, "b": one}), console)
@@ -73,12 +79,12 @@ def test_means_over_other_tasks_and_measures_on_another_corpus_are_not_compared(
     def of(corpus: str, *tasks: str) -> Summary:
         comparison = Comparison(0.5, 0.4, 0.6, "", "new training runs", 3, None)
         rows = [
-            Row(group, name, True, None, {"old": [0.0], "new": [0.5]}, {"new − old": [comparison]})
-            for group, name in (
-                ("isotropy", "IsoScore"),
-                *[("similarity", task) for task in tasks],
-                ("similarity", "mean of STS and retrieval"),
-                ("retrieval", "pq retention"),
+            row(measure, comparison)
+            for measure in (
+                ISOSCORE,
+                *[Measure("similarity", "cosine_spearman", task) for task in tasks],
+                MEAN,
+                Measure("retrieval", "retention", corpus, "pq", "in range", only_corpus=True),
             )
         ]
         indexes = {"old": {corpus: []}, "new": {corpus: []}}
@@ -86,10 +92,10 @@ def test_means_over_other_tasks_and_measures_on_another_corpus_are_not_compared(
         return Summary("A title", [one], [], COST)
 
     comparison = compare_runs({"a": of("cisi", "STS12", "STS13"), "b": of("medquad", "STS12", "STS14")})
-    assert [each.measure for each in comparison.shared] == ["STS12"]
+    assert [one.measure.name for one in comparison.shared] == ["STS12 Spearman"]
     assert comparison.alone == [
-        "Only in a: STS13 in “a section”.",
-        "Only in b: STS14 in “a section”.",
+        "Only in a: STS13 Spearman in “a section”.",
+        "Only in b: STS14 Spearman in “a section”.",
         "Measured on different tasks, so not compared, in “a section”: "
         "IsoScore, mean of STS and retrieval, pq retention.",
     ]
@@ -158,6 +164,6 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     def full(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("evaluation.report.report.write_text", full)
+    monkeypatch.setattr("evaluation.report.files.write_text", full)
     assert main(["report", str(tmp_path)]) == 2
     assert "report.md: No space left on device" in capsys.readouterr().err

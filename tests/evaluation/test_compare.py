@@ -62,7 +62,7 @@ def test_two_models_are_scored_and_compared_over_sentence_pairs(
     models: list[str], mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert run(models, mirror, tmp_path / "run") == 0
-    [row] = [row for row in rows(tmp_path / "run") if row["group"] == "similarity"]
+    [row] = [row for row in rows(tmp_path / "run") if row["measure"]["group"] == "similarity"]
     data = sentence_pairs()
     assert list(row["values"]) == ["before", "after"]
     for seed, [score] in enumerate(row["values"].values()):
@@ -70,11 +70,11 @@ def test_two_models_are_scored_and_compared_over_sentence_pairs(
         first, second = (encoded.encode(data[column]) for column in ("sentence1", "sentence2"))
         similarity = encoded.similarity_pairwise(first, second)
         assert score == pytest.approx(100 * spearmanr(similarity, data["score"]).statistic, abs=1e-4)
-    [[over_runs, over_pairs, *_]] = row["comparisons"].values()
+    [[over_runs, over_pairs, *_]] = [found["comparisons"] for found in row["differences"]]
     assert over_runs["low"] is None and over_pairs["n"] == PAIRS
     assert over_pairs["low"] < over_pairs["estimate"] < over_pairs["high"]
     assert over_pairs["estimate"] == pytest.approx(row["values"]["after"][0] - row["values"]["before"][0])
-    assert {"isotropy"} == {other["group"] for other in rows(tmp_path / "run")} - {"similarity"}
+    assert {"isotropy"} == {other["measure"]["group"] for other in rows(tmp_path / "run")} - {"similarity"}
     assert "STS13 Spearman" in capsys.readouterr().out
     assert (tmp_path / "run" / "report.md").read_text().startswith("# ")
 
@@ -186,7 +186,7 @@ def test_a_first_model_without_scores_leaves_the_others_theirs(
     assert first.startswith("books has no score for st-isotropy/") and "40 of 40 embeddings of the queries" in first
     assert unset.startswith("The FAISS check of ") and "because the first model" in unset
     [row] = [row for row in summary["sections"][0]["rows"] if row["name"] == "books nDCG@10"]
-    assert len(row["values"]) == 1 and not row["comparisons"]
+    assert len(row["values"]) == 1 and not row["differences"]
 
 
 def test_a_model_without_scores_leaves_the_comparison_of_the_others(
@@ -203,7 +203,7 @@ def test_a_model_without_scores_leaves_the_comparison_of_the_others(
     rows = {row["name"]: row for row in summary["sections"][0]["rows"]}
     for name in ("books nDCG@10", "likeness Spearman", "mean of STS and retrieval", "IsoScore", "flat nDCG@10"):
         assert len(rows[name]["values"]) == 2
-        assert len(rows[name]["comparisons"]) == 1
+        assert len(rows[name]["differences"]) == 1
 
 
 def test_a_faiss_check_that_had_to_wait_for_the_first_model_is_made_up_for(
@@ -269,9 +269,9 @@ def test_several_corpora_give_the_deciding_measure_an_interval_over_their_querie
     command = ["compare", *models, "--tasks", "books", "films", "--folder", str(own), "--indexes", "one-bit"]
     assert main([*command, "--out", str(tmp_path / "run")]) == 0
     rows = {row["name"]: row for row in read_json(tmp_path / "run" / "summary.json")["sections"][0]["rows"]}
-    [(_, over_queries)] = rows["mean over corpora: flat nDCG@10"]["comparisons"].values()
+    [(_, over_queries)] = [found["comparisons"] for found in rows["mean over corpora: flat nDCG@10"]["differences"]]
     alone = [rows[f"{corpus}: flat nDCG@10"] for corpus in ("books", "films")]
-    estimates = [next(iter(row["comparisons"].values()))[0]["estimate"] for row in alone]
+    estimates = [row["differences"][0]["comparisons"][0]["estimate"] for row in alone]
     assert over_queries["estimate"] == pytest.approx(np.mean(estimates))
     assert over_queries["estimand"] == "new queries, these runs fixed"
 
@@ -292,7 +292,7 @@ def test_one_model_gives_its_scores_alone(models: list[str], own: Path, tmp_path
     assert main(["compare", models[0], "--folder", str(own), "--out", str(tmp_path / "run")]) == 0
     [section] = read_json(tmp_path / "run" / "summary.json")["sections"]
     assert section["variants"] == ["before"] and section["findings"] == []
-    assert all(len(row["values"]) == 1 and not row["comparisons"] for row in section["rows"])
+    assert all(len(row["values"]) == 1 and not row["differences"] for row in section["rows"])
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1"])

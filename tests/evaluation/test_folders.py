@@ -1,5 +1,6 @@
 """What is wrong with own data is said in one sentence, with the file and the line."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -207,7 +208,7 @@ def test_a_split_that_is_not_asked_for_may_have_one_label(tmp_path: Path) -> Non
 def test_files_that_are_no_text_or_no_gzip(tmp_path: Path) -> None:
     path = tmp_path / "words.tsv"
     path.write_bytes(b"text\tlabel\n\xff\xfe\tx\n")
-    with pytest.raises(UserError, match=r"words\.tsv, after line \d: this is not UTF-8"):
+    with pytest.raises(UserError, match=r"words\.tsv, line 2: this is not UTF-8 \(invalid start byte\); convert"):
         resolve_tasks([], folders=[tmp_path])
     path.rename(tmp_path / "words.tsv.gz")
     for content in ((tmp_path / "words.tsv.gz").read_bytes(), damaged_gzip("text\tlabel\n" * 100)):
@@ -216,19 +217,44 @@ def test_files_that_are_no_text_or_no_gzip(tmp_path: Path) -> None:
             resolve_tasks([], folders=[tmp_path])
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_the_line_that_is_not_utf8_is_named_however_far_ahead_the_file_is_read(tmp_path: Path, zipped: bool) -> None:
+    lines = [b"text\tlabel", *[b"some words\tx"] * 500, b"caf\xe9\tx", *[b"more words\ty"] * 500]
+    content = b"\n".join(lines)
+    path = tmp_path / ("words.tsv.gz" if zipped else "words.tsv")
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    with pytest.raises(UserError, match=r"words\.tsv(\.gz)?, line 502: this is not UTF-8"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+@pytest.mark.parametrize("name", ["corpus", "queries"])
+def test_a_beir_file_beside_a_gzipped_one_is_refused(tmp_path: Path, name: str) -> None:
+    write_beir(tmp_path / "books")
+    (tmp_path / "books" / f"{name}.jsonl.gz").write_bytes(
+        gzip.compress((tmp_path / "books" / f"{name}.jsonl").read_bytes())
+    )
+    message = rf"{name}\.jsonl and .*{name}\.jsonl\.gz would both be the {name} of books: remove one"
+    with pytest.raises(UserError, match=message):
+        resolve_tasks([], folders=[tmp_path / "books"])
+
+
+def test_a_table_beside_a_gzipped_one_is_refused(tmp_path: Path) -> None:
+    write_labels(tmp_path / "words.tsv")
+    write_labels(tmp_path / "words.tsv.gz")
+    with pytest.raises(UserError, match=r"words\.tsv and .*words\.tsv\.gz would both be the data set words: remove"):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_training_pairs_among_the_tasks_are_pointed_to_pairs(tmp_path: Path) -> None:
+    write_lines(tmp_path / "mine.tsv", ["anchor\tpositive", "a\tb"])
+    with pytest.raises(UserError, match=r"these are training pairs, not a task: name their folder with --pairs"):
+        resolve_tasks([], folders=[tmp_path])
+
+
 def test_only_what_is_asked_for_must_be_whole(tmp_path: Path) -> None:
     write_labels(tmp_path / "good.tsv")
     write_lines(tmp_path / "bad.tsv", [PAIRS, "a\tb\tmuch"])
     assert [source.name for source in resolve_tasks(["good-clustering"], folders=[tmp_path])] == ["good-clustering"]
-
-
-def test_a_file_that_is_there_twice_is_read_once_and_unzipped(tmp_path: Path) -> None:
-    write_pairs(tmp_path / "words" / "test.tsv", count=20)
-    write_pairs(tmp_path / "words" / "test.tsv.gz", count=30)
-    [source] = resolve_tasks([], folders=[tmp_path / "words"])
-    task = source.make()
-    task.load_data()
-    assert task.dataset is not None and len(task.dataset["default"]["test"]) == 20
 
 
 def test_hidden_files_are_no_data_and_an_ending_in_capitals_is_unzipped(tmp_path: Path) -> None:

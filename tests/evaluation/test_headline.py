@@ -3,27 +3,33 @@
 from dataclasses import replace
 
 import numpy as np
-from example_summary import example_summary, small_summary
+from example_summary import ISOSCORE, MEAN, example_summary, small_summary
 
-from evaluation.report.headline import answer
-from evaluation.report.summary import Row, Section, Summary, TransferAnswer
-from evaluation.statistics.dose_response import dose_response, transfer
+from evaluation.report.headline import headlines
+from evaluation.report.measures import Difference, Measure, Pair, Row
+from evaluation.report.summary import Cost, Section, Summary, TransferAnswer
+from evaluation.statistics.dose_response import dose_response
 from evaluation.statistics.intervals import query_interval, student_interval
 
-COST = {"seconds": 1.0, "peak_memory_gib": 1.0}
+COST = Cost(1.0, 1.0)
+FLAT = Measure("retrieval", "ndcg_at_10", "cisi", "flat", "exact", only_corpus=True)
+PQ = replace(FLAT, index="pq", status="in range")
+
+
+def answer(summary: Summary) -> list[str]:
+    return [f"{headline.title}: {headline.sentence}" for headline in headlines(summary)]
 
 
 def summary(*sections: Section) -> Summary:
     return Summary("A title", list(sections), [], COST)
 
 
-def section(differences: dict[str, list[float]], title: str = "here", name: str = "IsoScore") -> Section:
+def section(differences: dict[str, list[float]], title: str = "here", measure: Measure = ISOSCORE) -> Section:
     """New variants compared with "old" on one measure."""
     count = len(next(iter(differences.values())))
-    values = {"old": [1.0] * count, **{new: [1.0 + each for each in runs] for new, runs in differences.items()}}
-    comparisons = {f"{new} − old": [student_interval(runs)] for new, runs in differences.items()}
-    group = "isotropy" if name == "IsoScore" else "similarity"
-    return Section(title, list(values), [Row(group, name, True, None, values, comparisons)])
+    values = {"old": [1.0] * count, **{new: [1.0 + change for change in runs] for new, runs in differences.items()}}
+    found = [Difference(Pair(new, "old"), [student_interval(runs)]) for new, runs in differences.items()]
+    return Section(title, list(values), [Row(measure, values, found)])
 
 
 def test_a_rise_names_its_numbers_and_its_estimand() -> None:
@@ -32,7 +38,7 @@ def test_a_rise_names_its_numbers_and_its_estimand() -> None:
 
 
 def test_a_null_says_what_would_often_go_unseen() -> None:
-    [line] = answer(summary(section({"new": [-0.1, 0.2, 0.0]}, name="mean of STS and retrieval")))
+    [line] = answer(summary(section({"new": [-0.1, 0.2, 0.0]}, measure=MEAN)))
     assert line.startswith("STS and retrieval tasks: no difference found, mean of STS and retrieval +0.03 [")
     assert "a true difference under" in line and "would often go unseen" in line
 
@@ -42,7 +48,7 @@ def test_one_run_is_undecided_and_says_why() -> None:
     assert line == "Isotropy: undecided, IsoScore +0.1 (new − old), no interval: one alone has no spread."
     few = query_interval([0.5, 0.0, 0.0])
     both = section({"new": [0.1]})
-    both.rows[0].comparisons["new − old"].append(few)
+    both.rows[0].comparisons(Pair("new", "old")).append(few)
     [line] = answer(summary(both))
     assert line == "Isotropy: undecided, IsoScore +0.167 (new − old), no interval: 1 of 3 differ, and it takes 20."
     [line] = answer(summary(section({"one": [0.1], "two": [0.2]})))
@@ -79,8 +85,7 @@ def test_dose_response_counts_yes_no_and_the_opposite() -> None:
     found = []
     for name, scores in (("up", doses), ("down", -doses), ("noise", rng.normal(size=(5, 6)))):
         comparison = dose_response(doses, scores + rng.normal(size=(5, 6)) * 0.01)
-        answered = transfer(comparison)
-        found.append(TransferAnswer(name, "IsoScore", answered.answer, answered.sentence, comparison))
+        found.append(TransferAnswer(name, "isoscore", comparison))
     line = answer(summary(replace(section({"up": [0.1, 0.2]}), transfer=found)))[-1]
     assert line.startswith(
         "Dose-response: scores rise with isotropy in 1 of 3 curves, scores fall as isotropy rises in 1, "
@@ -89,15 +94,15 @@ def test_dose_response_counts_yes_no_and_the_opposite() -> None:
 
 
 def test_single_measures_that_speak_for_themselves_are_named_unless_they_do_not_count() -> None:
-    base = section({"new": [0.1]}, name="flat nDCG@10")
+    base = section({"new": [0.1]}, measure=FLAT)
     rows = [
-        replace(base.rows[0], group="retrieval", name=name, comparisons={"new − old": [student_interval(runs)]})
-        for name, runs in (
-            ("flat nDCG@10", [0.1]),
-            ("mean of the approximate indexes", [0.2]),
-            ("pq nDCG@10", [0.3, 0.32, 0.31]),
-            ("ivf nDCG@10", [-1.0, 1, 0]),
-            ("hnsw retention (out of range)", [9.0, 8.0, 9.0]),
+        replace(base.rows[0], measure=measure, differences=[Difference(Pair("new", "old"), [student_interval(runs)])])
+        for measure, runs in (
+            (FLAT, [0.1]),
+            (Measure("retrieval", "ndcg_at_10"), [0.2]),
+            (PQ, [0.3, 0.32, 0.31]),
+            (replace(PQ, index="ivf"), [-1.0, 1, 0]),
+            (replace(PQ, index="hnsw", metric="retention", status="out of range"), [9.0, 8.0, 9.0]),
         )
     ]
     [line] = answer(summary(replace(base, rows=rows)))
@@ -106,8 +111,8 @@ def test_single_measures_that_speak_for_themselves_are_named_unless_they_do_not_
 
 
 def test_where_no_index_is_in_range_the_line_says_that_it_speaks_of_exact_search() -> None:
-    base = section({"new": [0.3, 0.32, 0.31]}, name="flat nDCG@10")
-    rows = [replace(base.rows[0], group="retrieval"), replace(base.rows[0], group="retrieval", name="pq (no headroom)")]
+    base = section({"new": [0.3, 0.32, 0.31]}, measure=FLAT)
+    rows = [base.rows[0], replace(base.rows[0], measure=replace(PQ, status="no headroom"))]
     [line] = answer(summary(replace(base, rows=rows)))
     assert line.startswith(
         "FAISS retrieval (exact search, because no approximate index is in range): better, flat nDCG@10 +0.310 ["
@@ -115,7 +120,7 @@ def test_where_no_index_is_in_range_the_line_says_that_it_speaks_of_exact_search
 
 
 def test_there_are_at_most_five_lines_and_none_about_what_was_not_measured() -> None:
-    assert [line.partition(":")[0] for line in answer(example_summary())] == [
+    assert [headline.title for headline in headlines(example_summary())] == [
         "Isotropy",
         "STS and retrieval tasks",
         "Classification and clustering",

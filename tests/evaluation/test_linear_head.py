@@ -18,6 +18,7 @@ from evaluation.errors import UserError
 from evaluation.measure.scores import evaluate
 from evaluation.measured import TaskScores
 from evaluation.models.linear_head import LinearHeadLoss, head_of
+from evaluation.report.measures import Pair
 from evaluation.study.description import Grid, Regime, Study
 from evaluation.study.leakage import drop_evaluated_pairs, evaluated_texts
 from evaluation.study.run import run_study
@@ -281,5 +282,5 @@ def test_a_study_compares_heads_with_accuracy_f1_and_mcc(data, tmp_path):
     assert not summary.missing
     for name in ("topics-head accuracy", "topics-head F1", "topics-head MCC", "first component share"):
         assert set(rows[name].values) == {"start", "none", "authors_prominent_bars"}
-        assert rows[name].comparisons["authors_prominent_bars − none"]
+        assert rows[name].comparisons(Pair("authors_prominent_bars", "none"))
     assert len(rows["topics-head accuracy"].values["none"]) == 2

@@ -15,7 +15,7 @@ from evaluation.models.load import (
     load_start_model,
     with_known_prompts,
 )
-from evaluation.study.cell import _start_model
+from evaluation.study.cell import Cell, Measuring, _start_model
 
 
 def packaged(name):
@@ -127,10 +127,9 @@ def test_a_packaged_model_that_is_not_installed_is_named_with_its_install_comman
 
 def test_a_worker_that_has_another_model_than_the_study_is_refused(tmp_path):
     static_model().save_pretrained(str(tmp_path), create_model_card=False)
-    with pytest.raises(
-        UserError, match=rf"^The model {tmp_path} is \w+ here and {'0' * 16} where the study was started"
-    ):
-        _start_model(str(tmp_path), "0" * 16)
+    measuring = Measuring("test", (), (), "", (), 1)
+    with pytest.raises(UserError, match=rf"^The model {tmp_path} is \w+ here and {'0' * 16} where the run was started"):
+        _start_model(Cell("start", str(tmp_path), "0" * 16, None, "", measuring, tmp_path))
 
 
 def test_a_model_of_another_kind_is_not_measured_as_the_dense_one_it_could_be_made_into(bert_folder, tmp_path):

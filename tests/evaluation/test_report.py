@@ -9,14 +9,17 @@ import pytest
 from example_summary import example_summary, renamed, small_summary
 
 from evaluation.measured import IndexQuality, IndexScore, IsotropyValue, TaskScores
+from evaluation.report.files import read_summary, write_report
+from evaluation.report.index_rows import retrieval_rows
 from evaluation.report.markdown import markdown_report
-from evaluation.report.report import print_report, read_summary, wide_console, write_report
-from evaluation.report.rows import isotropy_rows, retrieval_rows, task_rows
-from evaluation.report.summary import Row, Section, Summary, TransferAnswer
+from evaluation.report.measures import Difference, Measure, Pair, Row
+from evaluation.report.rows import isotropy_rows, task_rows
+from evaluation.report.summary import Cost, Section, Summary, TransferAnswer
+from evaluation.report.terminal import print_report, wide_console
 from evaluation.statistics.intervals import NEW_QUERIES, NEW_RUNS, Comparison, student_interval
 
-PAIR = "regularized − plain"
-PAIRS = [("plain", "regularized")]
+PAIR = Pair("regularized", "plain")
+PAIRS = [PAIR]
 
 
 def section(rows: list[Row]) -> Section:
@@ -24,7 +27,7 @@ def section(rows: list[Row]) -> Section:
 
 
 def summary(rows: list[Row]) -> Summary:
-    return Summary("A title", [section(rows)], ["A note."], {"seconds": 61.0, "peak_memory_gib": 1.5})
+    return Summary("A title", [section(rows)], ["A note."], Cost(61.0, 1.5))
 
 
 def isotropy(plain: list[float], regularized: list[float]) -> list[Row]:
@@ -54,7 +57,7 @@ def without_retention(score: IndexScore) -> IndexScore:
 def test_a_rise_is_better_or_worse_by_the_direction_of_the_measure() -> None:
     rows = isotropy([0.10, 0.11, 0.12], [0.20, 0.22, 0.21])
     assert [finding.outcome for finding in section(rows).findings()] == ["better"]
-    assert rows[1].name == "average cosine" and not rows[1].greater_is_better
+    assert rows[1].name == "average cosine" and not rows[1].measure.greater_is_better
     [finding] = section(rows[1:]).findings()
     assert finding.outcome == "worse"
 
@@ -92,7 +95,7 @@ def test_scores_are_in_points_and_their_mean_is_a_row() -> None:
     rows = task_rows(measured, PAIRS, np.random.default_rng(0))
     assert [row.values["plain"] for row in rows] == [[40.0], [60.0], [50.0]]
     assert rows[-1].name == "mean of STS and retrieval"
-    assert rows[-1].comparisons[PAIR][0].estimate == pytest.approx(3.0)
+    assert rows[-1].comparisons(PAIR)[0].estimate == pytest.approx(3.0)
 
 
 def test_a_variant_that_lacks_a_task_gets_no_verdict_from_another_measure() -> None:
@@ -101,17 +104,17 @@ def test_a_variant_that_lacks_a_task_gets_no_verdict_from_another_measure() -> N
     measured = {
         name: [
             [
-                task(0.5 + rise + 0.001 * generator.normal(), name=each)
-                for each in "ABCD"[: 3 if name == "broken" else 4]
+                task(0.5 + rise + 0.001 * generator.normal(), name=letter)
+                for letter in "ABCD"[: 3 if name == "broken" else 4]
             ]
             for _ in range(5)
         ]
         for name, rise in zip(names, (0.0, -0.01, -0.01), strict=True)
     }
-    pairs = [("plain", "whole"), ("plain", "broken")]
+    pairs = [Pair("whole", "plain"), Pair("broken", "plain")]
     rows = task_rows(measured, pairs, generator)
     whole, broken = section(rows).findings()
-    assert {whole.measure, broken.measure} == {"mean of STS and retrieval"}
+    assert {whole.measure.name, broken.measure.name} == {"mean of STS and retrieval"}
     assert (whole.outcome, broken.outcome) == ("worse", "undecided")
     assert broken.comparison.estimate == pytest.approx(-1, abs=0.2)
     assert "no interval: 1 of the 4 scores that it is the mean of are missing" in broken.sentence
@@ -122,7 +125,7 @@ def test_queries_of_reranking_are_queries() -> None:
     units = {str(i): 0.1 * i for i in range(9)}
     run = replace(task(0.4, units), type="Reranking")
     [row] = task_rows({"plain": [[run]], "regularized": [[run]]}, PAIRS, np.random.default_rng(0))
-    assert [each.estimand for each in row.comparisons[PAIR]] == [NEW_RUNS, NEW_QUERIES]
+    assert [comparison.estimand for comparison in row.comparisons(PAIR)] == [NEW_RUNS, NEW_QUERIES]
 
 
 def test_retention_is_the_share_of_exact_search_and_only_indexes_in_range_are_averaged() -> None:
@@ -166,14 +169,9 @@ def test_the_report_has_a_line_for_every_row_and_names_both_estimands() -> None:
 
 
 def test_a_name_with_a_bar_does_not_break_the_table() -> None:
-    row = Row(
-        "labels",
-        "a|b",
-        True,
-        None,
-        {"plain": [1.0], "regularized": [2.0]},
-        {PAIR: isotropy([1], [2])[0].comparisons[PAIR]},
-    )
+    comparisons = isotropy([1], [2])[0].comparisons(PAIR)
+    values = {"plain": [1.0], "regularized": [2.0]}
+    row = Row(Measure("labels", "accuracy", "a|b"), values, [Difference(PAIR, comparisons)])
     text = markdown_report(summary([row]))
     assert "a\\|b" in text
 
@@ -203,9 +201,9 @@ def test_the_terminal_shows_few_variants_side_by_side() -> None:
 
 def test_a_table_wider_than_the_terminal_keeps_its_names_and_its_intervals_whole() -> None:
     whole = small_summary()
-    estimate = Comparison(-0.83, -1.0, -0.55, "bootstrap", "over weights", 4, None)
+    estimate = Comparison(-0.83, -1.0, -0.55, "bootstrap", "over weights", 4, 0.4)
     measures = [f"measure {place}" for place in range(7)]
-    answers = [TransferAnswer("persistent_entropy", each, "the opposite", "It falls.", estimate) for each in measures]
+    answers = [TransferAnswer("persistent_entropy", measure, estimate) for measure in measures]
     text = printed(replace(whole, sections=[replace(whole.sections[0], transfer=answers)]))
     [line] = [line for line in text.splitlines() if line.startswith(" persistent_entropy ")]
     assert line.count("▼ −0.83 [−1.00, −0.55]") == 7
@@ -214,7 +212,8 @@ def test_a_table_wider_than_the_terminal_keeps_its_names_and_its_intervals_whole
 
 def test_a_split_in_a_name_is_no_emoji() -> None:
     whole = small_summary()
-    rows = [replace(row, name="SciFact:train: flat nDCG@10") for row in whole.sections[0].rows[:1]]
+    flat = Measure("retrieval", "ndcg_at_10", "SciFact:train", "flat", "exact")
+    rows = [replace(row, measure=flat) for row in whole.sections[0].rows[:1]]
     text = printed(replace(whole, sections=[replace(whole.sections[0], rows=rows)]))
     assert "SciFact:train: flat" in text
 
@@ -262,7 +261,7 @@ def corpora(differences: dict[str, float]) -> list[Row]:
     for name, difference in differences.items():
         scores = generator.uniform(0.2, 0.6, 60)
         higher = scores + difference + 0.02 * generator.normal(size=60)
-        plain[name], regularized[name] = ([index("flat", list(each), list(each))] for each in (scores, higher))
+        plain[name], regularized[name] = ([index("flat", list(found), list(found))] for found in (scores, higher))
     statuses = {name: {"flat": "exact"} for name in differences}
     return retrieval_rows({"plain": [plain], "regularized": [regularized]}, statuses, PAIRS)
 
@@ -272,9 +271,11 @@ def test_measures_that_speak_for_themselves_are_one_family() -> None:
     *rows, mean = rows
     [alone] = section(rows[2:]).findings()
     assert alone.outcome == "better"
-    undecided = replace(mean, comparisons={PAIR: mean.comparisons[PAIR][:1]})  # one run, and no interval over queries
+    undecided = replace(
+        mean, differences=[Difference(PAIR, mean.comparisons(PAIR)[:1])]
+    )  # one run, and no interval over queries
     found = section([*rows, undecided]).findings()
-    assert [each.outcome for each in found] == ["no difference found"] * 3
+    assert [finding.outcome for finding in found] == ["no difference found"] * 3
     assert found[2].adjusted_p == pytest.approx(3 * (alone.adjusted_p or 0))
     assert "among 3 comparisons, better if it were the only one" in found[2].sentence
     assert found[2].sentence.count("would often go unseen") == 1
@@ -286,14 +287,14 @@ def test_with_several_corpora_the_verdict_rests_on_their_mean() -> None:
         replace(
             several[0],
             values={variant: [row.values[variant][0] for row in several] for variant in several[0].values},
-            comparisons={
-                PAIR: [student_interval([row.mean("regularized") - row.mean("plain") for row in several])],
-            },
+            differences=[
+                Difference(PAIR, [student_interval([row.mean("regularized") - row.mean("plain") for row in several])])
+            ],
         )
         for several in zip(*runs, strict=True)
     ]
     [finding] = section(rows).findings()
-    assert (finding.measure, finding.outcome) == ("mean over corpora: flat nDCG@10", "worse")
+    assert (finding.measure.name, finding.outcome) == ("mean over corpora: flat nDCG@10", "worse")
 
 
 def test_means_over_corpora_leave_out_those_where_an_index_is_not_in_range() -> None:

@@ -11,9 +11,9 @@ from example_summary import example_summary, renamed, small_summary
 
 pytest.importorskip("matplotlib", reason="the page needs the extra eval")
 
+from evaluation.report.files import write_report
 from evaluation.report.html import html_report
-from evaluation.report.report import write_report
-from evaluation.report.summary import Summary
+from evaluation.report.summary import Cost, Summary
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'|../../$x_1$ & `" + "w" * 300
 
@@ -116,12 +116,12 @@ def test_the_same_summary_gives_the_same_page_and_what_is_absent_is_not_drawn() 
 
 def test_one_model_alone_has_measures_and_no_answer() -> None:
     one = small_summary()
-    rows = [replace(row, comparisons={}) for row in one.sections[0].rows]
+    rows = [replace(row, differences=[]) for row in one.sections[0].rows]
     source = html_report(replace(one, sections=[replace(one.sections[0], rows=rows)]))
     assert re.findall(r"<h3>(.*)</h3>", source) == ["Every measure"]
     assert 'class="answer"' not in source
 
 
 def test_a_summary_of_nothing_is_a_page() -> None:
-    nothing = Summary("Nothing came of it", [], [], {"seconds": 1.0, "peak_memory_gib": 0.5}, ["All of it: no data."])
+    nothing = Summary("Nothing came of it", [], [], Cost(1.0, 0.5), ["All of it: no data."])
     assert "All of it: no data." in html_report(nothing)

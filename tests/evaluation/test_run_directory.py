@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from evaluation.errors import UserError
 from evaluation.files import read_json, write_json
-from evaluation.run_directory import open_run
+from evaluation.run_directory import Timing, open_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,3 +83,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         open_run(tmp_path / "file" / "run", {})
+
+
+def test_what_was_begun_counts_where_a_run_is_interrupted(tmp_path):
+    open_run(tmp_path, {"command": "study"})
+    with pytest.raises(KeyboardInterrupt), Timing(tmp_path):
+        time.sleep(0.05)
+        raise KeyboardInterrupt
+    first = Timing(tmp_path).read()["seconds"]
+    assert first >= 0.05
+    with Timing(tmp_path):  # a run that finds everything finished costs nothing
+        time.sleep(0.05)
+    assert Timing(tmp_path).read()["seconds"] == first

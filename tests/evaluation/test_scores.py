@@ -44,7 +44,7 @@ def test_a_task_that_raises_is_one_failure_and_the_others_go_on(tmp_path: Path) 
     assert failure == Failure(
         "Raising",
         "Raising cannot be evaluated on st-isotropy/small (RuntimeError: no); leave out the task, "
-        "or mend the cause and repeat the command.",
+        "or fix the cause and rerun the command.",
     )
     assert isinstance(scores, TaskScores) and not (tmp_path / "Raising.json").exists()
     [again] = evaluate(static_model(), "small", [TaskSource("Raising", "Retrieval", tasks[1].make)], tmp_path)

@@ -231,7 +231,7 @@ def test_a_worker_process_that_is_killed_is_one_sentence(data, tmp_path, monkeyp
 
     monkeypatch.setattr(study_run, "resolve_tasks", resolved)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
-    with pytest.raises(UserError, match=r"was killed, most likely because memory ran out: repeat the command"):
+    with pytest.raises(UserError, match=r"was killed, most likely because memory ran out: rerun the command"):
         run(untuned(folder, seeds=1, test=("found",)), sources, tmp_path / "run", Backend(jobs=2))
 
 

@@ -16,7 +16,9 @@ from small_study import REGIME, cells, run, small_study, untuned, without_cost, 
 from evaluation.errors import UserError
 from evaluation.files import read_json
 from evaluation.models.load import fingerprint, load_model
-from evaluation.report.report import print_report, read_summary, wide_console, write_report
+from evaluation.report.files import read_summary, write_report
+from evaluation.report.measures import Pair
+from evaluation.report.terminal import print_report, wide_console
 from evaluation.study import cell, plan
 from evaluation.study import run as study_run
 from evaluation.study.description import Grid
@@ -49,8 +51,8 @@ def test_a_tuned_study_reports_every_variant_and_finishes_clean(tuned):
     out, summary = tuned
     [section] = summary.sections
     assert section.variants == ["start", "none", "persistent_entropy", "koleo", "start + center", "center"]
-    assert {row.group for row in section.rows} == {"isotropy", "similarity", "retrieval"}
-    assert set(section.findings()[0].pair.split(" − ")) == {"persistent_entropy", "none"}
+    assert {row.measure.group for row in section.rows} == {"isotropy", "similarity", "retrieval"}
+    assert section.findings()[0].pair == Pair("persistent_entropy", "none")
     assert summary.missing == [] and list(section.training) == ["none", "persistent_entropy", "koleo", "center"]
     assert summary.notes[0] == "small trains on 120 rows."
     assert read_summary(out) == summary
@@ -115,8 +117,8 @@ def test_two_variants_of_one_base_model_never_take_each_others_score(data, tmp_p
 
 def test_seconds_of_indexes_are_timing_and_nothing_else_has_seconds(tuned):
     out, summary = tuned
-    [title] = summary.timing["indexes"]
-    of_none = summary.timing["indexes"][title]["none"]["found"]
+    [title] = summary.timing.indexes
+    of_none = summary.timing.indexes[title]["none"]["found"]
     assert list(of_none) == ["flat", "one-bit"]
     assert all(seconds > 0 for index in of_none.values() for seconds in index.values())
     assert "seconds" not in str(without_cost(out))
@@ -381,10 +383,9 @@ def test_one_pair_that_is_left_is_not_trained_on(data, tmp_path):
     pairs = ["\t".join(line.split("\t")[:2]) for line in lines[:5]]
     write_lines(tmp_path / "pairs" / "leaky.tsv", ["anchor\tpositive", *pairs, "only\tthis"])
     study = untuned(folder, regimes=(replace(REGIME, pairs="leaky", learning_rates=(5e-3,)),), seeds=1)
-    with pytest.raises(
-        UserError, match="Of the pairs of the regime 'small' 1 are left to train on, because a task asks"
-    ):
+    with pytest.raises(UserError, match="Regime 'small' has 1 training pair left after removing"):
         run(study, replace(sources, pairs=(tmp_path / "pairs",)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_transform_is_fitted_on_texts_of_all_columns(monkeypatch):
@@ -409,7 +410,7 @@ def test_a_regularizer_that_fits_no_model_or_objective_is_refused_before_any_tra
     folder, sources = data
     with pytest.raises(UserError, match=message):
         run(untuned(folder, regularizers=(Grid(regularizer, (0.3,)),)), sources, tmp_path / "run")
-    assert not (tmp_path / "run" / "cells").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_transform_that_cannot_be_fitted_is_that_variants_failure_and_the_rest_is_reported(data, tmp_path):
@@ -433,14 +434,14 @@ def test_a_start_model_that_scores_by_dot_products_has_no_faiss_check(data, tmp_
     model.save_pretrained(str(tmp_path / "dot"), create_model_card=False)
     study = untuned(folder, models=(str(tmp_path / "dot"),), test=("found",), indexes=("flat",), seeds=1)
     summary = run(study, sources, tmp_path / "run")
-    assert "retrieval" not in {row.group for row in summary.sections[0].rows} and summary.missing == []
+    assert "retrieval" not in {row.measure.group for row in summary.sections[0].rows} and summary.missing == []
     assert summary.notes[1].startswith("There is no FAISS check: the indexes here search by cosine, and ")
 
 
 def test_fewer_pairs_than_a_batch_are_refused(data, tmp_path):
     folder, sources = data
     regime = replace(REGIME, batch_size=121)
-    with pytest.raises(UserError, match=r"'small' has 120 training rows, fewer than its batch size of 121; 0 pairs"):
+    with pytest.raises(UserError, match=r"'small' has 120 training rows, fewer than its batch size of 121, after"):
         run(small_study(folder, regimes=(regime,)), sources, tmp_path / "run")
 
 
@@ -525,4 +526,4 @@ def test_a_transform_can_follow_a_regularizer(data, tmp_path):
     [cosine] = [row for row in section.rows if row.name == "average cosine"]
     assert all(abs(value) < 0.2 for each in ("center", "koleo + center") for value in cosine.values[each])
     assert cosine.values["center"] != cosine.values["koleo + center"]
-    assert "koleo + center − none" in cosine.comparisons
+    assert cosine.comparisons(Pair("koleo + center", "none"))

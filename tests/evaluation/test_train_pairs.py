@@ -83,7 +83,7 @@ def test_a_file_that_holds_no_pairs_is_told_with_its_line(tmp_path, lines, messa
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("mine.tsv", b"\xff\xfe", "mine.tsv, after line 0: this is not UTF-8"),
+        ("mine.tsv", b"\xff\xfe", "mine.tsv, line 1: this is not UTF-8"),
         ("mine.tsv.gz", b"no gzip", "mine.tsv.gz, after line 0: the gzip file is broken"),
         ("mine.tsv.gz", damaged_gzip("a\tb\n" * 100), "mine.tsv.gz, after line 0: the gzip file is broken"),
     ],

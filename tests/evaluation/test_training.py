@@ -88,7 +88,7 @@ def test_a_finished_cell_is_loaded_and_not_trained_again(tmp_path, pairs):
 
 
 def test_a_cell_that_fails_leaves_nothing_behind(tmp_path, pairs):
-    with pytest.raises(UserError, match="Training stopped: the embeddings of input column 1 of 2 contain NaN"):
+    with pytest.raises(UserError, match="Training stopped: The embeddings of input column 1 of 2 contain NaN"):
         trained(tmp_path / "cell", pairs, Term("persistent_entropy", 30.0), recipe=replace(SHORT, learning_rate=1e38))
     assert list(tmp_path.iterdir()) == []
 

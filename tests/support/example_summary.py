@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from evaluation.measured import CurvePoint, Distributions, Histogram, IndexQuality
-from evaluation.report.summary import Candidate, Row, Section, Summary, TransferAnswer
-from evaluation.statistics.dose_response import dose_response, transfer
+from evaluation.report.measures import Difference, Measure, Pair, Row
+from evaluation.report.summary import Candidate, Cost, Section, Summary, TransferAnswer
+from evaluation.statistics.dose_response import dose_response
 from evaluation.statistics.intervals import query_interval, student_interval
 
 EFFECTS = {  # rise of IsoScore, and points on similarity, labels and retrieval
@@ -19,18 +20,21 @@ EFFECTS = {  # rise of IsoScore, and points on similarity, labels and retrieval
     "VICReg": (0.018, -0.1, -0.6, 0.2),
     "centring": (0.012, 0.2, 0.0, 0.3),
 }
+CORPUS = "DocstringRetrieval"
+ISOSCORE, COSINE = Measure("isotropy", "isoscore"), Measure("isotropy", "average_cosine")
+MEAN = Measure("similarity")
 ROWS = (
-    ("isotropy", "IsoScore", True, 0.927, 0.158, 0),
-    ("isotropy", "average cosine", False, 0.0, 0.35, 0),
-    ("isotropy", "effective rank", True, 253.4, 207.0, 0),
-    ("similarity", "STSBenchmark Spearman", True, None, 78.0, 1),
-    ("similarity", "DocstringRetrieval nDCG@10", True, None, 49.0, 1),
-    ("similarity", "mean of STS and retrieval", True, None, 63.5, 1),
-    ("labels", "Banking77Classification accuracy", True, None, 43.9, 2),
-    ("labels", "mean of classification and clustering", True, None, 42.4, 2),
-    ("retrieval", "flat nDCG@10", True, None, 49.0, 3),
-    ("retrieval", "hnsw nDCG@10", True, None, 44.0, 3),
-    ("retrieval", "mean of the approximate indexes", True, None, 42.6, 3),
+    (ISOSCORE, 0.927, 0.158, 0),
+    (COSINE, 0.0, 0.35, 0),
+    (Measure("isotropy", "effective_rank"), 253.4, 207.0, 0),
+    (Measure("similarity", "cosine_spearman", "STSBenchmark"), None, 78.0, 1),
+    (Measure("similarity", "ndcg_at_10", CORPUS), None, 49.0, 1),
+    (MEAN, None, 63.5, 1),
+    (Measure("labels", "accuracy", "Banking77Classification"), None, 43.9, 2),
+    (Measure("labels"), None, 42.4, 2),
+    (Measure("retrieval", "ndcg_at_10", CORPUS, "flat", "exact", only_corpus=True), None, 49.0, 3),
+    (Measure("retrieval", "ndcg_at_10", CORPUS, "hnsw", "in range", only_corpus=True), None, 44.0, 3),
+    (Measure("retrieval", "ndcg_at_10"), None, 42.6, 3),
 )
 INDEXES = {"flat": (1024, 49.0), "hnsw": (1290, 44.0), "ivf": (1060, 43.2), "pq": (130, 40.0), "one-bit": (32, 43.0)}
 RATES, WEIGHTS = (5e-4, 2e-3), (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -44,7 +48,7 @@ def example_summary(sections: int = 2, variants: int = len(EFFECTS)) -> Summary:
         "static and minilm: 8 regularizers and transforms on equal budgets, 5 paired runs each",
         [_section(title, rng, variants) for title in titles],
         ["Scores are in points of 100, on 3269 held-out docstrings."],
-        {"seconds": 3723.0, "peak_memory_gib": 2.25},
+        Cost(3723.0, 2.25),
         ["static, cosine objective: NFCorpus could not be loaded; its rows are left out."],
     )
 
@@ -56,17 +60,21 @@ def small_summary() -> Summary:
         "static, cosine objective: 5 paired runs",
         [Section(section.title, section.variants, section.rows)],
         ["Scores are in points of 100."],
-        {"seconds": 61.0, "peak_memory_gib": 1.5},
+        Cost(61.0, 1.5),
     )
 
 
 def _section(title: str, rng: np.random.Generator, count: int) -> Section:
     effects = dict(list(EFFECTS.items())[:count])
     variants = ["start", "none", *effects]
+    model, _, regime = title.partition(", ")
     return Section(
         title,
         variants,
         [_row(rng, effects, *row) for row in ROWS],
+        model=model,
+        regime=regime,
+        objective=regime.removesuffix(" objective"),
         tuning=_tuning(rng, effects),
         transfer=_transfer(rng, effects),
         curves={v: {"DocstringRetrieval": _curve(effects.get(v, (0.0,) * 4)[3])} for v in variants},
@@ -79,24 +87,23 @@ def _section(title: str, rng: np.random.Generator, count: int) -> Section:
 def _row(
     rng: np.random.Generator,
     effects: dict[str, tuple[float, ...]],
-    group: str,
-    name: str,
-    greater: bool,
+    measure: Measure,
     isotropic: float | None,
     base: float,
     effect: int,
 ) -> Row:
     scale = 0.004 if effect == 0 else 0.3
-    factor = {"average cosine": -2.0, "effective rank": 50.0}.get(name, 1.0)
+    factor = {"average_cosine": -2.0, "effective_rank": 50.0}.get(measure.metric, 1.0)
     noise = rng.normal(size=5) * scale
     values = {"start": [0.97 * base], "none": (base + noise).tolist()}
-    comparisons = {}
+    found = []
     for variant, sizes in effects.items():
         differences = factor * (sizes[effect] + rng.normal(size=5) * scale)
         values[variant] = (np.asarray(values["none"]) + differences).tolist()
         over_queries = query_interval(rng.normal(sizes[effect], 5, size=400))
-        comparisons[f"{variant} − none"] = [student_interval(differences), *[over_queries] * ("nDCG" in name)]
-    return Row(group, name, greater, isotropic, values, comparisons)
+        has_queries = measure.metric == "ndcg_at_10" and bool(measure.task)
+        found.append(Difference(Pair(variant, "none"), [student_interval(differences), *[over_queries] * has_queries]))
+    return Row(measure, values, found, isotropic)
 
 
 def _tuning(rng: np.random.Generator, effects: dict[str, tuple[float, ...]]) -> list[Candidate]:
@@ -118,13 +125,12 @@ def _tuning(rng: np.random.Generator, effects: dict[str, tuple[float, ...]]) -> 
 def _transfer(rng: np.random.Generator, effects: dict[str, tuple[float, ...]]) -> list[TransferAnswer]:
     answers = []
     for variant, (rise, points, *_) in effects.items():
-        for measure in ("IsoScore", "average cosine"):
+        for metric in ("isoscore", "average_cosine"):
             doses = np.arange(6) / 5
             comparison = dose_response(
                 doses * rise + rng.normal(size=(5, 6)) * 0.004, doses * points + rng.normal(size=(5, 6)) * 0.1
             )
-            found = transfer(comparison)
-            answers.append(TransferAnswer(variant, measure, found.answer, found.sentence, comparison))
+            answers.append(TransferAnswer(variant, metric, comparison))
     return answers
 
 
@@ -181,17 +187,23 @@ def _training(rng: np.random.Generator, regularized: bool) -> dict[str, list[tup
 
 def renamed(section: Section, old: str, new: str) -> Section:
     """The section with another name for one of its variants."""
-    pair, other = f"{old} − none", f"{new} − none"
+
+    def name(variant: str) -> str:
+        return new if variant == old else variant
 
     def keys(mapping: dict) -> dict:
-        return {{old: new, pair: other}.get(key, key): value for key, value in mapping.items()}
+        return {name(variant): value for variant, value in mapping.items()}
 
-    return Section(
-        section.title,
-        [new if variant == old else variant for variant in section.variants],
-        [replace(row, values=keys(row.values), comparisons=keys(row.comparisons)) for row in section.rows],
-        tuning=[replace(each, variant=new) if each.variant == old else each for each in section.tuning],
-        transfer=[replace(each, variant=new) if each.variant == old else each for each in section.transfer],
+    def renamed_row(row: Row) -> Row:
+        found = [Difference(Pair(name(one.pair.new), name(one.pair.old)), one.comparisons) for one in row.differences]
+        return replace(row, values=keys(row.values), differences=found)
+
+    return replace(
+        section,
+        variants=[name(variant) for variant in section.variants],
+        rows=[renamed_row(row) for row in section.rows],
+        tuning=[replace(candidate, variant=name(candidate.variant)) for candidate in section.tuning],
+        transfer=[replace(answer, variant=name(answer.variant)) for answer in section.transfer],
         curves=keys(section.curves),
         indexes=keys(section.indexes),
         distributions=keys(section.distributions),
@@ -199,8 +211,8 @@ def renamed(section: Section, old: str, new: str) -> Section:
     )
 
 
-def row(group: str, name: str, differences: dict[str, list[float]]) -> Row:
+def row(measure: Measure, differences: dict[str, list[float]]) -> Row:
     """A row of a section: 50 in three runs of the objective alone, and differences from it."""
     values = {"none": [50.0, 50.0, 50.0], **{variant: [50 + d for d in ds] for variant, ds in differences.items()}}
-    comparisons = {f"{variant} − none": [student_interval(ds)] for variant, ds in differences.items()}
-    return Row(group, name, True, None, values, comparisons)
+    found = [Difference(Pair(variant, "none"), [student_interval(ds)]) for variant, ds in differences.items()]
+    return Row(measure, values, found)

@@ -1,0 +1,71 @@
+"""Differences that the report of a study does not have: over one kind of task, of an index, of any two variants."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.report.measures import Measure, Pair, Row
+from evaluation.report.summary import Section
+from evaluation.statistics.intervals import Comparison, student_interval
+from evaluation.statistics.verdict import Outcome, verdict
+
+TASK_METRICS = {"STS": "cosine_spearman", "retrieval": "ndcg_at_10"}  # kind of similarity task -> its main score
+
+
+@dataclass(frozen=True)
+class UnadjustedDifference:
+    """A difference that is no verdict of its section, so that nothing is adjusted.
+
+    Attributes:
+        measure: What is measured.
+        comparison: The difference.
+    """
+
+    measure: Measure
+    comparison: Comparison
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the interval says."""
+        return verdict(self.comparison, self.measure.greater_is_better).outcome
+
+
+def retention_row(section: Section, index: str) -> Row | None:
+    """What an index keeps of exact search: the mean over the corpora, or the one corpus where it is in range.
+
+    Where it is nowhere in range, the first corpus, whose status says why.
+    """
+    rows = [row for row in section.rows if row.measure.metric == "retention" and row.measure.index == index]
+    means = [row for row in rows if row.measure.is_mean]
+    in_range = [row for row in rows if row.measure.counts]
+    if means or len(in_range) == 1:
+        return (means or in_range)[0]
+    return rows[0] if rows and not in_range else None
+
+
+def tasks_difference(section: Section, kind: str, pair: Pair) -> UnadjustedDifference | None:
+    """The difference in the mean over the tasks of similarity of one kind.
+
+    Args:
+        section: Of a study.
+        kind: One of `TASK_METRICS`.
+        pair: What is compared.
+
+    Returns:
+        The difference; None where a variant lacks such a task, or there is none.
+    """
+    rows = [
+        row for row in section.rows if row.measure.group == "similarity" and row.measure.metric == TASK_METRICS[kind]
+    ]
+    if not all({pair.new, pair.old} <= row.values.keys() for row in rows) or not rows:
+        return None
+    differences = np.mean([np.subtract(row.values[pair.new], row.values[pair.old]) for row in rows], axis=0)
+    return UnadjustedDifference(rows[0].measure, student_interval(differences))
+
+
+def paired_difference(row: Row, pair: Pair) -> UnadjustedDifference | None:
+    """The difference of two variants over their paired runs; None where one lacks the measure."""
+    if not {pair.new, pair.old} <= row.values.keys():
+        return None
+    differences = np.subtract(row.values[pair.new], row.values[pair.old])
+    return UnadjustedDifference(row.measure, student_interval(differences))
