@@ -109,7 +109,7 @@ def _plan_cells(
     cells: list[Cell] = []
     for name, label in shown.items():
         first = cells[0] if cells else None
-        cells.append(Cell(label, name, fingerprints[name], None, "", measuring, folder, first, as_it_is=True))
+        cells.append(Cell(label, name, fingerprints[name], None, None, measuring, folder, first, as_it_is=True))
     return cells
 
 

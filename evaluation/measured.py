@@ -29,7 +29,12 @@ class TaskScores:
             that were right about a test text. Empty for other task types and main scores, and for several subsets.
         pairs: For STS, the pairs by split and subset; `metric` is the mean over the subsets of a correlation.
         ndcg_at_10: For retrieval, nDCG@10 of every query, by "subset/split/query id", whatever the main score.
-        others: Further scores that the task reports beside its main score, such as "f1".
+        others: Further scores that the task reports beside its main score, such as "f1"; of a classification the main
+            score at the model's own norm, which is mteb's.
+        norm: Of a classification, the mean norm of the embeddings of its training texts, before they were brought to
+            the norm of the reference; None for other types.
+        data: What tells the task's data from others': the data set, and for retrieval a hash of its documents. Tasks
+            that share one of them are parts of one corpus.
     """
 
     task: str
@@ -41,6 +46,8 @@ class TaskScores:
     pairs: dict[str, SentencePairs] = field(default_factory=dict)
     ndcg_at_10: dict[str, float] = field(default_factory=dict)
     others: dict[str, float] = field(default_factory=dict)
+    norm: float | None = None
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

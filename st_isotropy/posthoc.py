@@ -1,7 +1,9 @@
 """Post-hoc transforms: fitted once on text, appended to a model as an ordinary sentence-transformers `Dense` module.
 
 All of them are affine, so a model saved with one loads without this package and gives the same vectors. Fit on text
-that the model is not evaluated on. The output is not normalized, which cosine similarity does not mind.
+that the model is not evaluated on. The output is not normalized, but its mean norm on the embeddings that the transform
+is fitted to is what it was before: one factor, which changes no cosine. A classifier on the embeddings is regularized,
+so that it would gain or lose by another scale alone.
 """
 
 from abc import ABC, abstractmethod
@@ -15,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor
 
-from st_isotropy.metrics.cloud import Cloud, as_cloud
+from st_isotropy.metrics.cloud import BLOCK_ROWS, Cloud, as_cloud
 
 # Directions with less than this share of the largest variance are rounding and are left out.
 _ROUNDING = 1e-10
@@ -29,7 +31,7 @@ class PostHoc(ABC):
 
     @abstractmethod
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
-        """Find the map of a cloud: a matrix `(d, d)` and a vector `(d,)`, float64, with `y = A x + b`."""
+        """Find the map of a cloud up to a factor: a matrix `(d, d)` and a vector `(d,)`, float64, `y = A x + b`."""
 
     def fit(self, model: SentenceTransformer, texts: Sequence[str], batch_size: int = 32) -> Dense:
         """Fit the map to a model's embeddings of texts.
@@ -66,17 +68,19 @@ class PostHoc(ABC):
     def fit_embeddings(self, embeddings: np.ndarray | Tensor | list[Tensor]) -> Dense:
         """Fit the map to embeddings of shape `(n, d)`; errors as for `fit`.
 
-        The module is in float32, or in float64 where the embeddings are: a model takes it after `.to(model.dtype)`.
+        The mean norm of these embeddings is the same before and after. The module is in float32, or in float64 where
+        the embeddings are: a model takes it after `.to(model.dtype)`.
         """
         cloud = as_cloud(embeddings)
         matrix, offset = self.affine(cloud)
+        factor = _norm_ratio(cloud, matrix, offset)
         width = cloud.points.shape[1]
         return Dense(
             width,
             width,
             activation_function=None,
-            init_weight=matrix.to(cloud.points).contiguous(),
-            init_bias=offset.to(cloud.points),
+            init_weight=(factor * matrix).to(cloud.points).contiguous(),
+            init_bias=(factor * offset).to(cloud.points),
         )
 
 
@@ -84,8 +88,9 @@ def apply_posthoc(transform: Dense, embeddings: np.ndarray | Tensor) -> Tensor:
     """Apply a fitted transform to embeddings of shape `(n, d)`, without a model, in the transform's precision.
 
     Examples:
-        >>> apply_posthoc(Center().fit_embeddings(torch.tensor([[0.0, 1.0], [2.0, 3.0]])), torch.ones(1, 2)).tolist()
-        [[0.0, -1.0]]
+        >>> transform = Center().fit_embeddings(torch.tensor([[1.0, 0.0], [-3.0, 0.0]]))
+        >>> apply_posthoc(transform, torch.ones(1, 2)).tolist()
+        [[2.0, 1.0]]
     """
     with torch.no_grad():
         rows = torch.as_tensor(embeddings).to(transform.linear.weight)
@@ -97,8 +102,9 @@ class Center(PostHoc):
     """Subtract the mean embedding.
 
     Examples:
-        >>> Center().fit_embeddings(torch.tensor([[0.0, 1.0], [2.0, 3.0]])).linear.bias.tolist()
-        [-1.0, -2.0]
+        >>> rows = torch.tensor([[1.0, 0.0], [-3.0, 0.0]])
+        >>> apply_posthoc(Center().fit_embeddings(rows), rows).tolist()
+        [[2.0, 0.0], [-2.0, 0.0]]
     """
 
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
@@ -111,9 +117,9 @@ class ProjectOutMean(PostHoc):
     r"""Remove each embedding's component along the mean direction: $x - (x \cdot \hat\mu) \hat\mu$.
 
     Examples:
-        >>> rows = torch.tensor([[3.0, 1.0], [3.0, -1.0]])
+        >>> rows = torch.tensor([[3.0, 4.0], [3.0, -4.0]])
         >>> apply_posthoc(ProjectOutMean().fit_embeddings(rows), rows).tolist()
-        [[0.0, 1.0], [0.0, -1.0]]
+        [[0.0, 5.0], [0.0, -5.0]]
 
     References:
         "Renormalization" of embeddings (arXiv 2511.11041), which finds it better than subtracting the mean.
@@ -136,9 +142,9 @@ class AllButTheTop(PostHoc):
         ValueError: When fitted, if `components` is not between 1 and d - 1.
 
     Examples:
-        >>> rows = torch.tensor([[4.0, 1.0], [4.0, -1.0], [-4.0, 1.0], [-4.0, -1.0]])
-        >>> AllButTheTop(1).fit_embeddings(rows).linear.weight.tolist()
-        [[0.0, 0.0], [0.0, 1.0]]
+        >>> rows = torch.tensor([[4.0, 3.0], [4.0, -3.0], [-4.0, 3.0], [-4.0, -3.0]])
+        >>> apply_posthoc(AllButTheTop(1).fit_embeddings(rows), rows).round(decimals=4).tolist()
+        [[0.0, 5.0], [0.0, -5.0], [0.0, 5.0], [0.0, -5.0]]
 
     References:
         Mu and Viswanath 2018, "All-but-the-top: simple and effective postprocessing for word representations".
@@ -173,8 +179,9 @@ class SpectralPower(PostHoc):
 
     Examples:
         >>> rows = torch.tensor([[4.0, 1.0], [4.0, -1.0], [-4.0, 1.0], [-4.0, -1.0]])
-        >>> apply_posthoc(SpectralPower(0.5).fit_embeddings(rows), rows).round(decimals=4).tolist()
-        [[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]]
+        >>> first = apply_posthoc(SpectralPower(0.5).fit_embeddings(rows), rows)[0]
+        >>> round(float(first[0] / first[1]), 4), round(float(first.norm() ** 2), 4)
+        (2.0, 17.0)
 
     References:
         The family between PCA and whitening of "Spectral tempering" (arXiv 2603.19339).
@@ -190,7 +197,7 @@ class SpectralPower(PostHoc):
 
 @dataclass(frozen=True)
 class Whitening(PostHoc):
-    r"""Give the embeddings zero mean and unit covariance.
+    r"""Give the embeddings zero mean and a covariance that is a multiple of the identity.
 
     Attributes:
         kind: "pca" leaves the result in principal axes, "zca" rotates back to the original ones. Cosines are the same.
@@ -201,9 +208,9 @@ class Whitening(PostHoc):
         ValueError: When fitted, if `kind` is unknown, or for a `shrinkage` that `SpectralPower` refuses.
 
     Examples:
-        >>> rows = torch.tensor([[4.0, 1.0], [4.0, -1.0], [-4.0, 1.0], [-4.0, -1.0]])
+        >>> rows = torch.tensor([[7.0, 1.0], [7.0, -1.0], [-7.0, 1.0], [-7.0, -1.0]])
         >>> apply_posthoc(Whitening().fit_embeddings(rows), rows).round(decimals=4).tolist()
-        [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]
+        [[5.0, 5.0], [5.0, -5.0], [-5.0, 5.0], [-5.0, -5.0]]
 
     References:
         Su et al. 2021, "Whitening sentence representations for better semantics and faster retrieval" (arXiv
@@ -218,6 +225,15 @@ class Whitening(PostHoc):
         if self.kind not in ("pca", "zca"):
             raise ValueError(f'The kind of whitening must be "pca" or "zca", not {self.kind!r}.')
         return _scaled(cloud, 1.0, rotate_back=self.kind == "zca", shrinkage=self.shrinkage)
+
+
+def _norm_ratio(cloud: Cloud, matrix: Tensor, offset: Tensor) -> float:
+    """The factor that gives the mapped points the mean norm that they had; 1 where the map leaves nothing."""
+    mapped = sum(
+        float((block.double() @ matrix.T + offset).norm(dim=1).sum()) for block in cloud.points.split(BLOCK_ROWS)
+    )
+    before = sum(float(block.double().norm(dim=1).sum()) for block in cloud.points.split(BLOCK_ROWS))
+    return before / mapped if mapped > _ROUNDING * before else 1.0
 
 
 def _identity(cloud: Cloud) -> Tensor:

@@ -1,8 +1,9 @@
 """One model measured: task scores, isotropy of what was encoded, and every FAISS index on the same embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -53,6 +54,7 @@ def measure(
     indexes: Sequence[str],
     start: Path | None,
     index_seeds: Sequence[int] = INDEX_SEEDS,
+    norms: Mapping[str, float] = MappingProxyType({}),
     show_progress: bool = True,
 ) -> Measured:
     """Measure one model; a task that is finished in `folder` is read, not run again.
@@ -68,6 +70,7 @@ def measure(
         start: Folder in which the start model was measured, whose embeddings decide the settings of the indexes; None
             if this is the start model.
         index_seeds: Seeds over which each index is averaged.
+        norms: Per classification task, the norm at which it is scored; see `evaluation.measure.scores.evaluate`.
         show_progress: Whether to show a progress bar over the tasks.
 
     Returns:
@@ -77,7 +80,7 @@ def measure(
         UserError: If `folder` holds scores of another model, or an index is unknown.
         OSError: If nothing can be written to `folder`.
     """
-    results = evaluate(model, variant, tasks, folder, show_progress=show_progress)
+    results = evaluate(model, variant, tasks, folder, show_progress=show_progress, norms=norms)
     scores = [result for result in results if isinstance(result, TaskScores)]
     searched = [score.task for score in scores if indexes and qrels_file(folder, score.task).exists()]
     unset = [name for name in searched if start is not None and not _has_settings(start, name)]

@@ -2,11 +2,12 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import mteb
@@ -21,6 +22,7 @@ from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES, file_name, read_json, write_json
 from evaluation.measure import score_units
+from evaluation.measure.norms import is_classified, score_at_norm
 from evaluation.measured import Failure, SentencePairs, TaskScores
 from evaluation.models.embeddings import save_texts
 from evaluation.models.load import fingerprint
@@ -40,12 +42,16 @@ def evaluate(
     folder: Path,
     batch_size: int = BATCH_SIZE,
     show_progress: bool = True,
+    norms: Mapping[str, float] = MappingProxyType({}),
 ) -> list[TaskScores | Failure]:
     """Evaluate a model, as it is, on tasks; a task that is finished in `folder` is read, not run again.
 
     A task whose embeddings were deleted counts as not finished. Embeddings are used as the model gives them: a model
-    without a `Normalize` module is classified and clustered on embeddings that are not normalized, as on the MTEB
-    leaderboard.
+    without a `Normalize` module is clustered on embeddings that are not normalized, as on the MTEB leaderboard.
+
+    A classifier is regularized, so that its score depends on the scale of the embeddings. So that no variant gains by
+    its scale, classification is scored with the embeddings multiplied by one number that brings the mean norm of the
+    task's training texts to that of the reference; the score without it is kept beside it.
 
     Args:
         model: The model; its prompts and routes for queries and documents are respected.
@@ -57,6 +63,7 @@ def evaluate(
             `embeddings/` for what was encoded: see `embeddings_file` and `qrels_file`.
         batch_size: Texts per forward pass.
         show_progress: Whether to show a progress bar over the tasks.
+        norms: Per classification task, the norm to bring the training texts to; a task that is not in it keeps its own.
 
     Returns:
         For each task its scores or, if it raised or has no finite score, why there are none. A task that failed is
@@ -69,7 +76,8 @@ def evaluate(
     revision = fingerprint(model)
     encoder = _wrapped(model, variant, revision)
     return [
-        _finished(source, folder, revision) or _tried(encoder, source, folder, revision, batch_size)
+        _finished(source, folder, revision)
+        or _tried(encoder, source, folder, revision, batch_size, norms.get(source.name))
         for source in track(tasks, f"evaluating {variant}", transient=True, disable=not show_progress)
     ]
 
@@ -111,11 +119,16 @@ def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | N
 
 
 def _tried(
-    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, revision: str, batch_size: int
+    encoder: SentenceTransformerEncoderWrapper,
+    source: TaskSource,
+    folder: Path,
+    revision: str,
+    batch_size: int,
+    norm: float | None,
 ) -> TaskScores | Failure:
     """Evaluate one task, so that its failure is no other task's; in smaller batches where a device is too small."""
     try:
-        scores = _fitting(encoder, source, folder, batch_size)
+        scores = _fitting(encoder, source, folder, batch_size, norm)
     except UserError as error:
         return Failure(source.name, str(error))
     except MemoryError:
@@ -135,19 +148,19 @@ def _tried(
 
 
 def _fitting(
-    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int
+    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int, norm: float | None
 ) -> TaskScores:
     """Halve the batch until it fits into the memory of the device."""
     while batch_size > 1:
         try:
-            return _evaluated(encoder, source, folder, batch_size)
+            return _evaluated(encoder, source, folder, batch_size, norm)
         except torch.OutOfMemoryError:
             batch_size //= 2
-    return _evaluated(encoder, source, folder, batch_size)
+    return _evaluated(encoder, source, folder, batch_size, norm)
 
 
 def _evaluated(
-    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int
+    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int, norm: float | None
 ) -> TaskScores:
     task = source.make()
     part = f"-{file_name(source.part)}" if source.part else ""  # mteb's files are named by its task alone
@@ -183,7 +196,7 @@ def _evaluated(
     predicted = (
         read_json(path) if path.exists() else {}
     )  # an aggregate has none of its own, some types have none at all
-    return TaskScores(
+    scores = TaskScores(
         task=source.name,
         type=task.metadata.type,
         metric=task.metadata.main_score,
@@ -193,7 +206,9 @@ def _evaluated(
         pairs=score_units.pairs(task, predicted),
         ndcg_at_10=score_units.ndcg_at_10(task, predicted),
         others={name: result.get_score(getter=itemgetter(name)) for name in getattr(task, "also_reported", ())},
+        data=(task.metadata.dataset["path"], *recording.document_hashes()),
     )
+    return score_at_norm(scores, recording, source, norm) if is_classified(task) else scores
 
 
 def _save_embeddings(task: AbsTask, recording: RecordingEncoder, name: str, folder: Path) -> None:

@@ -1,6 +1,6 @@
 """An encoder that keeps the embeddings that mteb asks for, so that other measurements use the same ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from torch.utils.data import DataLoader
 
+from evaluation.files import short_hash
 from evaluation.models.embeddings import RetrievalEmbeddings
 
 
@@ -21,6 +22,7 @@ class _Call:
     """One call of `encode`: what was encoded, and as what."""
 
     prompt_type: PromptType | None
+    split: str
     columns: dict[str, list[str]]
     rows: NDArray[np.float32]
 
@@ -78,13 +80,13 @@ class RecordingEncoder:
         dataset = cast(Any, inputs.dataset)
         columns = {name: list(dataset[name]) for name in ("id", "text") if name in dataset.column_names}
         rows = np.asarray(embeddings, dtype=np.float32)
-        self._calls.append(_Call(prompt_type, columns, rows))
+        self._calls.append(_Call(prompt_type, hf_split, columns, rows))
         return embeddings
 
     def encode_plain(self, texts: list[str], batch_size: int) -> NDArray[np.float32]:
         """Encode texts without prompt or truncation, as a head sees them, and keep the result: rows `(n, d)`."""
         rows = encode_plain(self.model, texts, batch_size)
-        self._calls.append(_Call(None, {"text": texts}, rows))
+        self._calls.append(_Call(None, "", {"text": texts}, rows))
         return rows
 
     def texts(self) -> NDArray[np.float32]:
@@ -95,6 +97,22 @@ class RecordingEncoder:
                 for text, row in zip(call.columns["text"], call.rows, strict=True):
                     seen.setdefault(text, row)
         return np.array(list(seen.values()))
+
+    def document_hashes(self) -> list[str]:
+        """A hash of the texts of the documents, whatever their order; none where nothing was encoded as a document."""
+        texts = {
+            text for call in self._calls if call.prompt_type == PromptType.document for text in call.columns["text"]
+        }
+        return [short_hash(sorted(texts))] if texts else []
+
+    def mean_norm(self, split: str) -> float:
+        """The mean Euclidean norm of the embeddings of one split, as the model gave them."""
+        rows = np.concatenate([call.rows for call in self._calls if call.split == split])
+        return float(np.linalg.norm(rows, axis=1).mean())
+
+    def scaled(self, factor: float) -> "ScaledReplay":
+        """An encoder that gives the same embeddings once more, in the order in which they were asked for."""
+        return ScaledReplay(self._encoder, [factor * call.rows for call in self._calls])
 
     def retrieval(self, skips_own_id: bool) -> RetrievalEmbeddings:
         """Queries and documents of a retrieval task with one subset and one split.
@@ -108,6 +126,36 @@ class RecordingEncoder:
         query_ids, queries = _joined(call for call in self._calls if call.prompt_type == PromptType.query)
         corpus_ids, corpus = _joined(call for call in self._calls if call.prompt_type == PromptType.document)
         return RetrievalEmbeddings(queries, corpus, query_ids, corpus_ids, skips_own_id)
+
+
+class ScaledReplay:
+    """Gives recorded embeddings, multiplied by a factor, to a second evaluation of the same task.
+
+    Args:
+        encoder: The encoder that they are from.
+        embeddings: One array `(n, d)` a call, in the order of the calls.
+    """
+
+    def __init__(self, encoder: SentenceTransformerEncoderWrapper, embeddings: Sequence[NDArray[np.float32]]) -> None:
+        self._encoder = encoder
+        self._embeddings = iter(embeddings)
+
+    @property
+    def mteb_model_meta(self) -> ModelMeta:
+        """Name and revision of the encoder."""
+        return self._encoder.mteb_model_meta
+
+    def similarity(self, embeddings1: Array, embeddings2: Array) -> Array:
+        """Compute the encoder's similarity of all pairs."""
+        return self._encoder.similarity(embeddings1, embeddings2)
+
+    def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
+        """Compute the encoder's similarity of corresponding rows."""
+        return self._encoder.similarity_pairwise(embeddings1, embeddings2)
+
+    def encode(self, inputs: DataLoader[BatchedInput], **kwargs: Any) -> Array:
+        """Give the embeddings of the next call."""
+        return next(self._embeddings)
 
 
 def encode_plain(model: SentenceTransformer, texts: list[str], batch_size: int) -> NDArray[np.float32]:

@@ -1,11 +1,11 @@
 """The headlines of a run, at most five: did isotropy rise, did scores follow, and do they go together?"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from evaluation.report.measures import GROUPS, Group, Pair, Row
-from evaluation.report.summary import Finding, Section, Summary, TransferAnswer
+from evaluation.report.summary import START, Finding, Section, Summary, TransferAnswer
 from evaluation.report.wording import difference, shorten, significant
 from evaluation.statistics.intervals import Comparison
 
@@ -61,10 +61,15 @@ def headlines(summary: Summary) -> list[Headline]:
         weights that were tried. What was not measured has none.
     """
     findings = [(section, finding) for section in summary.sections for finding in section.findings()]
-    grouped: list[tuple[Group, list[tuple[Section, Finding]]]] = [
-        (group, [(section, one) for section, one in findings if one.measure.group == group]) for group in GROUPS
-    ]
-    found = [_group_headline(group, of_group) for group, of_group in grouped if of_group]
+    found = []
+    for group in GROUPS:
+        of_group = [(section, one) for section, one in findings if one.measure.group == group]
+        beside_start = [(section, one) for section, one in of_group if one.pair.old == START]
+        beside_objective = [(section, one) for section, one in of_group if one.pair.old != START]
+        if beside_objective or beside_start:
+            headline = _group_headline(group, beside_objective or beside_start)
+            more = _beside_start(beside_start, beside_objective) if beside_objective and beside_start else ""
+            found.append(replace(headline, sentence=headline.sentence + more))
     transfers = [(section, answer) for section in summary.sections for answer in section.transfer]
     return [*found, _transfer_headline(transfers)] if transfers else found
 
@@ -73,6 +78,18 @@ def correlation(comparison: Comparison) -> str:
     """Write a rank correlation and its interval."""
     interval = "" if comparison.low is None else f" [{comparison.low:+.2f}, {comparison.high:+.2f}]"
     return f"{comparison.estimate:+.2f}{interval}".replace("-", "−")
+
+
+def _beside_start(
+    beside_start: Sequence[tuple[Section, Finding]], beside_objective: Sequence[tuple[Section, Finding]]
+) -> str:
+    """What the variants are beside the start model: else a cure for a harmful objective reads as a gain."""
+    tally = _tally(Counter(one.outcome for _, one in beside_start), {outcome: outcome for outcome in OUTCOMES})
+    better = {(section.title, one.pair.new) for section, one in beside_objective if one.outcome == "better"}
+    worse = {(section.title, one.pair.new) for section, one in beside_start if one.outcome == "worse"}
+    both = list(dict.fromkeys(_short(new) for title, new in sorted(better & worse)))
+    text = f" Beside the start model: {tally}."
+    return f"{text} Better than the objective, worse than the start: {', '.join(both)}." if both else text
 
 
 def _group_headline(group: Group, found: Sequence[tuple[Section, Finding]]) -> Headline:
@@ -93,9 +110,10 @@ def _group_headline(group: Group, found: Sequence[tuple[Section, Finding]]) -> H
     measures = {one.measure.name for _, one in decided}
     several_pairs = len({one.pair for _, one in found}) > 1
     several_sections = len({section.title for section, _ in found}) > 1
+    references = {one.pair.old for _, one in found}
     named = []
     for section, one in decided:
-        label = [_pair(section, one.pair)] * several_pairs + [_short(one.measure.name)] * (len(measures) > 1)
+        label = [_pair(one.pair, references)] * several_pairs + [_short(one.measure.name)] * (len(measures) > 1)
         label += [f"({_short(section.title)})"] * several_sections
         direction = 1 if one.measure.greater_is_better else -1
         named.append(_Named(" ".join(label), difference(one.comparison), direction * one.comparison.estimate))
@@ -154,9 +172,9 @@ def _range(named: Sequence[_Named], most: str, least: str) -> str:
     return text if len(named) == 1 else f"{text}, {least} {bottom.label} {bottom.text}"
 
 
-def _pair(section: Section, pair: Pair) -> str:
+def _pair(pair: Pair, references: Collection[str]) -> str:
     """The new variant alone, where all are compared with the same one."""
-    return _short(pair.name if section.reference is None else pair.new)
+    return _short(pair.new if len(references) == 1 else pair.name)
 
 
 def _short(name: str) -> str:

@@ -184,8 +184,8 @@ class Section:
 
         Where that measure has no interval for any pair, because there is one run only, each measure of the group that
         has one and counts speaks for itself; where none has, the group is undecided, as it is for a pair that lacks a
-        part of the measure. Where a group has several findings, of several pairs or measures, their p-values are
-        adjusted after Holm, and a difference that does not survive it counts as none.
+        part of the measure. Where a group has several findings beside one reference, of several pairs or measures,
+        their p-values are adjusted after Holm, and a difference that does not survive it counts as none.
         """
         found = [
             Finding(pair, row.measure, main_comparison(row.comparisons(pair)))
@@ -276,13 +276,17 @@ def _has_interval(row: Row, pair: Pair) -> bool:
 
 
 def _adjusted_p_values(findings: Sequence[Finding]) -> dict[int, tuple[int, float]]:
-    """For the place of each finding that has a p-value: the size of its family, and Holm's p-value in it."""
+    """For the place of each finding that has a p-value: the size of its family, and Holm's p-value in it.
+
+    A family is a group beside one reference: what a variant changes beside the objective and beside the start model are
+    two questions.
+    """
     adjusted: dict[int, tuple[int, float]] = {}
-    for group in GROUPS:
+    for group, reference in dict.fromkeys((finding.measure.group, finding.pair.old) for finding in findings):
         p_values = {
             place: finding.comparison.p
             for place, finding in enumerate(findings)
-            if finding.measure.group == group and finding.comparison.p is not None
+            if (finding.measure.group, finding.pair.old) == (group, reference) and finding.comparison.p is not None
         }
         found = holm(list(p_values.values()))
         adjusted |= {place: (len(found), p) for place, p in zip(p_values, found, strict=True)}

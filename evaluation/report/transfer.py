@@ -30,9 +30,10 @@ def transfer_answers(tuning: Sequence[Candidate]) -> list[TransferAnswer]:
         ]
         if setting.variant == NONE or len(doses) < FEWEST_FOR_A_CORRELATION:
             continue
-        scores = np.array([dose.scores for dose in doses]).T
+        seeds = min(len(dose.scores) for dose in doses)  # the objective alone has more
+        scores = np.array([dose.scores[:seeds] for dose in doses]).T
         for metric in doses[0].isotropy:
             sign = -1 if metric in LOWER_IS_MORE_ISOTROPIC else 1
-            isotropy = sign * np.array([dose.isotropy[metric] for dose in doses]).T
+            isotropy = sign * np.array([dose.isotropy[metric][:seeds] for dose in doses]).T
             answers.append(TransferAnswer(setting.variant, metric, dose_response(isotropy, scores)))
     return answers

@@ -13,12 +13,14 @@ from scipy import stats
 from evaluation.statistics.dose_response import dose_response
 from evaluation.statistics.intervals import (
     LEVEL,
+    NEW_ITEMS,
     NEW_PAIRS,
     NEW_QUERIES,
     NEW_RUNS,
     NEW_RUNS_AND_QUERIES,
     NEW_TASKS,
     Comparison,
+    combined_interval,
     crossed_interval,
     query_interval,
     ratio_interval,
@@ -72,6 +74,7 @@ def coverage_cases() -> Iterator[SimulatedCase]:
         _query_cases,
         _retention_cases,
         _corpora_cases,
+        _combined_cases,
         _pair_cases,
         _crossed_cases,
         _dose_cases,
@@ -186,6 +189,38 @@ def _corpora_cases() -> Iterable[SimulatedCase]:
                 lambda strata, _: _ends(stratified_interval(strata)),
                 share * (2 * up - 1) * _MEAN_CHANGE,
             )
+
+
+# Several tasks, for new items of these very tasks.
+
+
+def _tasks_of_two_kinds(rng: Generator, queries: int, pairs: int) -> tuple[Sample, Sample]:
+    return _corpora_differences(rng, sizes=(queries,), share=0.5, up=0.8)[0], _pair_scores(rng, pairs)
+
+
+def _combined_ends(sample: tuple[Sample, Sample], rng: Generator) -> Ends:
+    differences, (before, after, gold) = sample
+    return _ends(
+        combined_interval([query_interval(differences), spearman_bootstrap(before, after, gold, rng, RESAMPLES)])
+    )
+
+
+def _combined_cases() -> Iterable[SimulatedCase]:
+    before, after, gold = (stats.rankdata(x) for x in _pair_scores(np.random.default_rng(0), 1_000_000))
+    of_pairs = float(np.corrcoef(after, gold)[0, 1] - np.corrcoef(before, gold)[0, 1])
+    of_queries = 0.5 * (2 * 0.8 - 1) * _MEAN_CHANGE
+    for queries, pairs in ((100, 50), (300, 300), (1000, 100)):
+        yield SimulatedCase(
+            NEW_ITEMS,
+            "combined from the intervals of 2 tasks",
+            True,
+            f"{queries} queries, {pairs} pairs",
+            "50% re-ranked, 80% of them upwards; correlated similarities, gold with ties",
+            partial(_tasks_of_two_kinds, queries=queries, pairs=pairs),
+            _combined_ends,
+            (of_queries + of_pairs) / 2,
+            trials=BOOTSTRAP_TRIALS,
+        )
 
 
 # Sentence pairs.

@@ -5,6 +5,7 @@ same run directory and no cell is ever taken for another.
 """
 
 import copy
+import inspect
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -20,6 +21,7 @@ from sentence_transformers import SentenceTransformer
 from evaluation.errors import UserError
 from evaluation.files import delete_folder, file_name, read_json, read_record, short_hash, write_record
 from evaluation.measure.measure import MEASURES, measure
+from evaluation.measure.norms import SCORING
 from evaluation.measured import Failure, Measured
 from evaluation.models.load import fingerprint, load_model, load_start_model
 from evaluation.processes import one_thread, quiet
@@ -29,6 +31,7 @@ from evaluation.tasks.resolve import TaskSource
 from evaluation.train.catalog import POSTHOC
 from evaluation.train.columns import texts_of
 from evaluation.train.training import Recipe, Term, train
+from st_isotropy import posthoc
 
 VALIDATION, TEST = "validation", "test"
 FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most; drawn from all columns
@@ -58,7 +61,7 @@ class Measuring:
     def key(self) -> str:
         """Hash of all of it."""
         names = [task.name for task in self.tasks]
-        return short_hash([names, self.identities, self.isotropy_of, self.indexes, self.index_seeds, MEASURES])
+        return short_hash([names, self.identities, self.isotropy_of, self.indexes, self.index_seeds, MEASURES, SCORING])
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,26 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Fitted:
+    """A post-hoc transform that is fitted on training texts and appended.
+
+    Attributes:
+        transform: Its name.
+        pairs: Folder of the training pairs.
+        pairs_hash: Hash of their content.
+    """
+
+    transform: str
+    pairs: Path = field(compare=False)
+    pairs_hash: str
+
+    @property
+    def content(self) -> list[Any]:
+        """Everything that determines the transform, besides the model that it is fitted to."""
+        return [self.transform, repr(POSTHOC[self.transform]), posthoc_code(), FITTED_ON, self.pairs_hash]
+
+
+@dataclass(frozen=True)
 class Cell:
     """One model and what is measured of it.
 
@@ -94,7 +117,7 @@ class Cell:
         model: Name of the start model.
         fingerprint: Hash of the start model.
         training: How it is trained; None for the start model itself.
-        posthoc: Name of the transform that is appended; empty for none.
+        posthoc: The transform that is appended; None for none.
         measuring: What is measured.
         root: The run directory.
         reference: The model whose embeddings decide the settings of the indexes; None for that model itself.
@@ -105,7 +128,7 @@ class Cell:
     model: str
     fingerprint: str
     training: Training | None
-    posthoc: str
+    posthoc: Fitted | None
     measuring: Measuring = field(compare=False)
     root: Path = field(compare=False)
     reference: "Cell | None" = field(default=None, compare=False)
@@ -114,14 +137,17 @@ class Cell:
     @property
     def folder(self) -> Path:
         """The folder of this model, with what was measured of it."""
-        fitted = [self.posthoc, repr(POSTHOC[self.posthoc]), FITTED_ON] if self.posthoc else ""
-        content = [self.fingerprint, self.training and self.training.content, fitted]
+        content = [
+            self.fingerprint,
+            self.training and self.training.content,
+            self.posthoc and self.posthoc.content,
+        ]
         return self.root / "cells" / f"{file_name(self.label)}-{short_hash(content)}"
 
     @property
     def name(self) -> str:
         """What an error calls it."""
-        return self.label if self.training else f"{self.label} ({self.model})"
+        return self.label if self.training or self.posthoc else f"{self.label} ({self.model})"
 
     @property
     def trained(self) -> Path:
@@ -181,12 +207,20 @@ def run_cell(cell: Cell, alone: bool) -> float:
             indexes=cell.measuring.indexes,
             start=None if cell.reference is None else cell.reference.measured,
             index_seeds=range(cell.measuring.index_seeds),
+            norms=_reference_norms(cell),
             show_progress=alone,
         )
         write_record(cell.path, replace(measured, training=log, seconds=time.perf_counter() - began))
     if not measured.failures:  # else the next run goes on here
         _discard(cell)
     return peak_memory()
+
+
+def _reference_norms(cell: Cell) -> dict[str, float]:
+    """The norms at which classification is scored: those of the reference."""
+    if cell.reference is None:
+        return {}
+    return {task.task: task.norm for task in cell.reference.read().tasks if task.norm is not None}
 
 
 def missing_parts(cells: Iterable[Cell], measured: Iterable[Measured]) -> list[str]:
@@ -216,11 +250,13 @@ def _model(cell: Cell) -> SentenceTransformer:
         model = train(start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False)
     if cell.posthoc:
         model = copy.deepcopy(model)
-        assert cell.training is not None  # a study transforms trained models
+        transform, texts = POSTHOC[cell.posthoc.transform], _some_texts(saved_pairs(cell.posthoc.pairs))
         try:
-            model.append(POSTHOC[cell.posthoc].fit(model, _some_texts(saved_pairs(cell.training.pairs))))
+            model.append(transform.fit(model, texts))
         except ValueError as error:  # too few texts for so many dimensions
-            raise UserError(f"The transform {cell.posthoc} cannot be fitted on the training texts: {error}") from error
+            raise UserError(
+                f"The transform {cell.posthoc.transform} cannot be fitted on the training texts: {error}"
+            ) from error
     return model
 
 
@@ -254,6 +290,12 @@ def start_model(name: str, as_it_is: bool) -> tuple[SentenceTransformer, str]:
     return model, fingerprint(model)
 
 
+@lru_cache
+def posthoc_code() -> str:
+    """Hash of the code of the transforms, so that no cell has the result of another version of them."""
+    return short_hash(inspect.getsource(posthoc))
+
+
 @lru_cache(maxsize=2)
 def saved_pairs(folder: Path) -> Dataset:
     """The training pairs that a study saved."""
@@ -273,9 +315,9 @@ def _training_log(cell: Cell) -> dict[str, list[tuple[float, float]]]:
 
 def _discard(cell: Cell) -> None:
     """Delete what is large, can be made again and is not needed again: embeddings, and the models that were tried."""
-    if cell.training is None:
+    if cell.training is None and cell.posthoc is None:
         return
     for file in (cell.measured / "embeddings").glob("*.npz"):
         file.unlink()
-    if cell.measuring.phase == VALIDATION:
+    if cell.training and cell.measuring.phase == VALIDATION:
         delete_folder(cell.trained)

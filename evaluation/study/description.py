@@ -4,6 +4,7 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -13,6 +14,8 @@ from evaluation.retrieval.indexes import ALL_INDEXES, EXACT
 from evaluation.tasks.heads import ENDING as HEAD
 from evaluation.train.catalog import OBJECTIVES, POSTHOC, REGULARIZERS
 from evaluation.train.training import Weight, check_weight
+
+FARTHEST_RATES = 3.5  # times; the best of two rates that are farther apart can be far from the best there is
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,10 @@ class Grid:
 class Study:
     """What is compared. A TOML file has the same names, with `[[regimes]]` and `[[regularizers]]` as tables.
 
-    Every regularizer, and the objective alone, is tried with equally many settings on the validation tasks, and the
-    test tasks are run once, with the setting that did best. The objective alone has no weight, so it gets as many
-    settings in learning rates. With one setting each there is nothing to choose, and no validation tasks are needed.
+    Every regularizer, and the objective alone, is tried at the same learning rates on the validation tasks, and the
+    test tasks are run once, with the setting that did best. What the objective alone, which has no weight, has left of
+    an equal budget goes into further tuning seeds. With one setting each there is nothing to choose, and no validation
+    tasks are needed.
 
     Attributes:
         title: What the study asks, in a sentence.
@@ -107,10 +111,11 @@ class Study:
         regularizers: What is added to the objectives, beside nothing ("none").
         test: Tasks that are reported, as `evaluation.tasks.resolve.resolve_tasks` takes them.
         validation: Tasks on which settings are chosen.
-        posthoc: Transforms that are appended to trained models, fitted on training texts.
+        posthoc: Transforms that are appended to the start model and to trained models, fitted on training texts.
         posthoc_of: Which trained variants they are appended to; the objective alone by default.
         seeds: Paired training runs of the chosen settings.
-        tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test.
+        tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test. The objective
+            alone, which has no weights to try, gets as many more of them as the others have weights.
         isotropy_of: The test task whose texts the isotropy is measured on; if empty, the first retrieval task, else the
             first task.
         indexes: Indexes of the FAISS check, beside exact search; none for no check.
@@ -182,8 +187,10 @@ class Study:
 
     @property
     def transformed(self) -> tuple[Transformed, ...]:
-        """Every trained variant that a transform is appended to."""
-        return tuple(Transformed(variant, transform) for variant in self.posthoc_of for transform in self.posthoc)
+        """The start model and every trained variant that a transform is appended to."""
+        return tuple(
+            Transformed(variant, transform) for variant in (START, *self.posthoc_of) for transform in self.posthoc
+        )
 
 
 @dataclass(frozen=True)
@@ -204,16 +211,15 @@ class Setting:
 
 
 def settings(study: Study, regime: Regime) -> list[Setting]:
-    """All settings of a regime, equally many per variant, those of `NONE` first.
+    """All settings of a regime, those of `NONE` first; every variant is tried at the same learning rates.
 
     Example:
-        >>> regime = Regime("cosine", "docstrings", (1e-3, 4e-3))
+        >>> regime = Regime("cosine", "docstrings", (1e-3, 3e-3))
         >>> study = Study("Does it?", ("static",), (regime,), (Grid("koleo", (1.0, 2.0)),), ("STS12",), ("STS13",))
-        >>> [(one.variant, one.weight, one.learning_rate) for one in settings(study, regime)][:4]
-        [('none', 0.0, 0.001), ('none', 0.0, 0.00141), ('none', 0.0, 0.002), ('none', 0.0, 0.004)]
+        >>> [(one.variant, one.weight, one.learning_rate) for one in settings(study, regime)][:3]
+        [('none', 0.0, 0.001), ('none', 0.0, 0.003), ('koleo', 1.0, 0.001)]
     """
-    rates = more_rates(regime.learning_rates, len(regime.learning_rates) * study.weights_each)
-    return [Setting(NONE, "", 0.0, rate) for rate in rates] + [
+    return [Setting(NONE, "", 0.0, rate) for rate in regime.learning_rates] + [
         Setting(grid.name, grid.regularizer, weight, rate)
         for grid in study.regularizers
         for rate in regime.learning_rates
@@ -221,19 +227,23 @@ def settings(study: Study, regime: Regime) -> list[Setting]:
     ]
 
 
-def more_rates(rates: Sequence[float], count: int) -> list[float]:
-    """Add learning rates until there are so many: twice a single one and, of three or more, half, then middles of gaps.
+def coarse_grids(study: Study) -> list[str]:
+    """A sentence for each regime whose neighboring learning rates are too far apart to hold the best one between them.
 
     Example:
-        >>> more_rates([1e-3, 1e-2], 4)
-        [0.001, 0.00178, 0.00316, 0.01]
+        >>> regime = Regime("cosine", "docstrings", (1e-3, 4e-3), name="pairs")
+        >>> [warning] = coarse_grids(Study("Does it?", ("static",), (regime,), (), ("STS12",), ("STS13",)))
+        >>> warning.partition(":")[0]
+        "The learning rates 0.001 and 0.004 of 'pairs' are 4 times apart"
     """
-    found = sorted(rates)
-    if len(found) == 1 and count > 1:
-        found = [found[0] / 2, found[0], found[0] * 2] if count > 2 else [found[0], found[0] * 2]
-    while len(found) < count:
-        widest = max(range(len(found) - 1), key=lambda place: round(found[place + 1] / found[place], 2))
-        found.insert(widest + 1, float(f"{math.sqrt(found[widest] * found[widest + 1]):.3g}"))
+    found = []
+    for regime in study.regimes:
+        for low, high in pairwise(sorted(regime.learning_rates)):
+            if high > FARTHEST_RATES * low:
+                found.append(
+                    f"The learning rates {low:g} and {high:g} of {regime.name!r} are {high / low:.2g} times apart: put "
+                    f"others between, at most {FARTHEST_RATES:g} times apart."
+                )
     return found
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluation.report.summary import Transformed
-from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, Training
+from evaluation.report.summary import NONE, START, Transformed
+from evaluation.study.cell import TEST, VALIDATION, Cell, Fitted, Measuring, Training
 from evaluation.study.description import Setting, Study, settings
 from evaluation.study.prepare import Prepared
 from evaluation.tasks.mteb import identity
@@ -32,7 +32,17 @@ class Plan:
     def start(self, prepared: Prepared, phase: str) -> Cell:
         """The start model, measured."""
         return Cell(
-            "start", prepared.model, prepared.fingerprint, None, "", self._measuring(prepared, phase), self.folder
+            "start", prepared.model, prepared.fingerprint, None, None, self._measuring(prepared, phase), self.folder
+        )
+
+    def transformed_start(self, prepared: Prepared, transform: str) -> Cell:
+        """The start model with a transform appended, measured on the test tasks."""
+        start = self.start(prepared, TEST)
+        return replace(
+            start,
+            label=f"{prepared.title}, {Transformed(START, transform).name}",
+            posthoc=Fitted(transform, prepared.pairs, prepared.pairs_hash),
+            reference=start,
         )
 
     def cell(self, prepared: Prepared, phase: str, setting: Setting, seed: int, posthoc: str = "") -> Cell:
@@ -46,22 +56,25 @@ class Plan:
             prepared.model,
             prepared.fingerprint,
             Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed),
-            posthoc,
+            Fitted(posthoc, prepared.pairs, prepared.pairs_hash) if posthoc else None,
             self._measuring(prepared, phase),
             self.folder,
             self.start(prepared, phase),
         )
 
-    def tuning_seeds(self) -> range:
-        """The seeds with which settings are chosen."""
-        return range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.study.tuning_seeds * self.study.is_tuned)
+    def tuning_seeds(self, setting: Setting) -> range:
+        """The seeds with which a setting is tried; the objective alone, which has one weight, has more of them."""
+        shares = self.study.weights_each if setting.variant == NONE else 1
+        return range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.study.tuning_seeds * shares)
 
     def sentence(self, prepared: Sequence[Prepared]) -> str:
         """Say how many models are trained and measured."""
         study = self.study
         trained = len(study.variants) * study.seeds
-        tried = sum(len(settings(study, one.regime)) for one in prepared) * len(self.tuning_seeds())
-        tested = len(prepared) * (trained + len(study.transformed) * study.seeds)
+        tried = sum(len(self.tuning_seeds(setting)) for one in prepared for setting in settings(study, one.regime))
+        tried *= study.is_tuned
+        runs = [1 if one.variant == START else study.seeds for one in study.transformed]
+        tested = len(prepared) * (trained + sum(runs))
         return (
             f"{len(prepared)} combinations of a start model and a regime: {tried} training runs to choose settings, "
             f"{len(prepared) * trained} to report, {len(study.models) + tried + tested} models to measure."

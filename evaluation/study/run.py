@@ -18,7 +18,7 @@ from evaluation.report.terminal import print_report, wide_console
 from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, missing_parts
-from evaluation.study.description import Setting, Study, settings
+from evaluation.study.description import Setting, Study, coarse_grids, settings
 from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
 from evaluation.study.prepare import Prepared, prepare, save_pairs
@@ -29,7 +29,7 @@ from evaluation.study.section import (
     build_section,
     index_seconds,
     left_out_indexes,
-    pairs_with_objective,
+    pairs_of_study,
     whole_variants,
 )
 from evaluation.tasks.resolve import resolve_tasks
@@ -102,6 +102,8 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     save_pairs(rows)
     write_json(folder / "study.json", asdict(study))
     console.print(plan.sentence(prepared), markup=False)
+    for warning in coarse_grids(study):
+        console.print(f"Warning: {warning}", markup=False)
     with timing, backend.opened() as jobs:
         running = Running(plan, jobs, timing, console, [])
         starts = measure_starts(running, prepared)
@@ -165,9 +167,11 @@ def run_section(running: Running, prepared: Prepared) -> SectionRun:
     chosen = choose_settings(plan.study, prepared, tried)
     cells = {v: [plan.cell(prepared, TEST, setting, seed) for seed in seeds] for v, setting in chosen.items()}
     transformed = {
-        one.name: [plan.cell(prepared, TEST, chosen[one.variant], seed, one.transform) for seed in seeds]
+        one.name: [plan.transformed_start(prepared, one.transform)]
+        if one.variant == START
+        else [plan.cell(prepared, TEST, chosen[one.variant], seed, one.transform) for seed in seeds]
         for one in plan.study.transformed
-        if one.variant in chosen
+        if one.variant in (START, *chosen)
     }
     start = plan.start(prepared, TEST).read()
     measured = {
@@ -177,9 +181,7 @@ def run_section(running: Running, prepared: Prepared) -> SectionRun:
     }
     whole = whole_variants(measured, start)
     section = replace(
-        build_section(
-            prepared.title, plan.measurings[TEST].isotropy_of, whole, pairs_with_objective(list(whole), START)
-        ),
+        build_section(prepared.title, plan.measurings[TEST].isotropy_of, whole, pairs_of_study(list(whole))),
         model=prepared.model,
         regime=prepared.regime.name,
         objective=prepared.regime.objective,
@@ -194,7 +196,7 @@ def try_settings(running: Running, prepared: Prepared) -> list[Tried]:
     if not plan.study.is_tuned:
         return []
     tuning = {
-        setting: [plan.cell(prepared, VALIDATION, setting, seed) for seed in plan.tuning_seeds()]
+        setting: [plan.cell(prepared, VALIDATION, setting, seed) for seed in plan.tuning_seeds(setting)]
         for setting in settings(plan.study, prepared.regime)
     }
     return [Tried(*found) for found in running.run(tuning, f"{prepared.title}: choosing settings").items()]

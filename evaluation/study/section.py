@@ -10,7 +10,7 @@ from evaluation.measured import CurvePoint, IndexQuality, Measured, Status
 from evaluation.report.index_rows import retrieval_rows
 from evaluation.report.measures import Pair
 from evaluation.report.rows import isotropy_rows, task_rows
-from evaluation.report.summary import NONE, Candidate, Section
+from evaluation.report.summary import NONE, START, Candidate, Section
 from evaluation.report.transfer import transfer_answers
 from evaluation.study.description import Setting
 
@@ -104,9 +104,12 @@ def whole_variants(measured: Runs, start: Measured) -> dict[str, Sequence[Measur
     }
 
 
-def pairs_with_objective(variants: Sequence[str], start: str) -> list[Pair]:
-    """Every variant beside the objective alone, which is the start of no comparison where its training failed."""
-    return [Pair(variant, NONE) for variant in variants if variant not in (start, NONE)] if NONE in variants else []
+def pairs_of_study(variants: Sequence[str]) -> list[Pair]:
+    """Every variant beside the objective alone, where its training did not fail, and beside the start model."""
+    return [
+        *[Pair(variant, NONE) for variant in variants if NONE in variants and variant not in (START, NONE)],
+        *[Pair(variant, START) for variant in variants if variant != START],
+    ]
 
 
 def left_out_indexes(measured: Measured) -> list[str]:

@@ -129,3 +129,30 @@ def test_there_are_at_most_five_lines_and_none_about_what_was_not_measured() -> 
     ]
     assert len(answer(small_summary())) == 4
     assert answer(summary()) == []
+
+
+def test_what_cures_a_harmful_objective_is_said_to_be_worse_than_the_start() -> None:
+    cured, plain = [-2.0, -2.1, -1.9, -2.0], [-5.0, -5.2, -4.8, -5.0]
+    values = {"start": [50.0], "none": [50 + fall for fall in plain], "koleo": [50 + fall for fall in cured]}
+    found = [
+        Difference(Pair("koleo", "none"), [student_interval(np.subtract(cured, plain))]),
+        Difference(Pair("none", "start"), [student_interval(plain)]),
+        Difference(Pair("koleo", "start"), [student_interval(cured)]),
+    ]
+    one = Section("here", list(values), [Row(MEAN, values, found)])
+    [line] = answer(summary(one))
+    assert line.startswith("STS and retrieval tasks: better, mean of STS and retrieval +3.00 [")
+    assert line.endswith(
+        " Beside the start model: worse in all 2 comparisons. Better than the objective, worse than the start: koleo."
+    )
+
+
+def test_each_reference_has_a_family_of_its_own() -> None:
+    rises = {name: [0.1, 0.2, 0.32, 0.15] for name in ("a", "b")}
+    found = {new: [student_interval(runs)] for new, runs in rises.items()}
+    beside = {old: [Difference(Pair(new, old), found[new]) for new in found] for old in "xy"}
+    values = {name: [1.0] * 4 for name in (*rises, "x", "y")}
+    one = Section("here", list(values), [Row(ISOSCORE, values, [*beside["x"], *beside["y"]])])
+    alone = Section("here", list(values), [Row(ISOSCORE, values, beside["x"])])
+    assert [finding.adjusted_p for finding in one.findings()] == 2 * [f.adjusted_p for f in alone.findings()]
+    assert {finding.family for finding in one.findings()} == {2}

@@ -52,7 +52,7 @@ def cell_names(out: Path, phase: str) -> list[str]:
 def test_a_tuned_study_reports_every_variant_and_finishes_clean(tuned):
     out, summary = tuned
     [section] = summary.sections
-    assert section.variants == ["start", "none", "persistent_entropy", "koleo", "center"]
+    assert section.variants == ["start", "none", "persistent_entropy", "koleo", "start + center", "center"]
     assert {row.measure.group for row in section.rows} == {"isotropy", "similarity", "retrieval"}
     assert section.findings()[0].pair == Pair("persistent_entropy", "none")
     assert summary.missing == [] and list(section.training) == ["none", "persistent_entropy", "koleo", "center"]
@@ -68,7 +68,8 @@ def test_every_variant_is_tried_with_equally_many_settings_and_the_best_on_valid
     tuning = summary.sections[0].tuning
     for variant in ("none", "persistent_entropy", "koleo"):
         tried = [each for each in tuning if each.variant == variant]
-        assert len(tried) == 2
+        rates = {each.learning_rate for each in tried}
+        assert sum(len(each.scores) for each in tried) == 2 and rates == {each.learning_rate for each in tuning}
         [chosen] = [each for each in tried if each.chosen]
         assert np.mean(chosen.scores) == max(np.mean(each.scores) for each in tried)
 
@@ -77,6 +78,8 @@ def test_test_tasks_are_run_with_the_chosen_settings_only_and_on_other_seeds(tun
     out, summary = tuned
     chosen = {each.variant: each for each in summary.sections[0].tuning if each.chosen}
     tested = [name for name in cell_names(out, "test") if not name.startswith("start-")]
+    [transformed_start] = [name for name in tested if "-start-center-" in name]
+    tested.remove(transformed_start)
     assert len(tested) == 4 * 2  # three trained variants and a transform, two seeds
     for name in tested:
         variant = next(each for each in (*chosen, "center") if f"-{each}-" in name)
@@ -90,7 +93,7 @@ def test_no_model_takes_the_score_of_another_from_mteb_in_any_cell(tuned):
     out, _ = tuned
     files = (out / "cells").glob("*/test-*/mteb/results/*/*/rated.json")
     seen = [(path.parent.parent.name, path.parent.name) for path in files]
-    assert len(seen) == 1 + 4 * 2
+    assert len(seen) == 2 + 4 * 2
     assert len({name for name, _ in seen}) == len({revision for _, revision in seen}) == len(seen)
 
 
@@ -133,8 +136,9 @@ def test_a_finished_study_is_read_and_an_extended_one_reuses_its_cells(tuned, da
     extended = run(small_study(folder, posthoc=("center", "whitening"), seeds=3), sources, out)
     after = cells(out)
     assert {name: after[name] for name in before} == before
-    assert len(after) - len(before) == 4 + 3  # a third seed of four variants, and another transform
-    assert extended.sections[0].variants == [*summary.sections[0].variants, "whitening"]
+    # A third seed of four variants, and another transform of the objective and of the start model.
+    assert len(after) - len(before) == 4 + 3 + 1
+    assert set(extended.sections[0].variants) == {*summary.sections[0].variants, "whitening", "start + whitening"}
 
 
 def test_a_changed_study_in_the_same_directory_gives_what_it_gives_in_a_fresh_one(tmp_path):
@@ -189,7 +193,7 @@ def test_nothing_is_chosen_for_a_variant_whose_trainings_all_diverge(data, tmp_p
     )
     summary = run(study, sources, tmp_path / "run")
     [section] = summary.sections
-    assert section.variants == ["start"] and section.tuning == [] and section.findings() == []
+    assert section.variants == ["start", "start + center"] and section.tuning == []
     assert len(summary.missing) == 4 and all(isinstance(each, str) for each in summary.missing)
     assert "NaN or infinite weights at learning rate 1e+38; lower it." in summary.missing[0]
 
@@ -331,7 +335,7 @@ def test_a_worker_with_other_data_measures_nothing(data, tmp_path):
     model = static_model()
     model.save_pretrained(str(tmp_path / "model"))
     measuring = cell.Measuring("test", (task,), ("local/rated of old",), "rated", (), 1)
-    start = cell.Cell("start", str(tmp_path / "model"), fingerprint(model), None, "", measuring, tmp_path)
+    start = cell.Cell("start", str(tmp_path / "model"), fingerprint(model), None, None, measuring, tmp_path)
     cell.run_cell(start, alone=False)
     [failure] = start.read().failures
     assert failure.reason.startswith(f"The data of rated are {identity(task)} here and local/rated of old where the")
@@ -419,9 +423,10 @@ def test_a_transform_that_cannot_be_fitted_is_that_variants_failure_and_the_rest
     study = untuned(folder, regimes=(regime,), seeds=1, posthoc=("spectral_power", "center"))
     summary = run(study, replace(sources, pairs=(tmp_path / "pairs",)), tmp_path / "run")
     [section] = summary.sections
-    assert section.variants == ["start", "none", "koleo", "center"]
-    [missing] = summary.missing
-    assert "The transform spectral_power cannot be fitted on the training texts: A scaling of all 16 dim" in missing
+    assert section.variants == ["start", "none", "koleo", "start + center", "center"]
+    assert len(summary.missing) == 2  # of the start model, and of the objective
+    for missing in summary.missing:
+        assert "The transform spectral_power cannot be fitted on the training texts: A scaling of all 16" in missing
 
 
 def test_a_start_model_that_scores_by_dot_products_has_no_faiss_check(data, tmp_path):
@@ -519,7 +524,7 @@ def test_a_transform_can_follow_a_regularizer(data, tmp_path):
     folder, sources = data
     study = untuned(folder, posthoc=("center",), posthoc_of=("koleo", "none"))
     [section] = run(study, sources, tmp_path / "run").sections
-    assert section.variants == ["start", "none", "koleo", "koleo + center", "center"]
+    assert section.variants == ["start", "none", "koleo", "start + center", "koleo + center", "center"]
     [cosine] = [row for row in section.rows if row.name == "average cosine"]
     assert all(abs(value) < 0.2 for each in ("center", "koleo + center") for value in cosine.values[each])
     assert cosine.values["center"] != cosine.values["koleo + center"]
