@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -20,10 +20,10 @@ from sentence_transformers import SentenceTransformer
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
 from evaluation.errors import UserError
-from evaluation.files import NO_MORE_FILES, file_name, read_json, write_json
+from evaluation.files import NO_MORE_FILES, file_name, read_json, read_record, write_json, write_record
 from evaluation.measure import score_units
 from evaluation.measure.norms import is_classified, score_at_norm
-from evaluation.measured import Failure, SentencePairs, TaskScores
+from evaluation.measured import Failure, TaskScores
 from evaluation.models.embeddings import save_texts
 from evaluation.models.load import fingerprint
 from evaluation.models.recording import RecordingEncoder
@@ -33,6 +33,14 @@ from evaluation.tasks.mteb import single_tasks
 from evaluation.tasks.source import TaskSource
 
 BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class _SavedScores:
+    """What the file of a task holds: its scores, and the hash of the model that they are of."""
+
+    revision: str
+    scores: TaskScores
 
 
 def evaluate(
@@ -108,14 +116,13 @@ def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | N
     path = folder / f"{source.file}.json"
     if not (path.exists() and embeddings_file(folder, source.name).exists()):
         return None
-    content = read_json(path)
-    if content["revision"] != revision:
+    saved = read_record(path, _SavedScores)
+    if saved.revision != revision:
         raise UserError(
-            f"{path} holds the scores of the model {content['revision']} instead of {revision}; "
+            f"{path} holds the scores of the model {saved.revision} instead of {revision}; "
             "choose another run directory."
         )
-    scores = content["scores"]
-    return TaskScores(**{**scores, "pairs": {key: SentencePairs(**pairs) for key, pairs in scores["pairs"].items()}})
+    return saved.scores
 
 
 def _tried(
@@ -143,7 +150,7 @@ def _tried(
             f"{source.name} cannot be evaluated on {encoder.mteb_model_meta.name} ({reason}); leave out the task, "
             "or fix the cause and rerun the command.",
         )
-    write_json(folder / f"{source.file}.json", {"revision": revision, "scores": asdict(scores)})
+    write_record(folder / f"{source.file}.json", _SavedScores(revision, scores))
     return scores
 
 
