@@ -30,12 +30,13 @@ class PersistentEntropyLoss(RegularizedLoss):
         spread_weight: Weight of a second term, how far the mean MST length on the sphere is from its largest value
             (`MSTLength`); entropy alone cannot open a narrow cone. With 0 there is no such term.
         regularizer: The regularizer itself, for its options: which bars count, of which dimension, with what floor.
+            With `PersistentEntropy(scale="absolute")` the spread is part of it, and a weight near 1 is a start.
         **clouds: `cloud`, `level`, `layers`, `max_points`, `reduction` and `gather_across_devices`; see
             `RegularizedLoss`.
 
     Raises:
         TypeError: For any other option; an option of the regularizer is said to be one.
-        ValueError: As from `RegularizedLoss`.
+        ValueError: As from `RegularizedLoss`; for a `spread_weight` beside entropy on the absolute scale.
 
     Examples:
         >>> from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
@@ -57,6 +58,11 @@ class PersistentEntropyLoss(RegularizedLoss):
         **clouds: Unpack[CloudOptions],
     ) -> None:
         _check_options(clouds)
+        if spread_weight != 0.0 and regularizer.scale == "absolute":
+            raise ValueError(
+                f"The spread_weight is {spread_weight!r}, but entropy on the absolute scale measures the spread "
+                'itself; leave it out or use scale="relative".'
+            )
         terms: list[tuple[Regularizer, WeightArgument]] = [(regularizer, weight)]
         if spread_weight != 0.0:
             terms.append((MSTLength(), spread_weight))

@@ -1,25 +1,44 @@
 """The penalty this package is about: the persistent-entropy deficit of a barcode."""
 
 from dataclasses import dataclass
+from math import inf
+from typing import Literal
 
 from torch import Tensor
 
 from st_isotropy.barcodes import barcode
 from st_isotropy.barcodes.rips import Engine, installed_engine
 from st_isotropy.barcodes.selection import Selection, check_selection, selected_bars
-from st_isotropy.entropy import entropy_deficit, persistent_entropy
+from st_isotropy.entropy import (
+    absolute_entropy,
+    absolute_entropy_deficit,
+    entropy_deficit,
+    largest_mean_bar,
+    persistent_entropy,
+)
 from st_isotropy.precision import at_least_float32
 from st_isotropy.regularizers import citations
 from st_isotropy.regularizers.base import Regularizer
 from st_isotropy.regularizers.unit_rows import unit_rows
+
+Scale = Literal["relative", "absolute"]
+
+# Shannon's is the paper's. On the absolute scale nothing else keeps the shortest bars from closing, and a low order
+# pushes at those and leaves bars of middling length to the objective.
+DEFAULT_ORDER: dict[Scale, float] = {"relative": 1.0, "absolute": 0.25}
 
 
 @dataclass(frozen=True)
 class PersistentEntropy(Regularizer):
     r"""The normalized entropy deficit $1 - H / \ln m$ of the barcode of L2-normalized embeddings, in [0, 1].
 
-    It is 0 when all `m` bars are equally long. Entropy is invariant to translation and scale of the barcode, so by
-    itself it cannot open a narrow cone; see `MSTLength` for a term that does.
+    On the relative scale, the paper's, bars are divided by their sum. It is 0 when all `m` bars are equally long, and
+    invariant to translation and scale of the barcode, so by itself it cannot open a narrow cone.
+
+    On the absolute scale bars are divided by the largest sum that the unit sphere allows, and what they leave of it is
+    one more state (`absolute_entropy_deficit`). It is 0 when all bars are $\sqrt{2(n-1)/n}$ long, which up to $2d$ rows
+    in `d` dimensions can be, and 1 when all rows coincide. It opens a cone and holds the rows apart where nothing else
+    does. Rows that coincide exactly get no gradient: it cannot part them.
 
     The shortest bars get the largest gradient. One pair at cosine 0.89 in a cloud of 64 isotropic points holds 99 % of
     the squared gradient and multiplies its norm by 14; with `floor=0.5` the norm is as without the pair.
@@ -32,17 +51,24 @@ class PersistentEntropy(Regularizer):
         normalize: Project embeddings onto the unit sphere first; False takes them as they are.
         deficit: False gives $-H$ in nats instead, the authors' term.
         floor: Bars shorter than this share of the mean bar count as that long. Their own lengths then get no gradient,
-            only the mean's.
+            only the mean's. On the absolute scale it is a share of the largest mean bar, and below 1.
+        scale: `"relative"` to the sum of the bars, or `"absolute"`, for bars of dimension 0 of unit rows.
+        order: Order of the entropy: Tsallis' of any order above 0, Shannon's at 1. The lower, the more the shortest
+            bars count. None for 1 on the relative scale and 1/4 on the absolute one.
 
     Raises:
         ImportError: If `homology_dimension` is above 0 and the engine is not installed.
-        ValueError: If `selection` is unknown, or the `engine` for dimensions above 0, or `homology_dimension` or
-            `floor` is negative.
+        ValueError: If `selection` or `scale` is unknown, or the `engine` for dimensions above 0; if
+            `homology_dimension` or `floor` is negative, or `order` not above 0; for options that the absolute scale
+            does not have.
 
     Examples:
         >>> import torch
         >>> round(PersistentEntropy()(torch.eye(5)).item(), 6)
         0.0
+        >>> cone = torch.eye(5) + 3
+        >>> round(PersistentEntropy()(cone).item(), 6), round(PersistentEntropy(scale="absolute")(cone).item(), 2)
+        (0.0, 0.3)
         >>> authors = PersistentEntropy(selection="prominent", normalize=False, deficit=False)
 
     References:
@@ -58,6 +84,8 @@ class PersistentEntropy(Regularizer):
     normalize: bool = True
     deficit: bool = True
     floor: float = 0.0
+    scale: Scale = "relative"
+    order: float | None = None
 
     def __post_init__(self) -> None:
         check_selection(self.selection)
@@ -69,17 +97,64 @@ class PersistentEntropy(Regularizer):
             raise ValueError(
                 f"PersistentEntropy.floor is {self.floor}; use a share of the mean bar length, 0 for no floor."
             )
+        if self.order is not None and not 0 < self.order < inf:
+            raise ValueError(
+                f"PersistentEntropy.order is {self.order}; use a number above 0, such as 1 for Shannon's entropy."
+            )
+        if self.scale not in DEFAULT_ORDER:
+            raise ValueError(
+                f"PersistentEntropy.scale is {self.scale!r}, which is unknown; use 'relative' or 'absolute'."
+            )
+        if self.scale == "absolute":
+            self._check_absolute()
+
+    def _check_absolute(self) -> None:
+        if self.homology_dimension:
+            raise ValueError(
+                f"PersistentEntropy.homology_dimension is {self.homology_dimension}, but the absolute scale is known "
+                'for dimension 0 alone; use 0 or scale="relative".'
+            )
+        if self.selection != "all":
+            raise ValueError(
+                f"PersistentEntropy.selection is {self.selection!r}, but on the absolute scale the bars left out would "
+                'count as what is left of the sphere; use "all" or scale="relative".'
+            )
+        if not self.normalize:
+            raise ValueError(
+                "PersistentEntropy.normalize is False, but the absolute scale is that of the unit sphere; use True or "
+                'scale="relative".'
+            )
+        if self.floor >= 1:
+            raise ValueError(
+                f"PersistentEntropy.floor is {self.floor}; on the absolute scale use a share of the largest mean bar, "
+                "below 1."
+            )
 
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Short snake_case name of the penalty; above dimension 0 it ends in the dimension."""
+        """Short snake_case name of the penalty: its scale's, and above dimension 0 it ends in the dimension."""
+        if self.scale == "absolute":
+            return "absolute_entropy"
         return "persistent_entropy" + (f"_h{self.homology_dimension}" if self.homology_dimension else "")
 
     def __call__(self, embeddings: Tensor) -> Tensor:
-        """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 when fewer than two bars count."""
+        """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 when fewer than two bars count.
+
+        On the absolute scale a single bar counts, since it leaves a remainder.
+        """
         points = unit_rows(embeddings) if self.normalize else at_least_float32(embeddings)
         lengths = barcode(points, self.homology_dimension, self.engine).lengths
+        order = DEFAULT_ORDER[self.scale] if self.order is None else self.order
+        if self.scale == "absolute":
+            return self._absolute(lengths, order)
         among = None if self.selection == "all" else selected_bars(lengths, self.selection)
         if self.floor:
             lengths = lengths.clamp(min=self.floor * lengths.mean())
-        return entropy_deficit(lengths, among) if self.deficit else -persistent_entropy(lengths, among=among)
+        if self.deficit:
+            return entropy_deficit(lengths, among, order)
+        return -persistent_entropy(lengths, among=among, order=order)
+
+    def _absolute(self, lengths: Tensor, order: float) -> Tensor:
+        if self.floor and len(lengths):
+            lengths = lengths.clamp(min=self.floor * largest_mean_bar(len(lengths)))
+        return absolute_entropy_deficit(lengths, order) if self.deficit else -absolute_entropy(lengths, order)

@@ -504,3 +504,16 @@ def test_an_option_of_the_regularizer_is_refused_with_where_it_belongs(option, v
         PersistentEntropyLoss(model, CosineSimilarityLoss(model), **{option: value})
     with pytest.raises(TypeError, match="unexpected keyword argument 'clouds'"):
         PersistentEntropyLoss(model, CosineSimilarityLoss(model), clouds="joint")
+
+
+def test_the_entropy_loss_takes_the_absolute_scale_and_refuses_a_spread_beside_it(model):
+    base = MultipleNegativesRankingLoss(model)
+    absolute = PersistentEntropy(scale="absolute")
+    loss = PersistentEntropyLoss(model, base, weight=1.0, regularizer=absolute)
+    assert loss.penalties.regularizers == ((absolute, 1.0),)
+    with pytest.raises(ValueError) as error:
+        PersistentEntropyLoss(model, base, spread_weight=0.3, regularizer=absolute)
+    assert str(error.value) == (
+        "The spread_weight is 0.3, but entropy on the absolute scale measures the spread itself; leave it out or use "
+        'scale="relative".'
+    )
