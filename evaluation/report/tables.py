@@ -206,9 +206,14 @@ def _by_group(section: Section) -> list[tuple[str, list[Row]]]:
 
 
 def _difference_columns(section: Section) -> list[tuple[Pair, str]]:
-    """Pair and header of each column: a compared pair's estimate, then the kinds of interval that occur."""
+    """Pair and header of each column: a compared pair's estimate, then the kinds of interval that occur.
+
+    Of pairs with several references those with the first, the objective alone: others would make the table too wide.
+    """
     columns = []
     for pair in section.pairs:
+        if pair.old != section.pairs[0].old:
+            continue
         columns.append((pair, pair.name))
         found = {_kind(c) for row in section.rows for c in row.comparisons(pair) if c.low is not None}
         columns += [(pair, header) for header in (OVER_RUNS, OVER_ITEMS) if header in found]
