@@ -88,7 +88,8 @@ PUBLIC = {
     "st_isotropy.barcodes": "Barcode barcode edge_lengths minimum_spanning_tree",
     "st_isotropy.barcodes.selection": "Selection check_selection count_prominent prefix_sums selected_bars",
     "st_isotropy.callbacks": "GeometryCallback describe",
-    "st_isotropy.entropy": "entropy_deficit persistent_entropy total_persistence",
+    "st_isotropy.entropy": "absolute_entropy absolute_entropy_deficit entropy_deficit largest_mean_bar "
+    "persistent_entropy total_persistence",
     "st_isotropy.evaluator": "IsotropyEvaluator",
     "st_isotropy.losses": "DEFAULT_WEIGHT PersistentEntropyLoss RegularizedLoss",
     "st_isotropy.metrics": "CATALOG CATALOGUE Cloud Measure alignment anti_hub_share as_cloud average_cosine "
