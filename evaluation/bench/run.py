@@ -69,5 +69,5 @@ def target(figure: Figure) -> str:
 
 
 def rows(figures: Sequence[Figure]) -> list[dict[str, object]]:
-    """Turn figures into JSON."""
-    return [{**asdict(figure), "missed": figure.missed} for figure in figures]
+    """Turn figures into JSON, with what a reader sees."""
+    return [{**asdict(figure), "quantity": figure.quantity, "missed": figure.missed} for figure in figures]

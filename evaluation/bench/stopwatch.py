@@ -17,25 +17,38 @@ FEWEST_ROUNDS = 3
 MOST_ROUNDS = 200
 
 
+MS, MEGABYTES = "ms", "peak MB over base"
+FASTER, OVER = "times faster than", "time over that of"
+
+
 @dataclass(frozen=True)
 class Figure:
     """A measured figure, with the target it has to meet if there is one.
 
     Attributes:
         case: What was measured on.
-        quantity: What was measured, with its unit.
+        contender: What was measured.
+        unit: Its unit; for a ratio `FASTER` or `OVER`, with the peer that it is to.
         value: Median over the rounds.
         spread: Half the interquartile range over the rounds; 0 for a single round.
         at_least: Smallest value that meets the target.
         at_most: Largest value that meets the target.
+        peer: What a ratio is to; empty for other figures.
     """
 
     case: str
-    quantity: str
+    contender: str
+    unit: str
     value: float
     spread: float = 0.0
     at_least: float | None = None
     at_most: float | None = None
+    peer: str = ""
+
+    @property
+    def quantity(self) -> str:
+        """What was measured, as a reader sees it."""
+        return f"{self.contender}: {self.unit} {self.peer}" if self.peer else f"{self.contender}, {self.unit}"
 
     @property
     def missed(self) -> bool:
@@ -84,18 +97,18 @@ def median_and_spread(values: np.ndarray) -> tuple[float, float]:
 def durations(case: str, times: Mapping[str, np.ndarray]) -> Iterator[Figure]:
     """Report the time of every contender."""
     for name, values in times.items():
-        yield Figure(case, f"{name}, ms", *median_and_spread(values))
+        yield Figure(case, name, MS, *median_and_spread(values))
 
 
 def speed_up(case: str, times: Mapping[str, np.ndarray], ours: str, other: str, at_least: float | None) -> Figure:
     """Report how many times faster we are than another contender, round by round."""
-    return Figure(case, f"{ours}: times faster than {other}", *median_and_spread(times[other] / times[ours]), at_least)
+    return Figure(case, ours, FASTER, *median_and_spread(times[other] / times[ours]), at_least, peer=other)
 
 
 def cost(case: str, times: Mapping[str, np.ndarray], ours: str, other: str, at_most: float | None) -> Figure:
     """Report our time as a multiple of another contender's, round by round."""
     ratio = median_and_spread(times[ours] / times[other])
-    return Figure(case, f"{ours}: time over that of {other}", *ratio, at_most=at_most)
+    return Figure(case, ours, OVER, *ratio, at_most=at_most, peer=other)
 
 
 def in_fresh_process(work: Callable[..., object], warm_up: tuple[object, ...], full: tuple[object, ...]) -> "Cost":

@@ -8,7 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from evaluation.bench.stopwatch import Figure, alternate, cost, durations, in_fresh_process, speed_up
+from evaluation.bench.stopwatch import (
+    FASTER,
+    MEGABYTES,
+    MS,
+    OVER,
+    Figure,
+    alternate,
+    cost,
+    durations,
+    in_fresh_process,
+    speed_up,
+)
 from evaluation.train.catalog import REGULARIZERS, Kind
 from st_isotropy.barcodes import barcode, edge_lengths
 from st_isotropy.barcodes.large import large_tree
@@ -89,10 +100,10 @@ def h1() -> Iterator[Figure]:
         costs = {name: in_fresh_process(h1_of, ("gauss", 64, name), ("clustered", 1024, name)) for name in engines}
         ours, giotto = costs["redzed"], costs["giotto-ph"]
         for name, spent in costs.items():
-            yield Figure(case, f"ours ({name}), ms", 1e3 * spent.seconds)
+            yield Figure(case, f"ours ({name})", MS, 1e3 * spent.seconds)
             limit = 100.0 if name == "redzed" else None
-            yield Figure(case, f"ours ({name}), peak MB over base", spent.megabytes, at_most=limit)
-        yield Figure(case, "ours (redzed): times faster than giotto-ph", giotto.seconds / ours.seconds, at_least=20.0)
+            yield Figure(case, f"ours ({name})", MEGABYTES, spent.megabytes, at_most=limit)
+        yield Figure(case, "ours (redzed)", FASTER, giotto.seconds / ours.seconds, at_least=20.0, peer="giotto-ph")
 
 
 def select() -> Iterator[Figure]:
@@ -154,19 +165,19 @@ def large() -> Iterator[Figure]:
     for kind in ("gauss", "cone", "clustered"):
         case = f"{kind}, n={n}"
         ours = in_fresh_process(tree_of, (kind, 1000), (kind, n))
-        yield Figure(case, "ours, ms", 1e3 * ours.seconds)
-        yield Figure(case, "ours, peak MB over base", ours.megabytes, at_most=1500.0)
+        yield Figure(case, "ours", MS, 1e3 * ours.seconds)
+        yield Figure(case, "ours", MEGABYTES, ours.megabytes, at_most=1500.0)
         if find_spec("faiss"):
             faiss = in_fresh_process(faiss_pass, (kind, 1000), (kind, n))
-            yield Figure(case, "faiss, one pass, ms", 1e3 * faiss.seconds)
-            yield Figure(case, "ours: time over that of faiss", ours.seconds / faiss.seconds, at_most=4.0)
+            yield Figure(case, "faiss, one pass", MS, 1e3 * faiss.seconds)
+            yield Figure(case, "ours", OVER, ours.seconds / faiss.seconds, at_most=4.0, peer="faiss")
 
 
 def memory(case: str, contenders: dict[str, Callable[..., object]], full: tuple[object, ...]) -> Iterator[Figure]:
     """Report the peak memory of contenders, each in a process of its own."""
     for name, work in contenders.items():
         if name != PEER or find_spec("torch_topological"):
-            yield Figure(case, f"{name}, peak MB over base", in_fresh_process(work, ("gauss", 64), full).megabytes)
+            yield Figure(case, name, MEGABYTES, in_fresh_process(work, ("gauss", 64), full).megabytes)
 
 
 def h0_ours(points: Tensor) -> None:

@@ -100,13 +100,18 @@ def _validation(studies: str, regime: str, variant: str, learning_rate: str) -> 
 
 
 def _sections(studies: str, regime: str) -> list[StudySection]:
-    """The regimes of studies by their names or patterns, whose titles have every one of some words."""
+    """The regimes of studies by their names or patterns, that have every one of some words."""
     wanted = set() if regime == "any" else set(regime.split())
-    titled = [one for one in sections_of_studies() if wanted <= set(one.section.title.replace(",", "").split())]
-    of_pattern = {pattern: [one for one in titled if fnmatchcase(one.study, pattern)] for pattern in studies.split()}
+    meant = [one for one in sections_of_studies() if wanted <= _words(one)]
+    of_pattern = {pattern: [one for one in meant if fnmatchcase(one.study, pattern)] for pattern in studies.split()}
     if vain := [pattern for pattern, found in of_pattern.items() if not found]:
         raise ValueError(f"{' or '.join(vain)} has no regime {regime}")
     return list({section.name: section for found in of_pattern.values() for section in found}.values())
+
+
+def _words(of_study: StudySection) -> set[str]:
+    """The start model, and the words of the regime's name."""
+    return {of_study.section.model, *of_study.section.regime.replace(",", "").split()}
 
 
 def _only(sections: Sequence[StudySection]) -> StudySection:

@@ -243,20 +243,20 @@ def _costs() -> str:
     """What terms with H1 or with tokens cost in the committed bench, and changed in the studies."""
     measured = _step_costs()
     smallest_batch = measured[0][0]
-    costs = {
-        what.removesuffix(" alone"): f"{value:.4f} ± {spread:.4f}"
-        for case, what, value, spread in measured
-        if case == smallest_batch and what.endswith(" alone")
+    by_contender = {
+        what: f"{value:.4f} ± {spread:.4f}" for case, what, value, spread in measured if case == smallest_batch
     }
+    variants = {variant for of_study in sections_of_studies() for variant in of_study.section.variants}
+    costs = {name: by_contender[alone] for name in variants if (alone := f"{name} alone") in by_contender}
     return _with_reading(costs_table(sections_of_studies(), costs), COSTS_READING)
 
 
 def _step_costs() -> list[tuple[str, str, float, float]]:
     """Case, what was timed, its time over that of the base loss, and the spread; smaller batches first."""
     return [
-        (timed["case"], timed["quantity"].partition(":")[0], timed["value"], timed["spread"])
+        (timed["case"], timed["contender"], timed["value"], timed["spread"])
         for timed in read_json(BENCH / "step.json")["suites"]["step"]
-        if timed["quantity"].endswith("over that of base loss")
+        if timed["peer"] == "base loss"
     ]
 
 

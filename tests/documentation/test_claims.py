@@ -37,7 +37,8 @@ def section(
         row(PQ, {"entropy": BETTER, "whitening": WORSE}),
         row(replace(PQ, index="one-bit", status="no headroom"), {"entropy": BETTER, "whitening": WORSE}),
     ]
-    return Section(regime, ["none", "entropy", "whitening"], rows, tuning=list(tuning))
+    model, _, name = regime.partition(", ")
+    return Section(regime, ["none", "entropy", "whitening"], rows, model=model, regime=name, tuning=list(tuning))
 
 
 @pytest.fixture(autouse=True)

@@ -472,7 +472,7 @@ def test_committed_numbers_are_filled_in() -> None:
 
 
 def test_the_spread_of_a_step_is_the_one_that_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    figure = {"case": "tiny", "quantity": "term: time over that of base loss", "value": 1.5, "spread": 0.25}
+    figure = {"case": "tiny", "contender": "term", "peer": "base loss", "value": 1.5, "spread": 0.25}
     write_json(tmp_path / "step.json", {"suites": {"step": [figure]}})
     monkeypatch.setattr(generated, "BENCH", tmp_path)
     assert GENERATED["step"]().endswith("| tiny | term | 1.5000 ± 0.2500 |")

@@ -29,7 +29,7 @@ from st_isotropy.barcodes.selection import count_prominent
     ],
 )
 def test_a_target_is_missed_only_by_more_than_the_spread(value, spread, at_least, at_most, missed):
-    assert Figure("case", "quantity", value, spread, at_least, at_most).missed == missed
+    assert Figure("case", "ours", "ms", value, spread, at_least, at_most).missed == missed
 
 
 def test_contenders_run_once_a_round_in_a_drawn_order_after_one_warm_up_each():
@@ -44,9 +44,9 @@ def test_contenders_run_once_a_round_in_a_drawn_order_after_one_warm_up_each():
 
 def test_ratios_are_taken_round_by_round():
     times = {"ours": np.array([1.0, 2.0, 1.0]), "peer": np.array([4.0, 8.0, 4.0])}
-    assert speed_up("case", times, "ours", "peer", 3.0) == Figure(
-        "case", "ours: times faster than peer", 4.0, 0.0, at_least=3.0
-    )
+    faster = speed_up("case", times, "ours", "peer", 3.0)
+    assert faster == Figure("case", "ours", "times faster than", 4.0, 0.0, at_least=3.0, peer="peer")
+    assert faster.quantity == "ours: times faster than peer"
     assert cost("case", times, "peer", "ours", 3.0).missed
 
 
@@ -54,7 +54,7 @@ def test_ratios_are_taken_round_by_round():
 def test_a_run_writes_every_figure_and_says_whether_a_target_was_missed(monkeypatch, tmp_path, capsys, value):
     def suite():
         """Nothing much."""
-        yield Figure("tiny", "ours, ms", value, at_most=5.0)
+        yield Figure("tiny", "ours", "ms", value, at_most=5.0)
 
     monkeypatch.setitem(bench_suites.SUITES, "select", suite)
     assert bench.run(["select"], tmp_path) == (value < 5)
@@ -62,11 +62,14 @@ def test_a_run_writes_every_figure_and_says_whether_a_target_was_missed(monkeypa
     assert written["suites"]["select"] == [
         {
             "case": "tiny",
-            "quantity": "ours, ms",
+            "contender": "ours",
+            "unit": "ms",
             "value": value,
             "spread": 0.0,
             "at_least": None,
             "at_most": 5.0,
+            "peer": "",
+            "quantity": "ours, ms",
             "missed": value > 5,
         }
     ]
