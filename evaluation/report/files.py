@@ -54,7 +54,7 @@ def read_summary(path: Path) -> Summary:
         fault = (
             f"is not a summary of this version ({place}: {first['msg']})" if place else f"is broken ({first['msg']})"
         )
-        raise UserError(f"{file} {fault}: repeat the run in a new directory.") from error
+        raise UserError(f"{file} {fault}: rerun it in a new directory.") from error
 
 
 def write_comparison(comparison: RunComparison, folder: Path) -> None:
