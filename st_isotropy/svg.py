@@ -9,7 +9,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Stand-ins that are replaced by the custom properties of `templates/style.css`.
+# Stand-ins that are replaced by the custom properties of `diagnosis/templates/style.css`.
 INK, MUTED, LINE, OURS, REFERENCE, FINE, STRONG = (f"#0102{number:02x}" for number in range(7))
 SERIES = tuple(f"#0103{number:02x}" for number in range(8))
 _PROPERTIES = {
