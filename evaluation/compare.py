@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from evaluation.errors import UserError, check_name
-from evaluation.measured import Measured
+from evaluation.measured import EXACT, Measured
 from evaluation.models.load import is_scored_by_cosine
 from evaluation.report.files import write_report
 from evaluation.report.measures import Pair
 from evaluation.report.summary import Cost, Summary
 from evaluation.report.terminal import print_report, wide_console
-from evaluation.retrieval.indexes import ALL_INDEXES, EXACT, QUICK_INDEXES
+from evaluation.retrieval.indexes import ALL_INDEXES, QUICK_INDEXES
 from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, Cell, Measuring, start_model
@@ -56,13 +56,13 @@ def compare(
             else, or if no task could be evaluated.
     """
     if len({Path(name).resolve() if Path(name).is_dir() else name for name in names}) < len(names):
-        raise UserError(f"A model is named twice ({', '.join(names)}): name each once.")
+        raise UserError(f"A model is given twice ({', '.join(names)}): give each once.")
     for name in indexes:
         check_name("index", name, (*ALL_INDEXES, ALL))
     check_folder(folder)
     timing = Timing(folder)
     sources = resolve_tasks(tasks, mirror, own)
-    fingerprints = {name: start_model(name, as_it_is=True)[1] for name in names}
+    fingerprints, others = _examine(names)
     searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
     isotropy_of = next((source for source in sources if source.type == "Retrieval"), sources[0]).name
     configuration = {
@@ -74,7 +74,8 @@ def compare(
         "indexes": list(searched),
     }
     open_run(folder, configuration)
-    shown, unsearched = labels(names), _not_by_cosine(names, sources)
+    shown = labels(names)
+    unsearched = others if any(source.type == "Retrieval" for source in sources) else []
     measuring = Measuring(
         TEST, tuple(sources), tuple(map(identity, sources)), isotropy_of, () if unsearched else searched, INDEX_SEEDS
     )
@@ -95,11 +96,14 @@ def compare(
     return summary
 
 
-def _not_by_cosine(names: Sequence[str], sources: Sequence[TaskSource]) -> list[str]:
-    """The models whose own similarity ranks otherwise than cosine does, where a task retrieves."""
-    if not any(source.type == "Retrieval" for source in sources):
-        return []
-    return [name for name in names if not is_scored_by_cosine(start_model(name, as_it_is=True)[0])]
+def _examine(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The fingerprint of every model, and the models whose own similarity ranks otherwise than cosine does."""
+    fingerprints, others = {}, []
+    for name in names:  # one at a time, because together they may not fit into memory
+        model, fingerprints[name] = start_model(name, as_it_is=True)
+        if not is_scored_by_cosine(model):
+            others.append(name)
+    return fingerprints, others
 
 
 def _plan_cells(

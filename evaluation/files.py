@@ -92,9 +92,13 @@ def read_record(path: Path, kind: type[Record]) -> Record:
     try:
         return TypeAdapter(kind).validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise _broken(path, f"{place}: {first['msg']}" if place else first["msg"]) from error
+        raise _broken(path, first_fault(error)) from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first thing that does not fit a record, behind its place unless that is the whole file."""
+    first = error.errors()[0]
+    return ": ".join([*filter(None, [".".join(map(str, first["loc"]))]), first["msg"]])
 
 
 def _broken(path: Path, reason: str) -> UserError:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+EXACT = "flat"  # the index of exact search
 Setting = dict[str, int]  # parameters of an index
 Status = Literal["exact", "in range", "no headroom", "out of range", "left out"]
 

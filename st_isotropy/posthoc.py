@@ -229,10 +229,10 @@ class Whitening(PostHoc):
 
 def _norm_ratio(cloud: Cloud, matrix: Tensor, offset: Tensor) -> float:
     """The factor that gives the mapped points the mean norm that they had; 1 where the map leaves nothing."""
-    mapped = sum(
-        float((block.double() @ matrix.T + offset).norm(dim=1).sum()) for block in cloud.points.split(BLOCK_ROWS)
-    )
-    before = sum(float(block.double().norm(dim=1).sum()) for block in cloud.points.split(BLOCK_ROWS))
+    before = mapped = 0.0
+    for block in map(Tensor.double, cloud.points.split(BLOCK_ROWS)):
+        before += float(block.norm(dim=1).sum())
+        mapped += float((block @ matrix.T + offset).norm(dim=1).sum())
     return before / mapped if mapped > _ROUNDING * before else 1.0
 
 

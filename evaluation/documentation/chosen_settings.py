@@ -1,4 +1,4 @@
-"""Which weights and learning rates the studies chose on validation tasks, and what each weight gained there."""
+"""The weights and learning rates that studies chose on validation tasks, and the gain of each weight there."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class WeightChoice:
     Attributes:
         regime: Start model, regime and study.
         weight: The choice.
-        tried: All weights that were tried and are numbers, the smallest first.
+        tried: All numeric weights that were tried, in ascending order.
         learning_rate: Peak learning rate that was chosen with it.
     """
 
@@ -29,7 +29,7 @@ class WeightChoice:
 
 
 def weight_choices(sections: Sequence[StudySection], variant: str) -> list[WeightChoice]:
-    """Which weights that are numbers were chosen for a regularizer on the validation tasks, for each regime."""
+    """The numeric weights that validation tasks chose for a regularizer, one for each regime."""
     choices = []
     for of_study in sections:
         tried = [candidate for candidate in of_study.section.tuning if candidate.variant == variant]
@@ -43,7 +43,7 @@ def weight_choices(sections: Sequence[StudySection], variant: str) -> list[Weigh
 
 
 def tried_weights(sections: Sequence[StudySection]) -> dict[str, dict[float, int]]:
-    """Per regularizer and weight that is a number and was tried: in how many regimes it was chosen.
+    """Per regularizer and numeric weight that was tried: the number of regimes that chose it.
 
     Distillation is left out, as in `weight_gains`.
     """
@@ -57,11 +57,11 @@ def tried_weights(sections: Sequence[StudySection]) -> dict[str, dict[float, int
 
 
 def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, list[float]]:
-    """Per weight that is a number: what it gained over the objective alone on the validation tasks, in every regime.
+    """Per numeric weight: its gain over the objective alone on the validation tasks, in every regime.
 
-    Regimes in which one weight alone was tried are left out, so that weights are seen side by side. Both are taken at
-    their best learning rate and averaged over tuning seeds, in points. Distillation is left out: its objective is a
-    mean squared error over coordinates, of another scale.
+    In points, each at its best learning rate, averaged over tuning seeds. Regimes that tried a single weight are left
+    out, so that weights can be compared. So is distillation: its objective is a mean squared error over coordinates,
+    on another scale.
     """
     gains: dict[float, list[float]] = {}
     for section in _without_distillation(sections):

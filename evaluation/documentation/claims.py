@@ -1,4 +1,4 @@
-"""What the documentation's sentences claim of the studies: checked, and given their numbers, when the site is built.
+"""Claims about the studies in the documentation's sentences: checked and filled in with numbers when the site is built.
 
 `{{gain: recipe, static, whitening}}` stands for the points that whitening gained over the objective alone in that study
 on that start model, and stops the build where the results say anything else. A claim names studies (names or patterns),
@@ -6,10 +6,10 @@ words of a regime's title (or `any`), a variant, and where it is not the mean of
 
 - `gain`, `loss`: the size of a difference that is one; `null`: a difference that was not found, with its interval. The
   variant can be `A beside B`.
-- `gains`, `losses`, `nulls`, `regimes`: in how many regimes it is one, was not found, or was looked for. The variant
-  can be `A or B`, which counts both.
+- `gains`, `losses`, `nulls`, `regimes`: the number of regimes with one, with none found, or with a search for one.
+  The variant can be `A or B`, which counts both.
 - `least`, `most`: the size of the smallest and of the largest gain.
-- `value`: the mean of a variant in a row of the study's tables, to two digits where it is below 0.1.
+- `value`: the mean of a variant in a row of the study's tables, to two digits if below 0.1.
 - `validation`: the best validation score of a variant at a learning rate, which is given last.
 """
 
@@ -38,7 +38,7 @@ def checked(markdown: str) -> str:
     """Replace every claim of a page by its number.
 
     Raises:
-        UserError: The results say something else, or a claim names what they do not have.
+        UserError: The results do not support a claim, or a claim names something that they do not have.
     """
     return CLAIM.sub(lambda found: _checked(found[0], found[1], " ".join(found[2].split()).split(", ")), markdown)
 

@@ -1,4 +1,4 @@
-"""Differences that the report of a study does not have: over one kind of task, of an index, of any two variants."""
+"""Differences that a study's report does not list: over one kind of task, of an index, of any two variants."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ TASK_METRICS = {"STS": "cosine_spearman", "retrieval": "ndcg_at_10"}  # kind of 
 
 @dataclass(frozen=True)
 class UnadjustedDifference:
-    """A difference that is no verdict of its section, so that nothing is adjusted.
+    """A difference that is not a verdict of its section and so is not adjusted.
 
     Attributes:
         measure: What is measured.
@@ -26,14 +26,14 @@ class UnadjustedDifference:
 
     @property
     def outcome(self) -> Outcome:
-        """What the interval says."""
+        """The outcome by its interval."""
         return verdict(self.comparison, self.measure.greater_is_better).outcome
 
 
 def retention_row(section: Section, index: str) -> Row | None:
-    """What an index keeps of exact search: the mean over the corpora, or the one corpus where it is in range.
+    """The share of exact search that an index keeps: the mean over corpora, or its value on the one corpus in range.
 
-    Where it is nowhere in range, the first corpus, whose status says why.
+    If it is in range on none, the first corpus, whose status gives the reason.
     """
     rows = [row for row in section.rows if row.measure.metric == "retention" and row.measure.index == index]
     means = [row for row in rows if row.measure.is_mean]
@@ -52,7 +52,7 @@ def tasks_difference(section: Section, kind: str, pair: Pair) -> UnadjustedDiffe
         pair: What is compared.
 
     Returns:
-        The difference; None where a variant lacks such a task, or there is none.
+        The difference; None if a variant lacks such a task, or if there is none.
     """
     rows = [
         row for row in section.rows if row.measure.group == "similarity" and row.measure.metric == TASK_METRICS[kind]

@@ -53,7 +53,7 @@ def _paint_filtration(axes: Axes, bars: Barcode) -> None:
 
 
 def bars() -> Plot:
-    """The barcode of the same points, and what each bar's gradient does."""
+    """The barcode of the same points, and the direction of each bar's gradient."""
     lengths = barcode(POINTS).lengths.sort(descending=True).values
     entropy = float(persistent_entropy(lengths))
     turning = float(lengths.sum()) * math.exp(-entropy)

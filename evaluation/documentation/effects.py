@@ -1,4 +1,4 @@
-"""What the studies found, in tables: every regularizer under every regime, and which setting was chosen."""
+"""The results of the studies in tables: every regularizer under every regime, and the chosen settings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -92,7 +92,7 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
 
 
 def heads_table(sections: Sequence[StudySection]) -> Table:
-    """For regimes with a linear head: what each variant changes in the head's scores and in isotropy.
+    """For regimes with a linear head: the effect of each variant on the head's scores and on isotropy.
 
     Args:
         sections: From `sections_of_studies`; those without a head are left out.
@@ -110,7 +110,7 @@ def heads_table(sections: Sequence[StudySection]) -> Table:
 
 
 def added_table(sections: Sequence[StudySection]) -> Table:
-    """What a regularizer adds to a transform: the model trained with it and transformed, less that without it.
+    """The gain of a regularizer before a transform: both transformed, trained with it minus trained without.
 
     Args:
         sections: From `sections_of_studies`; those that transform no regularized model are left out.
@@ -132,7 +132,7 @@ def added_table(sections: Sequence[StudySection]) -> Table:
 
 
 def beside_entropy_table(sections: Sequence[StudySection], variant: str) -> Table:
-    """What a second term adds to entropy: the model trained with both, less that with entropy alone.
+    """The gain of a second term beside entropy: trained with both, minus trained with entropy alone.
 
     Args:
         sections: From `sections_of_studies`; those that lack one of the two are left out.
@@ -149,7 +149,7 @@ def beside_entropy_table(sections: Sequence[StudySection], variant: str) -> Tabl
 
 
 def measures_table(sections: Sequence[StudySection]) -> Table:
-    """What training did to the geometry, beside what it did to the scores: means over the runs of each variant.
+    """Geometry and scores after training: means over the runs of each variant.
 
     Args:
         sections: From `sections_of_studies`; those that lack entropy, spread or both together are left out.
@@ -171,11 +171,11 @@ def measures_table(sections: Sequence[StudySection]) -> Table:
 
 
 def costs_table(sections: Sequence[StudySection], costs: Mapping[str, str]) -> Table:
-    """What dear terms cost and change, beside plain ones in the same studies.
+    """Cost and effect of the expensive terms, beside plain ones in the same studies.
 
     Args:
-        sections: From `sections_of_studies`; those that compare no dear term are left out.
-        costs: What terms cost, as text, by regularizer.
+        sections: From `sections_of_studies`; those that compare no expensive term are left out.
+        costs: The cost of terms as text, by regularizer.
     """
     compared = [of_study for of_study in sections if set(DEAR) & set(of_study.section.variants)]
     groups: dict[str, list[list[str]]] = {}
@@ -191,7 +191,7 @@ def costs_table(sections: Sequence[StudySection], costs: Mapping[str, str]) -> T
 
 
 def choices_table(sections: Sequence[StudySection]) -> Table:
-    """For each regime: what beat the objective alone, with its setting, on tasks of similarity and of labels."""
+    """For each regime: the variants that beat the objective alone, with settings, on similarity and label tasks."""
     headers = ["start model and regime", "better on STS and retrieval", "better on classification and clustering"]
     rows = [
         [of_study.name, _winners(of_study.section, "similarity"), _winners(of_study.section, "labels")]
@@ -266,7 +266,7 @@ def _unadjusted_cell(found: UnadjustedDifference | None) -> str:
 
 
 def _winners(section: Section, group: str) -> str:
-    """The variants that are better, the largest estimate first; or that there is none."""
+    """The variants that are better, the largest estimate first, or a sentence that there is none."""
     found = [finding for finding in section.findings() if finding.measure.group == group]
     better = [finding for finding in found if finding.outcome == "better"]
     better.sort(key=lambda finding: finding.comparison.estimate, reverse=True)

@@ -69,7 +69,7 @@ def stylesheet() -> str:
 
 
 def study_plot(sections: Sequence[StudySection]) -> Plot | None:
-    """The method's difference from the objective alone on STS and retrieval in every regime, among those of all rivals.
+    """The method's difference from the objective alone on STS and retrieval in every regime, among those of all others.
 
     Args:
         sections: Start models and regimes.
@@ -87,7 +87,7 @@ def study_plot(sections: Sequence[StudySection]) -> Plot | None:
     if not lines:
         return None
     return Plot(
-        "Persistent entropy and its rivals, difference from the tuned objective alone",
+        "Persistent entropy and the alternatives: difference from the tuned objective alone",
         "Difference from the objective alone on the STS and retrieval test tasks. Blue: persistent entropy, with 95 % "
         "intervals. Circles: the other regularizers of the study, tried at as many settings, and post-hoc transforms.",
         "; ".join(f"{line.section.title}: {difference(line.method)}" for line in lines),

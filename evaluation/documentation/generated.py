@@ -1,4 +1,4 @@
-"""What stands in place of `<!-- generated: NAME -->` and of claims in a page of the documentation."""
+"""Fills in `<!-- generated: NAME -->` and the claims in a page of the documentation."""
 
 import re
 from collections.abc import Callable
@@ -46,8 +46,8 @@ def filled(markdown: str) -> str:
     """Replace every marker and every claim of a page.
 
     Raises:
-        KeyError: For a name that stands for nothing.
-        UserError: For a claim that the results do not support.
+        KeyError: A name is unknown.
+        UserError: The results do not support a claim.
     """
     return MARKER.sub(lambda found: GENERATED[found[1]](), checked(markdown))
 
@@ -95,12 +95,12 @@ def _unadjusted(table: Table) -> str:
 
 
 def _with_reading(table: Table, reading: str, nothing: str = NOTHING) -> str:
-    """A table and how to read it, or what stands in its place where it is empty."""
+    """A table and how to read it, or a sentence if the table is empty."""
     return "\n".join([*markdown_table(table), reading]) if table.groups else nothing
 
 
 def _whitening() -> str:
-    """What whitening changed on tasks with labels, in every regime that has it."""
+    """The effect of whitening on label tasks, in every regime that has it."""
     lines = [
         f"- {plain(section.title)}: {MARKS[finding.outcome]} {difference(finding.comparison)} ({finding.measure.name})"
         for section in (of_study.section for of_study in sections_of_studies())
@@ -116,7 +116,7 @@ def _choices() -> str:
 
 
 def _weights() -> str:
-    """Which weights of persistent entropy were chosen, and from which."""
+    """The weights of persistent entropy that were chosen, and those that were tried."""
     chosen = weight_choices(sections_of_studies(), METHOD)
     if not chosen:
         return NOTHING
@@ -139,7 +139,7 @@ def _weights() -> str:
 
 
 def _tried() -> str:
-    """Which weights of every regularizer were tried, and how often each was chosen."""
+    """The weights of every regularizer that were tried, and how often each was chosen."""
     tried = tried_weights(sections_of_studies())
     if not tried:
         return NOTHING
@@ -152,7 +152,7 @@ def _tried() -> str:
 
 
 def _gains() -> str:
-    """What each weight of persistent entropy gained or cost on the validation tasks, over all regimes."""
+    """The gain or loss of each weight of persistent entropy on the validation tasks, over all regimes."""
     gains = weight_gains(sections_of_studies(), METHOD)
     if not gains:
         return NOTHING
@@ -167,7 +167,7 @@ def _gains() -> str:
 
 
 def _doses() -> str:
-    """What each study says about scores rising with isotropy."""
+    """Whether scores rise with isotropy, by study."""
     said = [
         f"- [{study.name}](results/{study.name}.md): {plain(headline.sentence)}"
         for study in studies()
@@ -189,9 +189,9 @@ def _doses() -> str:
 
 def _answer(name: str) -> str:
     summary = committed(name)
-    return (
-        f"*`evaluation/results/{name}.json` is not run yet.*" if summary is None else "\n".join(answer_lines(summary))
-    )
+    if summary is None:
+        return f"*`evaluation/results/{name}.json` has not been run yet.*"
+    return "\n".join(answer_lines(summary))
 
 
 def _coverage() -> list[Coverage]:
@@ -199,7 +199,7 @@ def _coverage() -> list[Coverage]:
 
 
 def _skewed() -> str:
-    """How much Student's t covers where differences are skewed, which it is not used for."""
+    """The coverage of Student's t on skewed differences, for which it is not used."""
     said = []
     for estimand, what in ((NEW_RUNS, "seeds"), (NEW_TASKS, "tasks")):
         rows = [
@@ -218,7 +218,7 @@ def _skewed() -> str:
 
 
 def _bench() -> str:
-    """How many targets of speed and memory are missed in the committed bench."""
+    """The targets of speed and memory that the committed bench misses."""
     suites = {
         suite: [one for one in figures if one["at_least"] is not None or one["at_most"] is not None]
         for path in sorted(BENCH.glob("*.json"))
@@ -233,14 +233,14 @@ def _bench() -> str:
 
 
 def _step() -> str:
-    """What a training step costs with the term, in the committed bench."""
+    """The cost of a training step with the term, in the committed bench."""
     lines = ["| batch | what | time ÷ time of the base loss |", "|---|---|---:|"]
     lines += [f"| {case} | {what} | {value:.4f} ± {spread:.4f} |" for case, what, value, spread in _step_costs()]
     return "\n".join(lines)
 
 
 def _costs() -> str:
-    """What terms with H1 or with tokens cost in the committed bench, and changed in the studies."""
+    """The cost in the committed bench, and the effect in the studies, of terms with H1 or with tokens."""
     measured = _step_costs()
     smallest_batch = measured[0][0]
     by_contender = {
@@ -252,7 +252,7 @@ def _costs() -> str:
 
 
 def _step_costs() -> list[tuple[str, str, float, float]]:
-    """Case, what was timed, its time over that of the base loss, and the spread; smaller batches first."""
+    """Case, what was timed, its time as a multiple of the base loss's, and the spread; smaller batches first."""
     return [
         (timed["case"], timed["contender"], timed["value"], timed["spread"])
         for timed in read_json(BENCH / "step.json")["suites"]["step"]

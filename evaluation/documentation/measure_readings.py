@@ -1,4 +1,4 @@
-"""How to read each measure of isotropy: what it computes, what isotropic rows give, and where a reading begins."""
+"""How to read each measure of isotropy: its definition, its value on isotropic rows, and its thresholds."""
 
 import inspect
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def readings_table() -> str:
 
 
 def _computed(definition: Definition) -> str:
-    """The first line of the measure's docstring, with what its options change."""
+    """The first line of the measure's docstring, with the effect of its options."""
     function, options = definition.compute, {}
     if isinstance(function, partial):
         function, options = function.func, function.keywords

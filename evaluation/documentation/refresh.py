@@ -8,7 +8,7 @@ FIGURE = ROOT / "docs" / "assets" / "readme.svg"
 
 
 def readme_figure() -> str | None:
-    """The figure as it should be; None while no study is committed."""
+    """The up-to-date figure; None while no study is committed."""
     plot = study_plot(sections_of_studies(SHOWN_FIRST))
     return None if plot is None else standalone(plot, "readme")
 

@@ -1,4 +1,4 @@
-"""The committed results, as the documentation reads them."""
+"""The committed results, for the documentation."""
 
 import tomllib
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ SHOWN_FIRST = "negative-free"  # the studies in the figure of Home and of the RE
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study with what it gave, if it was run.
+    """A study and its result, if it was run.
 
     Attributes:
         name: Name of its TOML file without the ending, and of the file of its results.
-        title: What it asks.
-        summary: What it gave; None where no result is committed.
+        title: Its question.
+        summary: Its result; None if none is committed.
     """
 
     name: str
@@ -50,16 +50,16 @@ def studies() -> list[StudyResult]:
 
 
 def committed(name: str) -> Summary | None:
-    """The summary in a file of the results; None where there is none.
+    """The summary in a result file; None if there is no file.
 
     Raises:
-        UserError: There is one that this version cannot read.
+        UserError: This version cannot read the file.
     """
     return _read(RESULTS / f"{name}.json")
 
 
 def add_result(run: Path, name: str) -> Path:
-    """Write the compact file of a finished run among the results that are committed.
+    """Write the compact file of a finished run to the committed results.
 
     Args:
         run: The run directory.
@@ -69,7 +69,7 @@ def add_result(run: Path, name: str) -> Path:
         The file.
 
     Raises:
-        UserError: The run has no summary that can be read, or there is no such study.
+        UserError: The run has no readable summary, or there is no such study.
     """
     known = sorted(path.stem for path in STUDIES.glob("*.toml"))
     if name not in (*known, "quickstart"):
@@ -86,7 +86,7 @@ class StudySection:
 
     Attributes:
         study: Name of the study.
-        section: What it gave.
+        section: Its result.
     """
 
     study: str
@@ -103,7 +103,7 @@ class StudySection:
 
 
 def sections_of_studies(prefix: str = "") -> list[StudySection]:
-    """Every start model and regime of the studies that were run and whose names begin so."""
+    """Every start model and regime of the studies that were run and whose names begin with a prefix."""
     run = [(study.name, study.summary) for study in studies() if study.name.startswith(prefix)]
     return [StudySection(name, section) for name, summary in run if summary for section in summary.sections]
 

@@ -1,4 +1,4 @@
-"""The page of a study: what it asks, how to run it again, and what came out, nulls and losses as plain as wins."""
+"""The page of a study: its question, how to rerun it, and the results, nulls and losses as plain as wins."""
 
 from collections.abc import Iterator
 from html import escape
@@ -21,7 +21,7 @@ def study_page(study: StudyResult) -> str:
     """Write the page of a study as Markdown."""
     lines = [f"# {study.name}", "", f"**{plain(study.title)}**", "", *_how_to_run(study)]
     if study.summary is None:
-        return "\n".join([*lines, "This study was not run yet: there is no committed result.", ""])
+        return "\n".join([*lines, "This study has not been run yet: there is no committed result.", ""])
     lines += answer_lines(study.summary)
     if study.summary.missing:
         lines += ["## Missing", "", *[f"- {plain(sentence)}" for sentence in study.summary.missing], ""]
@@ -32,12 +32,12 @@ def study_page(study: StudyResult) -> str:
 
 
 def answer_lines(summary: Summary) -> list[str]:
-    """The answer of a run as a list."""
+    """The headlines of a run as a list."""
     return [*[f"- **{headline.title}:** {plain(headline.sentence)}" for headline in headlines(summary)], ""]
 
 
 def plain(text: str) -> str:
-    """Text in which nothing is taken for Markdown or HTML."""
+    """Text, escaped so that nothing is read as Markdown or HTML."""
     for sign in "\\`*_[]":
         text = text.replace(sign, f"\\{sign}")
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
@@ -45,7 +45,7 @@ def plain(text: str) -> str:
 
 def _how_to_run(study: StudyResult) -> list[str]:
     return [
-        "Run it again with the data in folders of yours; see [Studies](../studies.md#where-data-come-from):",
+        "Rerun it with the data in your folders; see [Studies](../studies.md#where-data-come-from):",
         "",
         "```console",
         f"$ {study.command}",

@@ -1,6 +1,7 @@
 """Classification of every variant at one norm, because a regularized classifier measures the norm, too."""
 
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeGuard, cast
@@ -58,7 +59,7 @@ def score_at_norm(
             show_progress_bar=False,
         ).task_results[0]
         predicted = read_json(predictions / task.prediction_file_name)
-    others = {name: result.get_score(getter=lambda found, name=name: found[name]) for name in scores.others}
+    others = {name: result.get_score(getter=itemgetter(name)) for name in scores.others}
     return replace(
         scores,
         score=float(result.get_score()),

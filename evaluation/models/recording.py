@@ -1,5 +1,6 @@
 """An encoder that keeps the embeddings that mteb asks for, so that other measurements use the same ones."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,18 +28,15 @@ class _Call:
     rows: NDArray[np.float32]
 
 
-class RecordingEncoder:
-    """Passes everything on to an encoder and keeps the embeddings, with the prompts and routes that mteb chose.
-
-    Used for one evaluation of one task.
+class _WrappedEncoder(ABC):
+    """An encoder that stands before another one for mteb: its model, name and similarity are those of the other.
 
     Args:
-        encoder: The encoder that does the work.
+        encoder: The other encoder.
     """
 
     def __init__(self, encoder: SentenceTransformerEncoderWrapper) -> None:
         self._encoder = encoder
-        self._calls: list[_Call] = []
 
     @property
     def model(self) -> SentenceTransformer:
@@ -57,6 +55,24 @@ class RecordingEncoder:
     def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
         """Compute the model's similarity of corresponding rows; mteb's own knows neither euclidean nor manhattan."""
         return self.model.similarity_pairwise(cast(Any, embeddings1), cast(Any, embeddings2))
+
+    @abstractmethod
+    def encode(self, inputs: DataLoader[BatchedInput], **kwargs: Any) -> Array:
+        """Give the embeddings of texts."""
+
+
+class RecordingEncoder(_WrappedEncoder):
+    """Passes everything on to an encoder and keeps the embeddings, with the prompts and routes that mteb chose.
+
+    Used for one evaluation of one task.
+
+    Args:
+        encoder: The encoder that does the work.
+    """
+
+    def __init__(self, encoder: SentenceTransformerEncoderWrapper) -> None:
+        super().__init__(encoder)
+        self._calls: list[_Call] = []
 
     def encode(
         self,
@@ -128,7 +144,7 @@ class RecordingEncoder:
         return RetrievalEmbeddings(queries, corpus, query_ids, corpus_ids, skips_own_id)
 
 
-class ScaledReplay:
+class ScaledReplay(_WrappedEncoder):
     """Gives recorded embeddings, multiplied by a factor, to a second evaluation of the same task.
 
     Args:
@@ -137,21 +153,8 @@ class ScaledReplay:
     """
 
     def __init__(self, encoder: SentenceTransformerEncoderWrapper, embeddings: Sequence[NDArray[np.float32]]) -> None:
-        self._encoder = encoder
+        super().__init__(encoder)
         self._embeddings = iter(embeddings)
-
-    @property
-    def mteb_model_meta(self) -> ModelMeta:
-        """Name and revision of the encoder."""
-        return self._encoder.mteb_model_meta
-
-    def similarity(self, embeddings1: Array, embeddings2: Array) -> Array:
-        """Compute the encoder's similarity of all pairs."""
-        return self._encoder.similarity(embeddings1, embeddings2)
-
-    def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
-        """Compute the encoder's similarity of corresponding rows."""
-        return self._encoder.similarity_pairwise(embeddings1, embeddings2)
 
     def encode(self, inputs: DataLoader[BatchedInput], **kwargs: Any) -> Array:
         """Give the embeddings of the next call."""

@@ -29,7 +29,7 @@ class SharedDifference:
         section: Title of the section.
         measure: What is measured.
         pair: What is compared.
-        comparisons: Per run that has it, its difference.
+        comparisons: The difference in each run that has it.
         reading: One of `READINGS`.
     """
 
@@ -52,8 +52,8 @@ class RunComparison:
     Attributes:
         runs: Their names.
         shared: Every difference that two or more have.
-        alone: A sentence for each run that has sections or differences of its own, and one for each section in which
-            runs give one name to what they measured on different tasks.
+        alone: What is not compared: a sentence for each run with sections or differences that no other run has, and
+            for each section in which runs use one name for measurements on different tasks.
     """
 
     runs: list[str]
@@ -64,13 +64,13 @@ class RunComparison:
     def answer(self) -> str:
         """How many differences the runs share, and how they read."""
         if not self.shared:
-            return "The runs share no difference: sections are matched by title, rows and pairs by name."
+            return "The runs have no difference in common: sections are matched by title, rows and pairs by name."
         counts = Counter(one.reading for one in self.shared)
         parts = [f"{counts[reading]} {reading} ({meaning})" for reading, meaning in READINGS.items() if counts[reading]]
         return f"Of {len(self.shared)} shared differences: {'; '.join(parts)}."
 
     def table(self, everything: bool = True) -> Table:
-        """The differences side by side, all of them or only those that stand out."""
+        """The differences side by side: all, or those that stand out."""
         groups: dict[str, list[list[str]]] = {}
         for one in self.shared:
             if everything or one.stands_out:
@@ -93,9 +93,9 @@ class _Found:
 def compare_runs(runs: Mapping[str, Summary]) -> RunComparison:
     """Put the differences of several runs side by side.
 
-    Sections are matched by title, rows and pairs by name. Where every run has one section, those are matched whatever
-    their titles, so that two settings of one command can be compared. Means over other tasks, and measures on another
-    corpus, are not matched.
+    Sections are matched by title, rows and pairs by name. If every run has exactly one section, titles are ignored, so
+    that two settings of one command can be compared. Means over different tasks and measures on different corpora are
+    not matched.
 
     Args:
         runs: Summaries by the name of their run, two or more.
@@ -162,7 +162,7 @@ def _alone(own: Iterable[_Key], others: Sequence[_Key]) -> list[str]:
 
 
 def _measured_on(section: Section, row: Row) -> str:
-    """The tasks of a mean, the corpus of an index or of isotropy; empty where it is unknown or the name has it."""
+    """The tasks of a mean, or the corpus of an index or of isotropy; empty if unknown or if the name says it."""
     measure = row.measure
     if measure.group == "isotropy":
         return section.isotropy_of
@@ -175,7 +175,7 @@ def _measured_on(section: Section, row: Row) -> str:
 
 
 def _shared(title: str, pair: Pair, having: Mapping[str, _Found]) -> SharedDifference:
-    """Compare on the estimand for which most runs have an interval, new training runs where that leaves a choice."""
+    """Compare by the estimand for which most runs have an interval; in a tie, by new training runs."""
     comparisons = {run: found.comparisons for run, found in having.items()}
     counts = Counter(c.estimand for of_run in comparisons.values() for c in of_run if c.low is not None)
     estimand = max(counts, key=lambda name: (counts[name], name == NEW_RUNS), default=NEW_RUNS)

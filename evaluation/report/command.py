@@ -1,4 +1,4 @@
-"""The command `report`: the report of a finished run anew, or several runs side by side."""
+"""The command `report`: rewrite the report of a finished run, or compare several runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +11,18 @@ from evaluation.report.terminal import print_comparison, print_report, wide_cons
 
 
 def report(runs: Sequence[Path], out: Path) -> None:
-    """Write the report of one finished run anew, or compare several runs.
+    """Rewrite the report of one finished run, or compare several runs.
 
     Args:
         runs: Run directories, or committed files of results.
-        out: Where the comparison of several goes, and the report of a committed file.
+        out: Folder for the comparison of several runs, or for the report of a committed file.
 
     Raises:
-        UserError: A run has no summary that can be read, or is named twice.
+        UserError: A run has no readable summary, or is given twice.
     """
     console = wide_console()
     if len({path.resolve() for path in runs}) < len(runs):
-        raise UserError(f"A run is named twice ({', '.join(map(str, runs))}): name each once.")
+        raise UserError(f"A run is given twice ({', '.join(map(str, runs))}): give each once.")
     summaries = [read_compact(path) if path.is_file() else read_summary(path) for path in runs]
     if len(runs) == 1:
         folder = out if runs[0].is_file() else runs[0]

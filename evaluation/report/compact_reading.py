@@ -1,4 +1,4 @@
-"""A compact file read back as the summary that it was made from, rounded."""
+"""Reads a compact file back as a summary, with rounded numbers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -34,14 +34,14 @@ def read_compact(path: Path) -> Summary:
         path: The file.
 
     Raises:
-        UserError: It holds something else.
+        UserError: The file is not a compact result of this version.
     """
     try:
         return _restored(TypeAdapter(CompactSummary).validate_json(path.read_bytes()))
     except (ValidationError, IndexError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise UserError(
-            f"{path} is not a compact result of this version ({reason}): make it anew with "
+            f"{path} is not a compact result of this version ({reason}): recreate it with "
             "python -m evaluation documentation --add RUN NAME."
         ) from error
 

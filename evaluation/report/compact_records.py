@@ -1,4 +1,4 @@
-"""What a compact file of a study holds, in arrays instead of named fields where there are many of a kind."""
+"""The records of a compact result file; frequent ones are arrays, which need no field names."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -11,7 +11,7 @@ OVER_RUNS: OverRuns = 0  # stands for the comparison over the paired runs
 
 
 class Method(NamedTuple):
-    """How an interval was computed, or why there is none; what it speaks about; and the number of runs or queries."""
+    """How an interval was computed, or why there is none; its estimand; and the number of runs or queries."""
 
     method: str
     estimand: str
@@ -19,7 +19,7 @@ class Method(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """A comparison, its texts by their place among the methods of the file."""
+    """A comparison; its texts are given by their index among the methods of the file."""
 
     method: int
     estimate: float
@@ -42,7 +42,7 @@ class CompactMeasure(NamedTuple):
 
 
 class CompactRow(NamedTuple):
-    """A row; values by the place of the variant, comparisons by the place of the pair, None where there are none.
+    """A row: values by the index of the variant, comparisons by the index of the pair, None where there are none.
 
     A comparison that is `OVER_RUNS` follows from the values.
     """
@@ -73,7 +73,7 @@ class CompactTransfer(NamedTuple):
 
 
 class CompactPoint(NamedTuple):
-    """An index in one setting: its numbers by the place of the variant, None where a variant was not measured."""
+    """An index in one setting: its numbers by the index of the variant, None for a variant that was not measured."""
 
     task: str
     name: str
@@ -92,7 +92,7 @@ class CompactCloud(NamedTuple):
 
 
 class CompactTerm(NamedTuple):
-    """A logged term of the loss of a variant; its steps by their place among the `steps` of the section."""
+    """A logged term of the loss of a variant; its steps are given by their index among the `steps` of the section."""
 
     variant: str
     term: str

@@ -1,7 +1,7 @@
-"""A summary as the compact file that is committed: what a page shows, one row a line, rounded far below what is shown.
+"""Writes a summary as the compact file that is committed: what a page shows, one row per line, rounded.
 
-Findings and sentences are left out, because they follow from the rest; so is what the run directory alone needs. Texts
-on how intervals were computed stand once in a file, and comparisons name them by place.
+Findings and sentences are left out because they follow from the rest. Texts on how intervals were computed are stored
+once per file, and comparisons refer to them by index.
 """
 
 import json
@@ -163,7 +163,7 @@ def _shown(comparison: Comparison) -> list[str]:
 
 
 def _compared(comparison: Comparison, methods: dict[Method, int], main: bool = True) -> Compared:
-    """The numbers to as many digits as a page can show of them, which depends on the width of the interval."""
+    """The numbers with as many digits as a page can show, which depends on the width of the interval."""
     method = methods.setdefault(Method(comparison.method, comparison.estimand, comparison.n), len(methods))
     shown = COMPARED_DIGITS if main else COMPARED_DIGITS - 1
     if comparison.low is not None and comparison.high is not None:
@@ -178,7 +178,7 @@ def _compared(comparison: Comparison, methods: dict[Method, int], main: bool = T
 
 
 def _compared_whole(comparison: Comparison, methods: dict[Method, int]) -> Compared:
-    """With the whole estimate: rank correlations are often the same, and which is the least must not change."""
+    """Keeps every digit of the estimate: rank correlations are often close, and rounding must not change the lowest."""
     return _compared(comparison, methods)._replace(estimate=comparison.estimate)
 
 
@@ -220,13 +220,13 @@ def _compact_cloud(variant: str, cloud: Distributions) -> CompactCloud:
 
 
 def _distinct_steps(section: Section) -> list[list[float]]:
-    """The steps at which losses were logged, which are mostly the same."""
+    """The steps at which losses were logged, mostly the same for all variants."""
     lines = (line for terms in section.training.values() for line in terms.values())
     return [list(steps) for steps in dict.fromkeys(tuple(step for step, _ in line) for line in lines)]
 
 
 def _digits(number: float, shown: int) -> int:
-    """Significant digits of a number with so many decimals, or a few where it is small."""
+    """The significant digits of a number with this many decimals, or a few if it is small."""
     before = math.floor(math.log10(abs(number))) + 1 if number else 0
     return max(FEWEST_DIGITS, before + shown)
 
@@ -236,7 +236,7 @@ def _rounded(numbers: Iterable[float], digits: int) -> list[float]:
 
 
 def _round(number: float, digits: int) -> float:
-    """So many significant digits, or more where the last would be a 5: rounded again for a page, it could go wrong.
+    """Round to significant digits, keeping more if the last would be a 5, which a page could then round the wrong way.
 
     Example:
         >>> _round(1.4500021, 6), _round(1.4412349, 6)
@@ -272,7 +272,7 @@ def _field(name: str, value: object) -> str:
 
 
 def _json(value: object) -> str:
-    """Without spaces; a whole number needs no decimal point, and defaults at the end of a record are left out."""
+    """Compact JSON: no spaces, whole numbers without a decimal point, trailing defaults left out."""
     return json.dumps(_short(value), separators=(",", ":"), ensure_ascii=False)
 
 

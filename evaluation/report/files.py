@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from evaluation.errors import UserError
-from evaluation.files import write_json, write_text
+from evaluation.files import first_fault, write_json, write_text
 from evaluation.report.across_runs import RunComparison
 from evaluation.report.markdown import markdown_comparison, markdown_report
 from evaluation.report.summary import Summary
@@ -40,7 +40,7 @@ def read_summary(path: Path) -> Summary:
         The summary that was written.
 
     Raises:
-        UserError: There is none, or it is broken, of an older format, or something else.
+        UserError: It is missing, broken, or not a summary of this version.
     """
     file = path / "summary.json"
     if not file.is_file():
@@ -49,12 +49,8 @@ def read_summary(path: Path) -> Summary:
     try:
         return TypeAdapter(Summary).validate_json(file.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        fault = (
-            f"is not a summary of this version ({place}: {first['msg']})" if place else f"is broken ({first['msg']})"
-        )
-        raise UserError(f"{file} {fault}: rerun it in a new directory.") from error
+        what = "is not a summary of this version" if error.errors()[0]["loc"] else "is broken"
+        raise UserError(f"{file} {what} ({first_fault(error)}): rerun it in a new directory.") from error
 
 
 def write_comparison(comparison: RunComparison, folder: Path) -> None:

@@ -33,8 +33,8 @@ class Headline:
     """A part of the answer of a run.
 
     Attributes:
-        title: What it is about.
-        sentence: What came out.
+        title: Its subject.
+        sentence: The result.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class _Named:
-    """A finding or transfer answer with what tells it from the others."""
+    """A finding or transfer answer with a label that distinguishes it."""
 
     label: str
     text: str
@@ -51,14 +51,14 @@ class _Named:
 
 
 def headlines(summary: Summary) -> list[Headline]:
-    """Answer what a run was for, over all its sections and variants.
+    """Summarize the result of a run over all its sections and variants.
 
     Args:
         summary: The result of the run.
 
     Returns:
         At most five: isotropy, the two kinds of tasks, FAISS retrieval, and whether scores rise with isotropy over the
-        weights that were tried. What was not measured has none.
+        weights that were tried. Parts that were not measured have none.
     """
     findings = [(section, finding) for section in summary.sections for finding in section.findings()]
     found = []
@@ -83,7 +83,7 @@ def correlation(comparison: Comparison) -> str:
 def _beside_start(
     beside_start: Sequence[tuple[Section, Finding]], beside_objective: Sequence[tuple[Section, Finding]]
 ) -> str:
-    """What the variants are beside the start model: else a cure for a harmful objective reads as a gain."""
+    """How variants compare with the start model; without this, undoing a harmful objective would read as a gain."""
     tally = _tally(Counter(one.outcome for _, one in beside_start), {outcome: outcome for outcome in OUTCOMES})
     better = {(section.title, one.pair.new) for section, one in beside_objective if one.outcome == "better"}
     worse = {(section.title, one.pair.new) for section, one in beside_start if one.outcome == "worse"}

@@ -47,10 +47,10 @@ class Part:
 
     Attributes:
         heading: A few words.
-        tables: Tables with what names them.
+        tables: Tables with their captions.
         plots: Plots, drawn.
         note: How to read the part.
-        lines: Sentences that are folded away.
+        lines: Sentences, collapsed.
         small: Whether the plots are small multiples.
         legend: Whether variants have their colors in the plots.
     """
@@ -65,7 +65,7 @@ class Part:
 
 
 def html_report(summary: Summary) -> str:
-    """Render a summary as a page; what it does not hold is not drawn."""
+    """Render a summary as a page; parts without data are left out."""
     numbers = count()
 
     def drawn(plots: Iterable[Plot]) -> list[tuple[Plot, str]]:

@@ -1,4 +1,4 @@
-"""The plots of FAISS indexes: what they keep of exact search, against search effort and size."""
+"""The plots of FAISS indexes: quality against search effort and against size."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -84,7 +84,7 @@ def _paint_shares(
 
 
 def _name_indexes(axes: Axes, points: Sequence[Point], x: str) -> None:
-    """Write the names above the columns of marks; names of nearly the same size share a column."""
+    """Write the names above the columns of marks; indexes of nearly the same size share a column."""
     columns: list[tuple[float, list[str]]] = []
     for point in sorted(points, key=lambda point: getattr(point, x)):
         if columns and getattr(point, x) < 1.25 * columns[-1][0]:

@@ -1,4 +1,4 @@
-"""What FAISS indexes give for several variants to rows: per corpus, and means over corpora and approximate indexes."""
+"""FAISS measurements of several variants as rows: per corpus, and means over corpora and approximate indexes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.measured import IndexScore, Status
-from evaluation.report.measures import Measure, Pair, Row
+from evaluation.report.measures import Difference, Measure, Pair, Row
 from evaluation.report.rows import (
     QUERIES,
     Runs,
     compare_fixed_runs,
-    compare_pairs,
     compare_runs,
     compare_units,
     in_points,
@@ -28,7 +27,7 @@ _PerQuery = Mapping[str, NDArray[np.float64]]  # variant -> score per query, ave
 
 @dataclass(frozen=True)
 class _IndexRow:
-    """A row of one index on one corpus, with nDCG@10 per variant and query, averaged over runs, where it is that."""
+    """A row of one index on one corpus; for nDCG@10 with its values per variant and query, averaged over runs."""
 
     row: Row
     per_query: _PerQuery
@@ -93,22 +92,28 @@ def _corpus_rows(
 
 def _score_row(measure: Measure, scores: Runs[IndexScore], per_run: _PerQuery, pairs: Sequence[Pair]) -> Row:
     values = {variant: [100 * run.quality.ndcg_at_10 for run in runs] for variant, runs in scores.items()}
-
-    def compare(pair: Pair) -> list[Comparison]:
-        differences = (per_run[pair.new] - per_run[pair.old]) * 100
-        return [compare_runs(values, pair), *compare_units(differences, QUERIES)]
-
-    return Row(measure, values, compare_pairs(pairs, compare))
+    differences = [
+        Difference(
+            pair,
+            [
+                compare_runs(values, pair),
+                *compare_units((per_run[pair.new] - per_run[pair.old]) * 100, QUERIES),
+            ],
+        )
+        for pair in pairs
+    ]
+    return Row(measure, values, differences)
 
 
 def _retention_row(
     measure: Measure, kept: dict[str, list[float]], per_query: _PerQuery, exactly: _PerQuery, pairs: Sequence[Pair]
 ) -> Row:
-    def compare(pair: Pair) -> list[Comparison]:
-        old, new = ((per_query[variant], exactly[variant]) for variant in (pair.old, pair.new))
-        return [compare_runs(kept, pair), in_points(ratio_interval(old, new))]
-
-    return Row(measure, kept, compare_pairs(pairs, compare))
+    shares = {variant: (scores, exactly[variant]) for variant, scores in per_query.items()}
+    differences = [
+        Difference(pair, [compare_runs(kept, pair), in_points(ratio_interval(shares[pair.old], shares[pair.new]))])
+        for pair in pairs
+    ]
+    return Row(measure, kept, differences)
 
 
 def _means_over_corpora(found: Sequence[_IndexRow], pairs: Sequence[Pair]) -> list[Row]:
@@ -127,7 +132,7 @@ def _means_over_corpora(found: Sequence[_IndexRow], pairs: Sequence[Pair]) -> li
 
 
 def _mean_over_indexes(measure: Measure, averaged: Sequence[_IndexRow], pairs: Sequence[Pair]) -> list[Row]:
-    """The mean of rows of indexes, with an interval over the queries of each corpus; none where no variant has all."""
+    """The mean of rows of indexes, with an interval over the queries of each corpus; None if no variant has all."""
 
     def over_queries(pair: Pair) -> list[Comparison]:
         by_corpus: dict[str, list[NDArray[np.float64]]] = {}

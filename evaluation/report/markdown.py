@@ -23,12 +23,12 @@ from evaluation.report.tables import (
 
 COMPARISON_READING = (
     "Brackets are 95 % intervals, all for the same estimand in a line. Intervals that lie apart are a strong sign that "
-    "two runs differ; intervals that overlap are no sign that they do not."
+    "two runs differ; overlapping ones are no sign that they agree."
 )
 
 
 def markdown_report(summary: Summary) -> str:
-    """Write everything that a summary holds as Markdown: answer, verdicts, tables, choices, notes and cost."""
+    """Write a whole summary as Markdown: headlines, verdicts, tables, chosen settings, notes and cost."""
     lines = [f"# {_text(summary.title)}", ""]
     lines += [*[f"- {one.title}: {_text(one.sentence)}" for one in headlines(summary)], ""]
     if summary.missing:
@@ -47,7 +47,7 @@ def markdown_comparison(comparison: RunComparison) -> str:
 
 
 def notes(summary: Summary) -> list[str]:
-    """How to read the tables, and what the run has to say beside them."""
+    """How to read the tables, and the notes of the run."""
     compared = any(section.pairs for section in summary.sections)
     return [*([READING] if compared else []), *summary.notes]
 
@@ -114,5 +114,5 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """One line in which no name can start HTML; quotes and stars are harmless."""
+    """One line, escaped so that no name starts HTML; quotes and stars are harmless."""
     return re.sub(r"\s+", " ", text).replace("&", "&amp;").replace("<", "&lt;")

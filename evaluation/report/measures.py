@@ -1,9 +1,9 @@
-"""What is measured, between which variants, and the values: the facts that names and verdicts are made from."""
+"""What is measured, which variants are compared, and the values: typed facts from which names and verdicts are made."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from evaluation.measured import Status
+from evaluation.measured import EXACT, Status
 from evaluation.report.wording import measure_name, metric_name
 from evaluation.statistics.intervals import Comparison
 
@@ -16,7 +16,6 @@ MEAN_NAMES = {
     "retrieval": "mean of the approximate indexes",
 }
 NO_COUNT: tuple[Status, ...] = ("no headroom", "out of range")  # where an index can show neither a gain nor a loss
-FLAT = "flat"  # the index of exact search
 LOWER_IS_MORE_ISOTROPIC = {"average_cosine", "hubness_skewness", "first_component_share"}
 
 
@@ -56,7 +55,7 @@ class Measure:
 
     @property
     def name(self) -> str:
-        """What a reader sees, with why an index does not count."""
+        """Its name for readers, with the reason if an index does not count."""
         if self.group == "isotropy":
             return measure_name(self.metric)
         if self.is_mean and not self.index:
@@ -84,7 +83,7 @@ class Measure:
 
     @property
     def rank(self) -> int | None:
-        """Its place among those that a verdict of its group rests on, named before anything is run; None for others.
+        """Its rank among the measures that decide its group's verdict, fixed before anything is run; None for others.
 
         Of retrieval this is the mean of the approximate indexes, or exact search where none of them is in range.
         """
@@ -94,7 +93,7 @@ class Measure:
             return 0 if self.is_mean else None
         if self.is_mean and not self.index:
             return 0
-        exact = self.index == FLAT and self.metric == "ndcg_at_10"
+        exact = self.index == EXACT and self.metric == "ndcg_at_10"
         return 1 if exact and self.is_mean else 2 if exact and self.only_corpus else None
 
 

@@ -1,4 +1,4 @@
-"""The plots of a section: what each shows, in a drawing and in words. Verdicts, clouds before and after, training."""
+"""The plots of a section, drawn and described in words: verdicts, clouds before and after, training."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Look:
 
 
 def looks(section: Section) -> dict[str, Look]:
-    """Colors and markers of the variants: what all are compared with in ink, what is compared with nothing in gray."""
+    """Colors and markers of the variants: the reference in ink, variants that are not compared in gray."""
     compared, found = {pair.new for pair in section.pairs}, {}
     olds = {pair.old for pair in section.pairs}
     markers = list(MARKERS)
@@ -160,7 +160,7 @@ def _paint_barcodes(axes: Axes, new: np.ndarray, old: np.ndarray) -> None:
 
 
 def _before_and_after(section: Section) -> Iterator[tuple[str, str]]:
-    """Each pair of which both have distributions, and before them plain training compared with the start model."""
+    """Each pair in which both variants have distributions; plain training beside the start model comes first."""
     have = [variant for variant in section.variants if variant in section.distributions]
     olds = {pair.old for pair in section.pairs}
     from_start = [(old, section.variants[0]) for old in section.variants[1:] if old in olds]
@@ -193,10 +193,10 @@ def _paint_training(axes: Axes, lines: dict[str, list[tuple[float, float]]], loo
 
 
 def short_name(name: str) -> str:
-    """A name that leaves room for the plot."""
+    """A name short enough to leave room for the plot."""
     return shorten(name, LONGEST)
 
 
 def label_text(name: str) -> str:
-    """The same, not taken for a formula."""
+    """The same, escaped so that matplotlib reads no formula in it."""
     return short_name(name).replace("$", r"\$")

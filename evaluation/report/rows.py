@@ -1,4 +1,4 @@
-"""Measurements of several variants to the rows of a table, each with its paired comparisons."""
+"""Turns measurements of several variants into the rows of a table, each with its paired comparisons."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
@@ -43,7 +43,7 @@ def isotropy_rows(measured: Runs[Mapping[str, IsotropyValue]], pairs: Sequence[P
         values = {variant: [run[metric].value for run in runs] for variant, runs in measured.items()}
         references = {run[metric].isotropic for runs in measured.values() for run in runs}
         isotropic = value.isotropic if len(references) == 1 else None
-        differences = compare_pairs(pairs_among(values, pairs), lambda pair, of=values: [compare_runs(of, pair)])
+        differences = [Difference(pair, [compare_runs(values, pair)]) for pair in pairs_among(values, pairs)]
         rows.append(Row(Measure("isotropy", metric), values, differences, isotropic))
     return rows
 
@@ -68,13 +68,11 @@ def task_rows(measured: Runs[Sequence[TaskScores]], pairs: Sequence[Pair], rng: 
         group: Group = "labels" if task.type in LABEL_TYPES else "similarity"
         values = {variant: [100 * run.score for run in several] for variant, several in of_task.items()}
         over_items = _over_sentence_pairs(of_task, compared, rng) if task.pairs else _over_units(of_task, compared)
-        differences = compare_pairs(
-            compared, lambda pair, of=values, more=over_items: [compare_runs(of, pair), *more.get(pair, [])]
-        )
+        differences = [Difference(pair, [compare_runs(values, pair), *over_items.get(pair, [])]) for pair in compared]
         scores[group].append(Row(Measure(group, task.metric, name), values, differences))
         for metric in task.others:
             values = {variant: [100 * run.others[metric] for run in several] for variant, several in of_task.items()}
-            differences = compare_pairs(compared, lambda pair, of=values: [compare_runs(of, pair)])
+            differences = [Difference(pair, [compare_runs(values, pair)]) for pair in compared]
             others.append(Row(Measure(group, metric, name), values, differences))
     rows = []
     for group, of_group in scores.items():
@@ -90,17 +88,17 @@ def task_rows(measured: Runs[Sequence[TaskScores]], pairs: Sequence[Pair], rng: 
 def mean_rows(
     measure: Measure, rows: Sequence[Row], pairs: Sequence[Pair], more: Callable[[Pair], list[Comparison]]
 ) -> list[Row]:
-    """The mean row, of the variants that are in every row; none where it would be empty.
+    """The mean row, of the variants that are in every row; None if there is no such variant.
 
     Args:
-        measure: What the mean is called.
+        measure: The measure that names the mean.
         rows: The rows.
         pairs: Which variants are compared. One that lacks some of the rows has a difference without interval.
         more: Further comparisons of the pairs that are in every row.
     """
     if not rows:
         return []
-    whole = [variant for variant in names_in(rows) if all(variant in row.values for row in rows)]
+    whole = [variant for variant in rows[0].values if all(variant in row.values for row in rows)]
     values = {variant: np.mean([row.values[variant] for row in rows], axis=0).tolist() for variant in whole}
     differences = []
     for pair in pairs:
@@ -112,15 +110,10 @@ def mean_rows(
     return [Row(measure, values, differences)] if differences or values else []
 
 
-def compare_pairs(pairs: Sequence[Pair], compare: Callable[[Pair], list[Comparison]]) -> list[Difference]:
-    """The difference of every pair."""
-    return [Difference(pair, compare(pair)) for pair in pairs]
-
-
 def compare_runs(values: Mapping[str, Sequence[float]], pair: Pair) -> Comparison:
     """Student's interval over paired runs, with a sign-flip test where there are enough of them."""
     differences = np.asarray(values[pair.new]) - np.asarray(values[pair.old])
-    return with_sign_flips(student_interval(differences), differences)
+    return _with_sign_flips(student_interval(differences), differences)
 
 
 def compare_units(differences: NDArray[np.float64], estimands: tuple[str, str]) -> list[Comparison]:
@@ -128,7 +121,7 @@ def compare_units(differences: NDArray[np.float64], estimands: tuple[str, str]) 
 
     Args:
         differences: New minus old per run and query or text, shape `(runs, queries)`.
-        estimands: What the two intervals speak about.
+        estimands: The estimands of the two intervals.
     """
     these_runs, new_runs = estimands
     fixed = compare_fixed_runs(differences.mean(axis=0), these_runs)
@@ -137,10 +130,10 @@ def compare_units(differences: NDArray[np.float64], estimands: tuple[str, str]) 
 
 def compare_fixed_runs(differences: NDArray[np.float64], estimand: str = NEW_QUERIES) -> Comparison:
     """An interval over queries or texts, with the runs held fixed."""
-    return with_sign_flips(query_interval(differences, estimand), differences)
+    return _with_sign_flips(query_interval(differences, estimand), differences)
 
 
-def with_sign_flips(comparison: Comparison, differences: NDArray[np.float64]) -> Comparison:
+def _with_sign_flips(comparison: Comparison, differences: NDArray[np.float64]) -> Comparison:
     """A comparison with the p-value of the sign-flip test of its differences."""
     return replace(comparison, sign_flip_p=sign_flip_test(differences, np.random.default_rng(0)))
 
@@ -161,22 +154,17 @@ def in_points(comparison: Comparison) -> Comparison:
 
 
 def names_of(measured: Runs[Mapping[str, Part]]) -> list[str]:
-    """What any run of any variant has, in the order first met."""
+    """The keys of all runs of all variants, in order of first occurrence."""
     return list(dict.fromkeys(name for several in measured.values() for run in several for name in run))
 
 
-def names_in(rows: Sequence[Row]) -> list[str]:
-    """The variants of any row, in the order first met."""
-    return list(dict.fromkeys(variant for row in rows for variant in row.values))
-
-
 def variants_with(measured: Runs[Mapping[str, Part]], name: str) -> dict[str, list[Part]]:
-    """The variants all of whose runs have something, with what they have."""
+    """The variants for which every run has a value, with their values."""
     return {v: [run[name] for run in runs] for v, runs in measured.items() if all(name in run for run in runs)}
 
 
 def pairs_among(variants: Container[str], pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs of which both variants are there."""
+    """The pairs with both variants present."""
     return [pair for pair in pairs if pair.old in variants and pair.new in variants]
 
 
@@ -185,7 +173,7 @@ def _over_tasks(rows: Sequence[Row], pair: Pair) -> Comparison:
 
 
 def _over_some(rows: Sequence[Row], averaged: int, pair: Pair) -> Comparison:
-    """The mean difference over the rows that both variants of a pair have, which is no verdict on all of them."""
+    """The mean difference over the rows that both variants of a pair have; it cannot decide for all rows."""
     old, new = (np.mean([row.values[variant] for row in rows], axis=0) for variant in (pair.old, pair.new))
     reason = f"no interval: {averaged - len(rows)} of the {averaged} scores that it is the mean of are missing"
     return Comparison(float(np.mean(new - old)), None, None, reason, NEW_RUNS, len(new), None)

@@ -1,4 +1,4 @@
-"""What a run found, as it stands in `summary.json`: sections of rows with paired comparisons, verdicts, and curves."""
+"""The result of a run, as `summary.json` stores it: sections of rows with paired comparisons, verdicts, and curves."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -8,7 +8,7 @@ from evaluation.report.measures import GROUPS, Measure, Pair, Row
 from evaluation.report.wording import measure_name
 from evaluation.statistics.dose_response import Answer, transfer
 from evaluation.statistics.intervals import LEVEL, NEW_RUNS, Comparison
-from evaluation.statistics.verdict import Outcome, describe_difference, holm, verdict
+from evaluation.statistics.verdict import Outcome, describe_difference, describe_unseen, holm, verdict
 
 START = "start"  # the model before any training
 NONE = "none"  # the objective alone, which every study has
@@ -46,15 +46,16 @@ class Finding:
     def sentence(self) -> str:
         """The outcome with its numbers."""
         comparison, name = self.comparison, self.measure.name
+        alone = verdict(comparison, self.measure.greater_is_better, name)
         if self.family == 1 or self.adjusted_p is None:
-            return verdict(comparison, self.measure.greater_is_better, name).sentence
+            return alone.sentence
         adjusted = f"Holm's p {self.adjusted_p:.2g} among {self.family} comparisons"
         if not self._fails_adjustment:
-            return f"{verdict(comparison, self.measure.greater_is_better, name).sentence}; {adjusted}"
+            return f"{alone.sentence}; {adjusted}"
         return (
-            f"no difference found among {self.family} comparisons, {self.alone} if it were the only one: "
+            f"no difference found among {self.family} comparisons, {alone.outcome} if it were the only one: "
             f"{describe_difference(comparison, name)}; {adjusted}; "
-            f"a true difference under {comparison.detectable:.2g} would often go unseen"
+            f"{describe_unseen(comparison)}"
         )
 
     @property
@@ -128,19 +129,19 @@ class Transformed:
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """Its name in the report."""
         return self.transform if self.variant == NONE else f"{self.variant} + {self.transform}"
 
 
 @dataclass(frozen=True)
 class Section:
-    """What one start model gave under one training regime, or one comparison of given models.
+    """The results of one start model under one training regime, or of one comparison of given models.
 
     Attributes:
         title: The model and the regime.
         variants: Names of the variants, in the order of the table.
         rows: All measures.
-        isotropy_of: The task whose texts the isotropy was measured on; empty where that is not known.
+        isotropy_of: The task whose texts isotropy was measured on; empty if unknown.
         model: The start model; empty for a comparison of given models, like the two that follow.
         regime: Name of the regime.
         objective: Its objective.
@@ -148,7 +149,7 @@ class Section:
         tuning: Every setting that was tried on the validation tasks.
         transfer: Whether isotropy transfers, per regularizer and measure.
         curves: Per variant and retrieval task, points of search effort against recall and nDCG@10, averaged over runs.
-        indexes: Per variant and retrieval task, what each index keeps, averaged over runs.
+        indexes: Per variant and retrieval task, the quality of each index, averaged over runs.
         distributions: Per variant, of its first run.
         training: Per variant, of its first run: the logged terms of the loss, each as pairs of step and value.
     """
@@ -180,7 +181,7 @@ class Section:
         return olds.pop() if len(olds) == 1 else None
 
     def findings(self) -> list[Finding]:
-        """One finding a group and compared pair, on the measure named beforehand.
+        """One finding per group and compared pair, on the measure fixed beforehand.
 
         Where that measure has no interval for any pair, because there is one run only, each measure of the group that
         has one and counts speaks for itself; where none has, the group is undecided, as it is for a pair that lacks a
@@ -200,7 +201,7 @@ class Section:
         ]
 
     def to_dict(self) -> dict[str, object]:
-        """Plain JSON values; names, outcomes and sentences stand in it for its readers and are not read back."""
+        """Plain JSON values; names, outcomes and sentences are there for readers and are not read back."""
         return {
             **asdict(self),
             "rows": [{"name": row.name, **asdict(row)} for row in self.rows],
@@ -214,7 +215,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run took.
+    """The cost of a run.
 
     Attributes:
         seconds: Time.
@@ -229,13 +230,13 @@ class Cost:
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of a run, as it stands in `summary.json`.
+    """The result of a run, as `summary.json` stores it.
 
     Attributes:
-        title: What was done, in a sentence.
+        title: One sentence on what was run.
         sections: One per start model and regime.
-        notes: What a reader must know beside the tables.
-        timing: What it took.
+        notes: Notes to the tables.
+        timing: Its cost.
         missing: A sentence for each part that could not be measured.
     """
 
@@ -251,7 +252,7 @@ class Summary:
 
 
 def main_comparison(comparisons: Sequence[Comparison]) -> Comparison:
-    """New training runs where there are several, the harder question; otherwise these runs on new queries."""
+    """The comparison over new training runs if there are several, the harder question; otherwise over new queries."""
     with_interval = [c for c in comparisons if c.low is not None]
     speaking = with_interval or [c for c in comparisons if c.n > 1] or comparisons
     return next((c for c in speaking if c.estimand == NEW_RUNS), speaking[0])
@@ -276,9 +277,9 @@ def _has_interval(row: Row, pair: Pair) -> bool:
 
 
 def _adjusted_p_values(findings: Sequence[Finding]) -> dict[int, tuple[int, float]]:
-    """For the place of each finding that has a p-value: the size of its family, and Holm's p-value in it.
+    """By the index of each finding that has a p-value: the size of its family, and Holm's p-value in it.
 
-    A family is a group beside one reference: what a variant changes beside the objective and beside the start model are
+    A family is a group of measures and one reference: differences from the objective and from the start model answer
     two questions.
     """
     adjusted: dict[int, tuple[int, float]] = {}

@@ -79,7 +79,7 @@ def decimals(row: Row) -> int:
 
 
 def measure_table(section: Section) -> Table:
-    """Every measure: its value for each variant and, where the variants are few, the differences beside them."""
+    """Every measure with its value for each variant and, if the variants are few, their differences."""
     isotropic = any(row.isotropic is not None for row in section.rows)
     columns = _difference_columns(section) if is_small(section) else []
     headers = ["measure", *["isotropic"] * isotropic, *section.variants, *[header for _, header in columns]]
@@ -95,7 +95,7 @@ def measure_table(section: Section) -> Table:
 
 
 def difference_table(section: Section) -> Table:
-    """Every difference of every compared pair, one a line, with all its intervals and p-values."""
+    """Every difference of every compared pair, one per line, with all its intervals and p-values."""
     headers = ["measure", "pair", "difference"]
     for header in (OVER_RUNS, OVER_ITEMS, OVER_BOTH):
         headers += [header, "p", "p by sign flips"]
@@ -147,7 +147,7 @@ def transfer_table(section: Section) -> Table:
 
 
 def tuning_table(section: Section) -> Table:
-    """Every setting that was tried on the validation tasks, and which one the test tasks were run with."""
+    """Every setting that was tried on the validation tasks, with the chosen one marked."""
     measures = list(dict.fromkeys(measure for candidate in section.tuning for measure in candidate.isotropy))
 
     def cells(candidate: Candidate) -> list[str]:
@@ -173,7 +173,7 @@ def tuning_table(section: Section) -> Table:
 
 
 def index_table(section: Section, task: str) -> Table:
-    """What each index gives for each variant on one retrieval task."""
+    """The quality of each index for each variant on one retrieval task."""
     points = [(variant, point) for variant, tasks in section.indexes.items() for point in tasks.get(task, [])]
     columns = {key: column for key, column in INDEX_COLUMNS.items() if any(getattr(point, key) for _, point in points)}
     rows = [
@@ -196,7 +196,7 @@ def tasks_of(points: Mapping[str, Mapping[str, object]]) -> list[str]:
 
 
 def weight_text(weight: float | str) -> str:
-    """A weight as it is written in a study."""
+    """A weight as a study file spells it."""
     return weight if isinstance(weight, str) else f"{weight:g}"
 
 
@@ -208,11 +208,11 @@ def _by_group(section: Section) -> list[tuple[str, list[Row]]]:
 def _difference_columns(section: Section) -> list[tuple[Pair, str]]:
     """Pair and header of each column: a compared pair's estimate, then the kinds of interval that occur.
 
-    Of pairs with several references those with the first, the objective alone: others would make the table too wide.
+    With several references, only pairs with the first, the objective alone: more would make the table too wide.
     """
-    columns = []
-    for pair in section.pairs:
-        if pair.old != section.pairs[0].old:
+    columns, pairs = [], section.pairs
+    for pair in pairs:
+        if pair.old != pairs[0].old:
             continue
         columns.append((pair, pair.name))
         found = {_kind(c) for row in section.rows for c in row.comparisons(pair) if c.low is not None}

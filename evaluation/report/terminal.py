@@ -1,4 +1,4 @@
-"""A summary for its readers at the terminal."""
+"""Prints a summary at the terminal."""
 
 from rich import box
 from rich.console import Console
@@ -36,7 +36,7 @@ def wide_console() -> Console:
 
 
 def print_report(summary: Summary, console: Console) -> None:
-    """Print the answer, a table for each section, what is missing, and the cost of the run."""
+    """Print the headlines, a table for each section, missing parts, and the cost of the run."""
     console.print(f"\n[bold]{escape(summary.title)}[/bold]")
     for section in summary.sections:
         if len(summary.sections) > 1:
@@ -52,7 +52,7 @@ def print_report(summary: Summary, console: Console) -> None:
 
 
 def print_comparison(comparison: RunComparison, console: Console) -> None:
-    """Print what verdicts rest on and every contradiction; the files have the rest."""
+    """Print the deciding measures and every contradiction; the files have the rest."""
     table = comparison.table(everything=False)
     if table.groups:
         _print_table(table, console)

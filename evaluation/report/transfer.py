@@ -1,4 +1,4 @@
-"""Do scores rise with isotropy? Asked over the weights of each regularizer that were tried on the validation tasks."""
+"""Do scores rise with isotropy, over the weights of each regularizer that were tried on the validation tasks?"""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ FEWEST_FOR_A_CORRELATION = 3  # doses; a rank correlation over two says nothing
 
 
 def transfer_answers(tuning: Sequence[Candidate]) -> list[TransferAnswer]:
-    """Ask, for each regularizer and isotropy measure, whether weights that raise isotropy raise the validation score.
+    """Test, for each regularizer and isotropy measure, whether weights that raise isotropy raise the validation score.
 
     All doses are at the learning rate that was chosen for the regularizer; the objective alone is a dose of 0.
 

@@ -1,4 +1,4 @@
-"""The plots of what was tried on the validation tasks: scores over weights, and beside isotropy."""
+"""The plots of the settings that were tried on the validation tasks: scores over weights, and over isotropy."""
 
 from collections.abc import Container, Iterator
 from functools import partial

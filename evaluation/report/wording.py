@@ -1,4 +1,4 @@
-"""Numbers and names as a reader sees them: no more decimals than the interval supports, and no name without end."""
+"""Numbers and names for readers: no more decimals than the interval supports, and names of bounded length."""
 
 import math
 
@@ -45,7 +45,7 @@ def number(value: float, digits: int, sign: bool = False) -> str:
 
 
 def significant(value: float, digits: int = 3, sign: bool = False) -> str:
-    """Write a number with so many significant digits.
+    """Write a number with a given number of significant digits.
 
     Example:
         >>> significant(-0.0012345), significant(1234.5), significant(0.5, sign=True)
@@ -89,12 +89,12 @@ def interval(comparison: Comparison, between: str = ", ") -> str:
 
 
 def decimals(half_width: float) -> int:
-    """How many decimals show two significant digits of a half width; 2 where it is zero."""
+    """The decimals that show two significant digits of a half width; 2 if it is zero."""
     return min(6, max(0, 1 - math.floor(math.log10(half_width)))) if half_width else 2
 
 
 def shorten(name: str, longest: int) -> str:
-    """Cut a name that leaves no room for anything else; tables have it in full.
+    """Shorten a name that would not fit; tables have it in full.
 
     Example:
         >>> shorten("persistent entropy", 11)

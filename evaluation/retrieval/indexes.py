@@ -9,7 +9,7 @@ from typing import Any
 import faiss
 from faiss.class_wrappers import add_to_referenced_objects
 
-from evaluation.measured import Setting
+from evaluation.measured import EXACT, Setting
 
 POINTS_PER_CENTROID = 39  # below this, faiss warns that k-means has too few training points
 SEARCH_PARAMETERS = ("efSearch", "nprobe")  # set after building; every other parameter needs a new index
@@ -169,6 +169,5 @@ _ALL = (
     IndexKind("pca-4", partial(_projected, 4), needs=partial(_kept, 4)),
 )
 KINDS = {kind.name: kind for kind in _ALL}
-EXACT = "flat"
 QUICK_INDEXES = (EXACT, "hnsw", "ivf", "pq", "one-bit")
 ALL_INDEXES = tuple(KINDS)

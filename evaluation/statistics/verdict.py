@@ -38,8 +38,7 @@ def verdict(comparison: Comparison, greater_is_better: bool = True, measure: str
         return Verdict("undecided", f"undecided: {name}{c.estimate:+.3g}, {c.method}")
     found = describe_difference(comparison, measure)
     if c.low <= 0 <= c.high:
-        unseen = f"a true difference under {c.detectable:.2g} would often go unseen"
-        return Verdict("no difference found", f"no difference found: {found}; {unseen}")
+        return Verdict("no difference found", f"no difference found: {found}; {describe_unseen(comparison)}")
     outcome: Outcome = "better" if (c.estimate > 0) == greater_is_better else "worse"
     return Verdict(outcome, f"{outcome}: {found}")
 
@@ -54,6 +53,11 @@ def describe_difference(comparison: Comparison, measure: str = "") -> str:
     c = comparison
     name = f"{measure} " if measure else ""
     return f"{name}{c.estimate:+.3g} [{c.low:+.3g}, {c.high:+.3g}] for {c.estimand} ({c.method})"
+
+
+def describe_unseen(comparison: Comparison) -> str:
+    """Write what a comparison with an interval could have missed."""
+    return f"a true difference under {comparison.detectable:.2g} would often go unseen"
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, get_origin
 
 from evaluation.errors import UserError, check_name
+from evaluation.measured import EXACT
 from evaluation.report.summary import NONE, START, Transformed
-from evaluation.retrieval.indexes import ALL_INDEXES, EXACT
+from evaluation.retrieval.indexes import ALL_INDEXES
 from evaluation.tasks.heads import ENDING as HEAD
 from evaluation.train.catalog import OBJECTIVES, POSTHOC, REGULARIZERS
 from evaluation.train.training import Weight, check_weight

@@ -107,7 +107,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     with timing, backend.opened() as jobs:
         running = Running(plan, jobs, timing, console, [])
         starts = measure_starts(running, prepared)
-        finished = [run_section(running, one) for one in prepared]
+        finished = [run_section(running, one, starts[one.model]) for one in prepared]
     delete_folder(folder / "models")
     summary = Summary(
         title=study.title,
@@ -160,8 +160,8 @@ def measure_starts(running: Running, prepared: Sequence[Prepared]) -> dict[str, 
     return {model: run for (model, phase), run in measured.items() if phase == TEST}
 
 
-def run_section(running: Running, prepared: Prepared) -> SectionRun:
-    """Run everything of one start model and regime."""
+def run_section(running: Running, prepared: Prepared, start: Measured) -> SectionRun:
+    """Run everything of one start model, of which the test tasks are measured, and regime."""
     plan, seeds = running.plan, range(running.plan.study.seeds)
     tried = try_settings(running, prepared)
     chosen = choose_settings(plan.study, prepared, tried)
@@ -173,7 +173,6 @@ def run_section(running: Running, prepared: Prepared) -> SectionRun:
         for one in plan.study.transformed
         if one.variant in (START, *chosen)
     }
-    start = plan.start(prepared, TEST).read()
     measured = {
         START: [start],
         **running.run(cells, f"{prepared.title}: test tasks"),

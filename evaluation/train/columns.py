@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sklearn.decomposition import PCA
 
-from evaluation.data.texts import normalized_texts
+from evaluation.data.texts import normalized
 from evaluation.errors import UserError
 from evaluation.train.catalog import OBJECTIVES
 
@@ -65,7 +65,7 @@ def with_mismatches(pairs: Dataset, seed: int = 0) -> Dataset:
     first, second = list(pairs["anchor"]), list(pairs["positive"])
     n = len(first)
     other = (np.arange(n) + np.random.default_rng(seed).integers(1, n, size=n)) % n
-    alike = [normalized_texts(text)[0] for text in first], [normalized_texts(text)[0] for text in second]
+    alike = list(map(normalized, first)), list(map(normalized, second))
     true = {frozenset(pair) for pair in zip(*alike, strict=True)}  # both directions: paraphrases have none
     places = [
         (i, j)

@@ -108,8 +108,8 @@ def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) 
         "whitening",
     ):
         assert GENERATED[name]() == NOTHING
-    assert "not run yet" in GENERATED["quickstart"]()
-    assert "not run yet" in study_page(studies()[0])
+    assert "not been run yet" in GENERATED["quickstart"]()
+    assert "not been run yet" in study_page(studies()[0])
 
 
 def test_a_result_of_another_format_is_no_study_that_was_not_run(

@@ -105,7 +105,7 @@ def test_means_over_other_tasks_and_measures_on_another_corpus_are_not_compared(
 
 def test_nothing_shared_is_said() -> None:
     comparison = compare_runs({"a": run(x=(1, 2)), "b": run(y=(1, 2))})
-    assert comparison.shared == [] and "share no difference" in comparison.answer
+    assert comparison.shared == [] and "have no difference in common" in comparison.answer
 
 
 def test_the_command_compares_runs_and_writes_one_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,7 +153,7 @@ def test_a_missing_folder_and_a_run_named_twice_are_one_sentence(
     assert "nowhere is not a folder" in capsys.readouterr().err
     write_json(tmp_path / "summary.json", small_summary().to_dict())
     assert main(["report", str(tmp_path), f"{tmp_path}/."]) == 2
-    assert "named twice" in capsys.readouterr().err
+    assert "given twice" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
         (["quickstart", "--objective", "contrast"], "near names are contrastive"),
         (["compare", "minilm", "--tasks", "STSBenchmrk", "--mirror", "."], "near names are STSBenchmark"),
         (["compare", "minilm", "--tasks", "STS12", "--mirror", "no-such-folder"], "no-such-folder"),
-        (["compare", "minilm", "minilm", "--tasks", "STS12"], "A model is named twice"),
-        (["compare", str(ROOT), f"{ROOT}/tests/..", "--tasks", "STS12"], "A model is named twice"),
+        (["compare", "minilm", "minilm", "--tasks", "STS12"], "A model is given twice"),
+        (["compare", str(ROOT), f"{ROOT}/tests/..", "--tasks", "STS12"], "A model is given twice"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(

@@ -55,7 +55,7 @@ def test_a_mark_at_the_start_of_a_file_does_no_harm(tmp_path):
     assert read_study(path).title == "Does it?"
 
 
-def test_every_variant_gets_equally_many_settings():
+def test_regularizers_get_equally_many_settings_and_the_objective_alone_one_a_learning_rate():
     sizes = {}
     for setting in settings(STUDY, REGIME):
         sizes[setting.variant] = sizes.get(setting.variant, 0) + 1
