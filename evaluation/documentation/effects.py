@@ -1,12 +1,11 @@
 """The results of the studies in tables: every regularizer under every regime, and the chosen settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from evaluation.documentation.chosen_settings import chosen_setting
 from evaluation.documentation.differences import (
     TASK_METRICS,
     UnadjustedDifference,
-    paired_difference,
     retention_row,
     tasks_difference,
 )
@@ -16,21 +15,18 @@ from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measures import Group, Measure, Pair, Row
 from evaluation.report.summary import NONE, START, Finding, Section, main_comparison
 from evaluation.report.tables import MARKS, Table, decimals
-from evaluation.report.wording import difference, estimate, metric_name, number
+from evaluation.report.wording import difference, metric_name, number
 
 RETENTION_OF = ("pq", "one-bit")
 ISOSCORE = Measure("isotropy", "isoscore")
-ADDED_MEASURES = (ISOSCORE, Measure("similarity"))
 HEAD = "-head"  # how the name of a task with a linear head ends, before its split
 HEAD_METRICS = ("accuracy", "f1", "mcc")
 SHOWN_GROUPS: tuple[Group, ...] = ("isotropy", "similarity", "labels")
-BOTH = "entropy_and_spread"
-EXPLAINED = (START, NONE, METHOD, "mst_length", BOTH, "koleo", "whitening")
+EXPLAINED = (START, NONE, METHOD, "absolute_entropy", "mst_length", "koleo", "isoscore_star", "whitening")
 EXPLAINING = tuple(
     Measure("isotropy", metric)
     for metric in ("average_cosine", "mean_mst_length", "isoscore", "effective_rank", "hubness_skewness")
 )
-DEAR = ("entropy_h0_h1", "token_entropy")
 EFFECTS_READING = (
     "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
     "runs where there are several. ▲ better, ▼ worse, ○ no difference found, ? undecided. In the columns of isotropy "
@@ -44,18 +40,6 @@ EFFECTS_READING = (
 UNADJUSTED_READING = (
     "95 % intervals for new training runs, paired by seed and not adjusted for several comparisons. ▲ better, ▼ worse, "
     "○ no difference found, ? undecided. Task scores and retention are in points of 100."
-)
-
-SIDE_BY_SIDE_READING = (
-    "Differences from the objective alone, each at the weight and learning rate that validation tasks chose for it, in "
-    "points; ▲ better, ▼ worse, ○ no difference found, after Holm's adjustment over the lines of a regime. The "
-    "[tables of results](results.md#every-regularizer-under-every-regime) have the intervals."
-)
-
-COSTS_READING = (
-    "Time is that of the term, forward and backward, as a multiple of a whole training step of MiniLM without it, on "
-    "one core and 64 pairs of 32 tokens: a cloud of 64 sentences, or of 512 tokens, for each column. Beside a static "
-    "encoder or a GPU the same milliseconds weigh more. The differences are those of the table above."
 )
 
 MEASURES_READING = (
@@ -109,54 +93,14 @@ def heads_table(sections: Sequence[StudySection]) -> Table:
     return Table(headers, groups, words=(0,))
 
 
-def added_table(sections: Sequence[StudySection]) -> Table:
-    """The gain of a regularizer before a transform: both transformed, trained with it minus trained without.
-
-    Args:
-        sections: From `sections_of_studies`; those that transform no regularized model are left out.
-    """
-    groups: dict[str, list[list[str]]] = {}
-    for of_study in sections:
-        section = of_study.section
-        after = [
-            Pair(transformed.name, transformed.transform)
-            for transformed in section.transformed
-            if transformed.variant != NONE and {transformed.name, transformed.transform} <= set(section.variants)
-        ]
-        rows = [of_study.row(measure) for measure in ADDED_MEASURES]
-        rows += [retention_row(section, index) for index in RETENTION_OF]
-        if after:
-            groups[of_study.name] = [[pair.new, *[_difference_cell(row, pair) for row in rows]] for pair in after]
-    shown = [measure.name for measure in ADDED_MEASURES]
-    return Table(["variant", *shown, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
-
-
-def beside_entropy_table(sections: Sequence[StudySection], variant: str) -> Table:
-    """The gain of a second term beside entropy: trained with both, minus trained with entropy alone.
-
-    Args:
-        sections: From `sections_of_studies`; those that lack one of the two are left out.
-        variant: The variant with both terms; like entropy alone it is at the setting that was chosen for it.
-    """
-    both = [of_study for of_study in sections if {variant, METHOD} <= set(of_study.section.variants)]
-    lines = []
-    for of_study in both:
-        measures = {finding.measure.group: finding.measure for finding in of_study.section.findings()}
-        rows = [of_study.row(measures.get(group)) for group in SHOWN_GROUPS]
-        lines.append([of_study.name, *[_difference_cell(row, Pair(variant, METHOD)) for row in rows]])
-    headers = ["start model and regime", *[_column(group, both) for group in SHOWN_GROUPS]]
-    return Table(headers, {"": lines} if lines else {}, words=(0,))
-
-
 def measures_table(sections: Sequence[StudySection]) -> Table:
     """Geometry and scores after training: means over the runs of each variant.
 
     Args:
-        sections: From `sections_of_studies`; those that lack entropy, spread or both together are left out.
+        sections: From `sections_of_studies`.
     """
     groups: dict[str, list[list[str]]] = {}
-    explained = [one for one in sections if {METHOD, "mst_length", BOTH} <= set(one.section.variants)]
-    for of_study in explained:
+    for of_study in sections:
         section = of_study.section
         measures = {finding.measure.group: finding.measure for finding in section.findings()}
         rows = [of_study.row(measure) for measure in (*EXPLAINING, measures.get("similarity"))]
@@ -166,28 +110,8 @@ def measures_table(sections: Sequence[StudySection]) -> Table:
             for variant in EXPLAINED
             if variant in section.variants
         ]
-    headers = ["variant", *(measure.name for measure in EXPLAINING), _column("similarity", explained)]
+    headers = ["variant", *(measure.name for measure in EXPLAINING), _column("similarity", sections)]
     return Table([*headers, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
-
-
-def costs_table(sections: Sequence[StudySection], costs: Mapping[str, str]) -> Table:
-    """Cost and effect of the expensive terms, beside plain ones in the same studies.
-
-    Args:
-        sections: From `sections_of_studies`; those that compare no expensive term are left out.
-        costs: The cost of terms as text, by regularizer.
-    """
-    compared = [of_study for of_study in sections if set(DEAR) & set(of_study.section.variants)]
-    groups: dict[str, list[list[str]]] = {}
-    for of_study in compared:
-        findings = {(finding.pair, finding.measure.group): finding for finding in of_study.section.findings()}
-        groups[of_study.name] = [
-            [pair.new, costs[pair.new], *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS[:2]]]
-            for pair in of_study.section.pairs
-            if pair.new in costs
-        ]
-    headers = ["regularizer", "time", *[_column(group, compared) for group in SHOWN_GROUPS[:2]]]
-    return Table(headers, groups, words=(0,))
 
 
 def choices_table(sections: Sequence[StudySection]) -> Table:
@@ -198,31 +122,6 @@ def choices_table(sections: Sequence[StudySection]) -> Table:
         for of_study in sections
     ]
     return Table(headers, {"": rows}, words=(0, 1, 2))
-
-
-def side_by_side_table(sections: Sequence[StudySection], group: str) -> Table:
-    """The effect on one kind of task: a line for each regularizer or transform, a column for each regime.
-
-    Args:
-        sections: From `sections_of_studies`.
-        group: One of `SHOWN_GROUPS`.
-    """
-    found = [
-        {one.pair.new: one for one in of_study.section.findings() if one.measure.group == group}
-        for of_study in sections
-    ]
-    counted = ("better", "worse")
-    rows = []
-    for new in dict.fromkeys(variant for findings in found for variant in findings):
-        outcomes = [findings[new].outcome for findings in found if new in findings]
-        cells = [_estimate_cell(findings.get(new)) for findings in found]
-        rows.append([new, *[str(outcomes.count(outcome)) for outcome in counted], *cells])
-    headers = [
-        "regularizer",
-        *[MARKS[outcome] for outcome in counted],
-        *[of_study.section.title for of_study in sections],
-    ]
-    return Table(headers, {"": rows} if rows else {}, words=(0,))
 
 
 def _head_row(section: Section, metric: str) -> Row | None:
@@ -241,20 +140,12 @@ def _finding_cell(finding: Finding | None) -> str:
     return "" if finding is None else f"{MARKS[finding.outcome]} {difference(finding.comparison)}"
 
 
-def _estimate_cell(finding: Finding | None) -> str:
-    return "" if finding is None else f"{MARKS[finding.outcome]} {estimate(finding.comparison)}"
-
-
 def _row_cell(row: Row | None, pair: Pair) -> str:
     if row is None or not row.comparisons(pair):
         return ""
     if not row.measure.counts:
         return row.measure.status or ""
     return _unadjusted_cell(UnadjustedDifference(row.measure, main_comparison(row.comparisons(pair))))
-
-
-def _difference_cell(row: Row | None, pair: Pair) -> str:
-    return "" if row is None else _unadjusted_cell(paired_difference(row, pair))
 
 
 def _mean_cell(row: Row, variant: str) -> str:

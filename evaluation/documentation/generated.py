@@ -9,19 +9,13 @@ from evaluation.documentation import drawings
 from evaluation.documentation.chosen_settings import tried_weights, weight_choices, weight_gains
 from evaluation.documentation.claims import checked
 from evaluation.documentation.effects import (
-    COSTS_READING,
     EFFECTS_READING,
     MEASURES_READING,
-    SIDE_BY_SIDE_READING,
     UNADJUSTED_READING,
-    added_table,
-    beside_entropy_table,
     choices_table,
-    costs_table,
     effects_table,
     heads_table,
     measures_table,
-    side_by_side_table,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
 from evaluation.documentation.measure_readings import readings_table
@@ -70,24 +64,12 @@ def _effects() -> str:
     return _with_reading(effects_table(sections_of_studies()), EFFECTS_READING)
 
 
-def _side_by_side(group: str) -> str:
-    return _with_reading(side_by_side_table(sections_of_studies(SHOWN_FIRST), group), SIDE_BY_SIDE_READING)
-
-
-def _beside_entropy(variant: str) -> str:
-    return _unadjusted(beside_entropy_table(sections_of_studies(), variant))
-
-
 def _measures() -> str:
     return _with_reading(measures_table(sections_of_studies(SHOWN_FIRST)), MEASURES_READING)
 
 
 def _heads() -> str:
     return _unadjusted(heads_table(sections_of_studies()))
-
-
-def _added() -> str:
-    return _unadjusted(added_table(sections_of_studies()))
 
 
 def _unadjusted(table: Table) -> str:
@@ -239,18 +221,6 @@ def _step() -> str:
     return "\n".join(lines)
 
 
-def _costs() -> str:
-    """The cost in the committed bench, and the effect in the studies, of terms with H1 or with tokens."""
-    measured = _step_costs()
-    smallest_batch = measured[0][0]
-    by_contender = {
-        what: f"{value:.4f} ± {spread:.4f}" for case, what, value, spread in measured if case == smallest_batch
-    }
-    variants = {variant for of_study in sections_of_studies() for variant in of_study.section.variants}
-    costs = {name: by_contender[alone] for name in variants if (alone := f"{name} alone") in by_contender}
-    return _with_reading(costs_table(sections_of_studies(), costs), COSTS_READING)
-
-
 def _step_costs() -> list[tuple[str, str, float, float]]:
     """Case, what was timed, its time as a multiple of the base loss's, and the spread; smaller batches first."""
     return [
@@ -268,15 +238,10 @@ GENERATED: dict[str, Callable[[], str]] = {
     "home-figure": _home_figure,
     "studies": _studies,
     "effects": _effects,
-    "side-by-side": partial(_side_by_side, "similarity"),
-    "side-by-side-labels": partial(_side_by_side, "labels"),
-    "spread": partial(_beside_entropy, "entropy_and_spread"),
-    "h1": partial(_beside_entropy, "entropy_h0_h1"),
     "measures": _measures,
     "measure-readings": readings_table,
     "heads": _heads,
     "whitening": _whitening,
-    "added": _added,
     "choices": _choices,
     "weights": _weights,
     "gains": _gains,
@@ -287,7 +252,6 @@ GENERATED: dict[str, Callable[[], str]] = {
     "coverage-skewed": _skewed,
     "bench": _bench,
     "step": _step,
-    "costs": _costs,
     **{
         f"drawing-{make.__name__}": partial(_drawing, make)
         for make in (drawings.filtration, drawings.bars, drawings.gradient, drawings.cone)

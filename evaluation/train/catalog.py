@@ -102,6 +102,7 @@ REGULARIZERS: dict[str, Callable[[], Kind]] = {
             *(MeanCosine, IsoScoreStar, Covariance, SIGReg),
         )
     },
+    "absolute_entropy": _alone(lambda: PersistentEntropy(scale="absolute")),
     "entropy_and_spread": lambda: Kind(((PersistentEntropy(), 1.0), (MSTLength(), SPREAD_SHARE))),
     "prominent_entropy": _prominent,
     "floored_entropy": lambda: Kind(((PersistentEntropy(floor=0.5), 1.0),)),

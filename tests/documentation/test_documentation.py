@@ -16,14 +16,10 @@ from evaluation.documentation import generated, results
 from evaluation.documentation.chosen_settings import WeightChoice, tried_weights, weight_choices, weight_gains
 from evaluation.documentation.differences import retention_row
 from evaluation.documentation.effects import (
-    added_table,
-    beside_entropy_table,
     choices_table,
-    costs_table,
     effects_table,
     heads_table,
     measures_table,
-    side_by_side_table,
 )
 from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
 from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
@@ -37,7 +33,7 @@ from evaluation.report.compact_writing import write_compact
 from evaluation.report.files import write_report
 from evaluation.report.markdown import markdown_report
 from evaluation.report.measures import Measure, Pair, Row
-from evaluation.report.summary import Candidate, Cost, Section, Summary, Transformed
+from evaluation.report.summary import Candidate, Cost, Section, Summary
 from st_isotropy.metrics import CATALOG
 
 DOCS = results.ROOT / "docs"
@@ -56,7 +52,7 @@ def example_study(sections: int = 2) -> Summary:
 
 def write_example(folder: Path) -> None:
     """Results with one study that was run; the other results are left out."""
-    write_compact(example_study(), folder / "negative-free.json")
+    write_compact(example_study(), folder / "static-cosine.json")
 
 
 @pytest.fixture
@@ -99,7 +95,6 @@ def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) 
     for name in (
         "home-figure",
         "effects",
-        "side-by-side",
         "choices",
         "weights",
         "gains",
@@ -117,10 +112,10 @@ def test_a_result_of_another_format_is_no_study_that_was_not_run(
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path)
     assert sections_of_studies() == []
-    write_json(tmp_path / "negative-free.json", {"title": "of old"})
+    write_json(tmp_path / "static-cosine.json", {"title": "of old"})
     results._read.cache_clear()
     with pytest.raises(
-        UserError, match=r"negative-free\.json is not a compact result of this version \(Field required\)"
+        UserError, match=r"static-cosine\.json is not a compact result of this version \(Field required\)"
     ):
         sections_of_studies()
 
@@ -137,9 +132,9 @@ def test_a_run_is_added_to_the_results_and_shows_the_same_there(
 ) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results")
     write_report(example_study(), tmp_path / "run")
-    path = results.add_result(tmp_path / "run", "negative-free")
-    assert path == tmp_path / "results" / "negative-free.json"
-    found = results.committed("negative-free")
+    path = results.add_result(tmp_path / "run", "static-cosine")
+    assert path == tmp_path / "results" / "static-cosine.json"
+    found = results.committed("static-cosine")
     assert found is not None and found.sections[0].pairs == example_study().sections[0].pairs
     assert (found.title, found.notes, found.timing) == (
         example_study().title,
@@ -147,7 +142,7 @@ def test_a_run_is_added_to_the_results_and_shows_the_same_there(
         example_study().timing,
     )
     assert markdown_report(found) == markdown_report(example_study())
-    with pytest.raises(UserError, match=r"There is no .*no-such-study\.toml: name one of contrastive, "):
+    with pytest.raises(UserError, match=r"There is no .*no-such-study\.toml: name one of forms-of-entropy, "):
         results.add_result(tmp_path / "run", "no-such-study")
 
 
@@ -182,7 +177,7 @@ def test_the_page_of_a_study_has_every_variant_of_every_section(one_study: Summa
 
 def test_effects_have_a_line_for_each_regularizer_of_each_regime(one_study: Summary) -> None:
     table = effects_table(sections_of_studies())
-    assert list(table.groups) == [f"{section.title} (negative-free)" for section in one_study.sections]
+    assert list(table.groups) == [f"{section.title} (static-cosine)" for section in one_study.sections]
     for section, rows in zip(one_study.sections, table.groups.values(), strict=True):
         assert [cells[0] for cells in rows] == section.variants[2:]
         findings = {(finding.pair, finding.measure.group): finding for finding in section.findings()}
@@ -199,30 +194,10 @@ def test_effects_tell_sts_from_retrieval() -> None:
         row(CISI, {METHOD: [-3.0, -3.1, -3.2]}),
         row(BANKING, {METHOD: [9.0, 9.1, 9.2]}),
     ]
-    table = effects_table([StudySection("negative-free", section_with(rows, ("none", METHOD)))])
+    table = effects_table([StudySection("static-cosine", section_with(rows, ("none", METHOD)))])
     [[cells]] = table.groups.values()
     assert table.headers[5:7] == ["STS", "retrieval"]
     assert cells[5:7] == ["▲ +0.40 [+0.15, +0.65]", "▼ −3.10 [−3.35, −2.85]"]
-
-
-def test_regimes_stand_side_by_side_with_how_often_each_regularizer_gained_and_lost() -> None:
-    up, down, unclear = [1.0, 1.1, 1.2], [-3.0, -3.1, -3.2], [-1.0, 1.1, 0.2]
-    first = section_with(
-        [
-            row(STS12, {METHOD: up, "whitening": down}),
-            row(BANKING, {METHOD: down, "whitening": up}),
-        ]
-    )
-    changes = {"koleo": unclear, "whitening": up}
-    second = replace(section_with([row(STS12, changes)], ("none", *changes)), title="glove, cosine")
-    table = side_by_side_table([StudySection("negative-free", regime) for regime in (first, second)], "similarity")
-    assert table.headers == ["regularizer", "▲", "▼", "static, cosine", "glove, cosine"]
-    assert table.groups[""] == [
-        [METHOD, "1", "0", "▲ +1.10", ""],
-        ["whitening", "1", "1", "▼ −3.10", "▲ +1.10"],
-        ["koleo", "0", "0", "", "○ +0.1"],
-    ]
-    assert side_by_side_table([], "similarity").groups == {}
 
 
 def section_with(rows: list[Row], variants: tuple[str, ...] = ("none", METHOD, "whitening")) -> Section:
@@ -236,29 +211,10 @@ def test_choices_name_what_is_better_and_nothing_where_nothing_is() -> None:
             row(BANKING, {METHOD: [-1.0, 1.1, 0.2], "whitening": [-0.1, 0.3, -0.2]}),
         ]
     )
-    study = "negative-free"
+    study = "static-cosine"
     [[_, similarity, labels]] = choices_table([StudySection(study, section)]).groups[""]
     assert similarity == "persistent_entropy +1.10 [+0.85, +1.35]"
     assert labels == "nothing: the objective alone"
-
-
-def test_what_a_regularizer_adds_to_a_transform_is_their_paired_difference() -> None:
-    both = f"{METHOD} + whitening"
-    changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [3.0, 3.1, 3.2], both: [3.4, 3.6, 3.5]}
-    means = [row(MEAN, changes), row(PQ, changes)]
-    transformed = [Transformed("none", "whitening"), Transformed(METHOD, "whitening")]
-    section = replace(section_with(means, ("none", *changes)), transformed=transformed)
-    study = "recipe"
-    alone = replace(section_with(means, ("none", METHOD, both)), transformed=transformed)  # nothing to compare with
-    table = added_table(
-        [
-            StudySection(study, section),
-            StudySection(study, section_with(means)),
-            StudySection(study, replace(alone, title="x")),
-        ]
-    )
-    expected = "▲ +0.40 [+0.15, +0.65]"  # 4.303 · 0.1 / √3 to either side of 0.4
-    assert table.groups == {"static, cosine (recipe)": [[both, "", expected, expected, ""]]}
 
 
 def test_a_head_has_its_metrics_beside_isotropy() -> None:
@@ -276,43 +232,26 @@ def test_a_head_has_its_metrics_beside_isotropy() -> None:
     }
 
 
-def test_what_spread_adds_is_its_difference_from_entropy_alone() -> None:
-    changes = {METHOD: [0.1, 0.2, 0.3], "entropy_and_spread": [0.4, 0.6, 0.8]}
-    section = section_with([row(STS12, changes)], ("none", *changes))
-    study, alone = "recipe", section_with([row(COLA_F1, {METHOD: [1]})])
-    table = beside_entropy_table([StudySection(study, section), StudySection(study, alone)], "entropy_and_spread")
-    assert table.headers == ["start model and regime", "Isotropy", "STS12 Spearman", "Classification and clustering"]
-    assert table.groups == {"": [["static, cosine (recipe)", "", "▲ +0.40 [+0.15, +0.65]", ""]]}
-
-
 def test_a_variant_without_a_measure_leaves_its_cell_empty() -> None:
-    every = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8]}
-    every |= {"whitening": [2.0, 2.1, 2.2], f"{METHOD} + whitening": [2.0, 2.1, 2.2]}
-    lacking = {variant: ds for variant, ds in every.items() if variant not in ("entropy_and_spread", "whitening")}
-    transformed = [Transformed("none", "whitening"), Transformed(METHOD, "whitening")]
-    section = replace(section_with([row(MEAN, lacking)], ("none", *every)), transformed=transformed)
-    sections = [StudySection("recipe", section)]
-    assert beside_entropy_table(sections, "entropy_and_spread").groups[""][0][1:] == [""] * 3
-    [added] = added_table(sections).groups.values()
-    assert set(added[0][1:]) == {""}
-    [measures] = measures_table(sections).groups.values()
-    assert [cells[0] for cells in measures if not any(cells[1:])] == ["entropy_and_spread", "whitening"]
+    every = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "whitening": [2.0, 2.1, 2.2]}
+    lacking = {variant: changes for variant, changes in every.items() if variant != "whitening"}
+    section = section_with([row(MEAN, lacking)], ("none", *every))
+    [measures] = measures_table([StudySection("static-cosine", section)]).groups.values()
+    assert [cells[0] for cells in measures if not any(cells[1:])] == ["whitening"]
 
 
 def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:
-    changes = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "entropy_and_spread": [0.4, 0.6, 0.8], "sigreg": [9]}
+    changes = {METHOD: [0.1, 0.2, 0.3], "mst_length": [1, 1, 1], "koleo": [0.4, 0.6, 0.8], "sigreg": [9]}
     rows = [row(COSINE, changes), row(STS12, changes)]
     rows = [replace(one, values={"start": [40.0], **one.values}) for one in rows]
     alone = rows[0].mean("none")
-    study, section = "negative-free", section_with(rows, ("start", "none", *changes))
-    table = measures_table(
-        [StudySection(study, section), StudySection(study, section_with(rows, ("none", METHOD, "koleo")))]
-    )
+    study, section = "static-cosine", section_with(rows, ("start", "none", *changes))
+    table = measures_table([StudySection(study, section)])
     assert table.headers[1:3] + table.headers[-3:] == [
         "average cosine", "mean MST length", "STS12 Spearman", "pq retention", "one-bit retention"
     ]  # fmt: skip
     [lines] = table.groups.values()
-    assert [line[0] for line in lines] == ["start", "none", METHOD, "mst_length", "entropy_and_spread"]
+    assert [line[0] for line in lines] == ["start", "none", METHOD, "mst_length", "koleo"]
     assert [(float(line[1]), line[2], float(line[-3])) for line in lines] == [
         (pytest.approx(alone + change, abs=0.06), "", pytest.approx(alone + change, abs=0.06))
         for change in (40 - alone, 0, 0.2, 1, 0.6)
@@ -322,31 +261,15 @@ def test_measures_stand_beside_scores_for_every_variant_that_explains() -> None:
 def test_a_weight_stands_beside_those_that_were_tried() -> None:
     tried = [(METHOD, 30.0, True), (METHOD, 3.0, False), (METHOD, "auto", False), ("koleo", 1.0, True)]
     tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
-    study, section = "negative-free", replace(section_with([]), tuning=tuning)
+    study, section = "static-cosine", replace(section_with([]), tuning=tuning)
     [choice] = weight_choices([StudySection(study, section)], METHOD)
-    assert choice == WeightChoice("static, cosine (negative-free)", 30.0, [3.0, 30.0], 1e-3)
-
-
-def test_a_dear_term_has_its_cost_beside_its_benefit() -> None:
-    changes = {METHOD: [0.1, 0.2, 0.3], "entropy_h0_h1": [3.0, 3.1, 3.2], "koleo": [1.0, 1.1, 1.2]}
-    section = section_with([row(STS12, changes)], ("none", *changes))
-    study, plain_one = "recipe", section_with([row(COLA_F1, {METHOD: [1]})])
-    table = costs_table(
-        [StudySection(study, section), StudySection(study, plain_one)], {METHOD: "0.01", "entropy_h0_h1": "0.2"}
-    )
-    assert table.headers == ["regularizer", "time", "Isotropy", "STS12 Spearman"]
-    assert table.groups == {
-        "static, cosine (recipe)": [
-            [METHOD, "0.01", "", "○ +0.20 [−0.05, +0.45]"],
-            ["entropy_h0_h1", "0.2", "", "▲ +3.10 [+2.85, +3.35]"],
-        ]
-    }
+    assert choice == WeightChoice("static, cosine (static-cosine)", 30.0, [3.0, 30.0], 1e-3)
 
 
 def test_the_answer_on_whitening_lists_tasks_with_labels(one_study: Summary) -> None:
     assert GENERATED["whitening"]() == NOTHING
     section = section_with([row(BANKING, {METHOD: [1, 2, 3], "whitening": [3.0, 3.1, 3.2]})])
-    write_compact(Summary("Does it?", [section], [], Cost(1.0, 1.0)), results.RESULTS / "negative-free.json")
+    write_compact(Summary("Does it?", [section], [], Cost(1.0, 1.0)), results.RESULTS / "static-cosine.json")
     results._read.cache_clear()
     assert GENERATED["whitening"]() == "- static, cosine: ▲ +3.10 [+2.85, +3.35] (Banking77 accuracy)"
 
@@ -356,7 +279,7 @@ def test_every_weight_that_was_tried_stands_with_how_often_it_was_chosen() -> No
     tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
     section = replace(section_with([]), tuning=tuning)
     distilled = replace(section, title="static, a teacher on medquad", objective="distillation")
-    sections = [StudySection("recipe", regime) for regime in (section, section, distilled)]
+    sections = [StudySection("static-cosent", regime) for regime in (section, section, distilled)]
     assert tried_weights(sections) == {"koleo": {0.1: 2, 1.0: 0}}
 
 
@@ -368,7 +291,7 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
     ]
     section = section_with([])
     tuning = [Candidate(variant, weight, rate, scores, {}, False) for variant, weight, rate, scores in tried]
-    study = "negative-free"
+    study = "static-cosine"
     other = [replace(one, scores=[one.scores[0] + 10 * (one.weight == 30)]) for one in tuning]
     sections = [
         StudySection(study, replace(section, tuning=tuning)),
@@ -384,7 +307,7 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
 def test_the_default_weight_is_counted_where_it_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     def study(*weights: float) -> StudySection:
         tuning = [Candidate(METHOD, weight, 1e-3, [50.0], {}, weight == weights[0]) for weight in weights]
-        return StudySection("recipe", replace(section_with([]), tuning=tuning))
+        return StudySection("static-cosent", replace(section_with([]), tuning=tuning))
 
     monkeypatch.setattr(generated, "sections_of_studies", lambda: [study(3, 10), study(10, 3), study(30)])
     assert GENERATED["weights"]().startswith(
@@ -428,9 +351,9 @@ def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None
     assert retention_row(section_with([out_of_range, corpora[1]]), "pq") is corpora[1]
     assert retention_row(section_with([out_of_range]), "pq") is out_of_range
     no_headroom = replace(one, measure=replace(PQ, status="no headroom"))
-    study = "negative-free"
+    study = "static-cosine"
     [[*_, pq, one_bit]] = effects_table([StudySection(study, section_with([no_headroom]))]).groups[
-        "static, cosine (negative-free)"
+        "static, cosine (static-cosine)"
     ]
     assert (pq, one_bit) == ("no headroom", "")
 

@@ -25,7 +25,7 @@ from st_isotropy import barcodes, metrics, regularizers
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 WIDTHS = (1280, 390)
-NAMED = "negative-free"
+NAMED = "static-cosine"
 
 
 class _Quiet(SimpleHTTPRequestHandler):
