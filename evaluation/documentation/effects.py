@@ -12,10 +12,11 @@ from evaluation.documentation.differences import (
 )
 from evaluation.documentation.figures import METHOD
 from evaluation.documentation.results import StudySection
+from evaluation.report.grid_ends import AT_AN_END
 from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measures import Group, Measure, Pair, Row
 from evaluation.report.summary import NONE, START, Finding, Section, main_comparison
-from evaluation.report.tables import MARKS, Table, decimals
+from evaluation.report.tables import FLAG_READING, MARKS, Table, decimals, mark
 from evaluation.report.wording import difference, estimate, metric_name, number
 
 RETENTION_OF = ("pq", "one-bit")
@@ -38,18 +39,18 @@ EFFECTS_READING = (
     "without zero. It is not adjusted in the columns of STS and retrieval, means over the tasks of one kind, nor in "
     "those of retention, the share of exact nDCG@10 that an index keeps. "
     "“No headroom”: the index loses nothing even before training, so that there is nothing to win back. Task scores "
-    "and retention are in points of 100."
+    f"and retention are in points of 100. {FLAG_READING}"
 )
 
 UNADJUSTED_READING = (
     "95 % intervals for new training runs, paired by seed and not adjusted for several comparisons. ▲ better, ▼ worse, "
-    "○ no difference found, ? undecided. Task scores and retention are in points of 100."
+    f"○ no difference found, ? undecided. Task scores and retention are in points of 100. {FLAG_READING}"
 )
 
 SIDE_BY_SIDE_READING = (
     "Differences from the objective alone, each at the weight and learning rate that validation tasks chose for it, in "
     "points; ▲ better, ▼ worse, ○ no difference found, after Holm's adjustment over the lines of a regime. The "
-    "[tables of results](results.md#every-regularizer-under-every-regime) have the intervals."
+    f"[tables of results](results.md#every-regularizer-under-every-regime) have the intervals. {FLAG_READING}"
 )
 
 COSTS_READING = (
@@ -84,7 +85,7 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
                 chosen_setting(section, pair.new),
                 *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS],
                 *[_unadjusted_cell(tasks_difference(section, kind, pair)) for kind in TASK_METRICS],
-                *[_row_cell(row, pair) for row in kept],
+                *[_row_cell(section, row, pair) for row in kept],
             ]
             for pair in section.pairs
         ]
@@ -99,11 +100,12 @@ def heads_table(sections: Sequence[StudySection]) -> Table:
     """
     groups: dict[str, list[list[str]]] = {}
     for of_study in sections:
-        scores = [_head_row(of_study.section, metric) for metric in HEAD_METRICS]
+        section = of_study.section
+        scores = [_head_row(section, metric) for metric in HEAD_METRICS]
         isotropy = [of_study.row(ISOSCORE), of_study.row(Measure("isotropy", "first_component_share"))]
         if scores[0] is not None:
             groups[of_study.name] = [
-                [pair.new, *[_row_cell(row, pair) for row in (*scores, *isotropy)]] for pair in of_study.section.pairs
+                [pair.new, *[_row_cell(section, row, pair) for row in (*scores, *isotropy)]] for pair in section.pairs
             ]
     headers = ["regularizer", *map(metric_name, HEAD_METRICS), ISOSCORE.name, "first component's share"]
     return Table(headers, groups, words=(0,))
@@ -126,7 +128,9 @@ def added_table(sections: Sequence[StudySection]) -> Table:
         rows = [of_study.row(measure) for measure in ADDED_MEASURES]
         rows += [retention_row(section, index) for index in RETENTION_OF]
         if after:
-            groups[of_study.name] = [[pair.new, *[_difference_cell(row, pair) for row in rows]] for pair in after]
+            groups[of_study.name] = [
+                [pair.new, *[_difference_cell(section, row, pair) for row in rows]] for pair in after
+            ]
     shown = [measure.name for measure in ADDED_MEASURES]
     return Table(["variant", *shown, *(f"{index} retention" for index in RETENTION_OF)], groups, words=(0,))
 
@@ -143,7 +147,7 @@ def beside_entropy_table(sections: Sequence[StudySection], variant: str) -> Tabl
     for of_study in both:
         measures = {finding.measure.group: finding.measure for finding in of_study.section.findings()}
         rows = [of_study.row(measures.get(group)) for group in SHOWN_GROUPS]
-        lines.append([of_study.name, *[_difference_cell(row, Pair(variant, METHOD)) for row in rows]])
+        lines.append([of_study.name, *[_difference_cell(of_study.section, row, Pair(variant, METHOD)) for row in rows]])
     headers = ["start model and regime", *[_column(group, both) for group in SHOWN_GROUPS]]
     return Table(headers, {"": lines} if lines else {}, words=(0,))
 
@@ -211,7 +215,7 @@ def side_by_side_table(sections: Sequence[StudySection], group: str) -> Table:
         {one.pair.new: one for one in of_study.section.findings() if one.measure.group == group}
         for of_study in sections
     ]
-    counted = ("better", "worse")
+    counted = ("better", "worse", AT_AN_END)
     rows = []
     for new in dict.fromkeys(variant for findings in found for variant in findings):
         outcomes = [findings[new].outcome for findings in found if new in findings]
@@ -238,23 +242,24 @@ def _column(group: Group, sections: Sequence[StudySection]) -> str:
 
 
 def _finding_cell(finding: Finding | None) -> str:
-    return "" if finding is None else f"{MARKS[finding.outcome]} {difference(finding.comparison)}"
+    return "" if finding is None else f"{mark(finding.outcome, finding.ends)} {difference(finding.comparison)}"
 
 
 def _estimate_cell(finding: Finding | None) -> str:
-    return "" if finding is None else f"{MARKS[finding.outcome]} {estimate(finding.comparison)}"
+    return "" if finding is None else f"{mark(finding.outcome, finding.ends)} {estimate(finding.comparison)}"
 
 
-def _row_cell(row: Row | None, pair: Pair) -> str:
+def _row_cell(section: Section, row: Row | None, pair: Pair) -> str:
     if row is None or not row.comparisons(pair):
         return ""
     if not row.measure.counts:
         return row.measure.status or ""
-    return _unadjusted_cell(UnadjustedDifference(row.measure, main_comparison(row.comparisons(pair))))
+    comparison = main_comparison(row.comparisons(pair))
+    return _unadjusted_cell(UnadjustedDifference(row.measure, comparison, section.ends_of(pair)))
 
 
-def _difference_cell(row: Row | None, pair: Pair) -> str:
-    return "" if row is None else _unadjusted_cell(paired_difference(row, pair))
+def _difference_cell(section: Section, row: Row | None, pair: Pair) -> str:
+    return "" if row is None else _unadjusted_cell(paired_difference(section, row, pair))
 
 
 def _mean_cell(row: Row, variant: str) -> str:
@@ -262,7 +267,7 @@ def _mean_cell(row: Row, variant: str) -> str:
 
 
 def _unadjusted_cell(found: UnadjustedDifference | None) -> str:
-    return "" if found is None else f"{MARKS[found.outcome]} {difference(found.comparison)}"
+    return "" if found is None else f"{mark(found.outcome, found.ends)} {difference(found.comparison)}"
 
 
 def _winners(section: Section, group: str) -> str:
