@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.documentation.results import StudySection
-from evaluation.report.summary import NONE, Candidate, Section
-from evaluation.report.tables import weight_text
+from evaluation.report.grid_ends import Candidate
+from evaluation.report.summary import NONE, Section
+from evaluation.report.wording import weight_text
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@
 on that start model, and stops the build where the results say anything else. A claim names studies (names or patterns),
 words of a regime's title (or `any`), a variant, and where it is not the mean of STS and retrieval, a measure:
 
-- `gain`, `loss`: the size of a difference that is one; `null`: a difference that was not found, with its interval. The
+- `gain`, `loss`: the size of a difference that is one; `null`: a difference that was not found, with its interval;
+  `end`: a difference with its interval that rests on a choice at an end of a grid, and so counts as neither. The
   variant can be `A beside B`.
-- `gains`, `losses`, `nulls`, `regimes`: the number of regimes with one, with none found, or with a search for one.
-  The variant can be `A or B`, which counts both.
+- `gains`, `losses`, `nulls`, `ends`, `regimes`: the number of regimes with one, or with a search for one. The variant
+  can be `A or B`, which counts both.
 - `least`, `most`: the size of the smallest and of the largest gain.
 - `value`: the mean of a variant in a row of the study's tables, to two digits if below 0.1.
 - `validation`: the best validation score of a variant at a learning rate, which is given last.
@@ -22,13 +23,14 @@ from evaluation.documentation.chosen_settings import validation_score
 from evaluation.documentation.differences import TASK_METRICS, paired_difference, retention_row, tasks_difference
 from evaluation.documentation.results import StudySection, sections_of_studies
 from evaluation.errors import UserError
+from evaluation.report.grid_ends import AT_AN_END, Counted
 from evaluation.report.measures import Pair
 from evaluation.report.tables import decimals
 from evaluation.report.wording import difference, number, significant
 from evaluation.statistics.intervals import Comparison
 
 CLAIM = re.compile(r"\{\{([a-z]+):\s+([^{}]+)\}\}")
-OUTCOMES = {"gain": "better", "loss": "worse", "null": "no difference found"}
+OUTCOMES: dict[str, Counted] = {"gain": "better", "loss": "worse", "null": "no difference found", "end": AT_AN_END}
 # What a claim calls the groups, whose verdicts are adjusted; those of one kind of task or one index are not.
 GROUPS = {"mean": "similarity", "classification": "labels", "isotropy": "isotropy", "approximate": "retrieval"}
 NUMBER_WORDS = "none one two three four five six seven eight nine ten eleven twelve".split()
@@ -60,8 +62,10 @@ def _outcome(kind: str, studies: str, regime: str, variant: str, measure: str = 
     outcome, comparison = found
     if outcome != OUTCOMES[kind]:
         raise ValueError(f"in {section.name} it is {outcome}: {difference(comparison)}")
-    if kind != "null":
+    if kind in ("gain", "loss"):
         return _magnitude(comparison)
+    if kind == "end":
+        return difference(comparison)
     excludes_zero = comparison.low is not None and comparison.high is not None and comparison.low * comparison.high > 0
     return difference(comparison) + (" before Holm's adjustment" if excludes_zero else "")
 
@@ -144,7 +148,7 @@ def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, 
         found = tasks_difference(section, measure, pair)
     else:
         row = of_study.row(findings[0].measure) if findings else retention_row(section, measure)
-        found = None if row is None or not row.measure.counts else paired_difference(row, pair)
+        found = None if row is None or not row.measure.counts else paired_difference(section, row, pair)
     return None if found is None else (found.outcome, found.comparison)
 
 
@@ -159,6 +163,7 @@ KINDS: dict[str, Callable[..., str]] = {
     "gains": partial(_count, OUTCOMES["gain"]),
     "losses": partial(_count, OUTCOMES["loss"]),
     "nulls": partial(_count, OUTCOMES["null"]),
+    "ends": partial(_count, OUTCOMES["end"]),
     "regimes": partial(_count, ""),
     "least": partial(_extreme, min),
     "most": partial(_extreme, max),

@@ -1,9 +1,12 @@
 """Differences that a study's report does not list: over one kind of task, of an index, of any two variants."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from evaluation.report.corpora import average_parts
+from evaluation.report.grid_ends import Counted, GridEnd, counted
 from evaluation.report.measures import Measure, Pair, Row
 from evaluation.report.summary import Section
 from evaluation.statistics.intervals import Comparison, student_interval
@@ -19,15 +22,22 @@ class UnadjustedDifference:
     Attributes:
         measure: What is measured.
         comparison: The difference.
+        ends: Choices of the two variants that lie at an end of their grids.
     """
 
     measure: Measure
     comparison: Comparison
+    ends: Sequence[GridEnd] = field(default_factory=list)
 
     @property
-    def outcome(self) -> Outcome:
-        """The outcome by its interval."""
+    def alone(self) -> Outcome:
+        """The outcome by its interval, wherever the choices lie."""
         return verdict(self.comparison, self.measure.greater_is_better).outcome
+
+    @property
+    def outcome(self) -> Counted:
+        """What counts of it."""
+        return counted(self.alone, self.ends)
 
 
 def retention_row(section: Section, index: str) -> Row | None:
@@ -59,13 +69,14 @@ def tasks_difference(section: Section, kind: str, pair: Pair) -> UnadjustedDiffe
     ]
     if not all({pair.new, pair.old} <= row.values.keys() for row in rows) or not rows:
         return None
-    differences = np.mean([np.subtract(row.values[pair.new], row.values[pair.old]) for row in rows], axis=0)
-    return UnadjustedDifference(rows[0].measure, student_interval(differences))
+    counted_once = average_parts(rows, section.corpora)
+    differences = np.mean([np.subtract(row.values[pair.new], row.values[pair.old]) for row in counted_once], axis=0)
+    return UnadjustedDifference(rows[0].measure, student_interval(differences), section.ends_of(pair))
 
 
-def paired_difference(row: Row, pair: Pair) -> UnadjustedDifference | None:
+def paired_difference(section: Section, row: Row, pair: Pair) -> UnadjustedDifference | None:
     """The difference of two variants over their paired runs; None where one lacks the measure."""
     if not {pair.new, pair.old} <= row.values.keys():
         return None
     differences = np.subtract(row.values[pair.new], row.values[pair.old])
-    return UnadjustedDifference(row.measure, student_interval(differences))
+    return UnadjustedDifference(row.measure, student_interval(differences), section.ends_of(pair))

@@ -14,7 +14,7 @@ from evaluation.documentation.results import StudySection
 from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measures import Group, Measure, Pair, Row
 from evaluation.report.summary import NONE, START, Finding, Section, main_comparison
-from evaluation.report.tables import MARKS, Table, decimals
+from evaluation.report.tables import FLAG_READING, Table, decimals, mark
 from evaluation.report.wording import difference, metric_name, number
 
 RETENTION_OF = ("pq", "one-bit")
@@ -34,12 +34,12 @@ EFFECTS_READING = (
     "without zero. It is not adjusted in the columns of STS and retrieval, means over the tasks of one kind, nor in "
     "those of retention, the share of exact nDCG@10 that an index keeps. "
     "“No headroom”: the index loses nothing even before training, so that there is nothing to win back. Task scores "
-    "and retention are in points of 100."
+    f"and retention are in points of 100. {FLAG_READING}"
 )
 
 UNADJUSTED_READING = (
     "95 % intervals for new training runs, paired by seed and not adjusted for several comparisons. ▲ better, ▼ worse, "
-    "○ no difference found, ? undecided. Task scores and retention are in points of 100."
+    f"○ no difference found, ? undecided. Task scores and retention are in points of 100. {FLAG_READING}"
 )
 
 MEASURES_READING = (
@@ -68,7 +68,7 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
                 chosen_setting(section, pair.new),
                 *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS],
                 *[_unadjusted_cell(tasks_difference(section, kind, pair)) for kind in TASK_METRICS],
-                *[_row_cell(row, pair) for row in kept],
+                *[_row_cell(section, row, pair) for row in kept],
             ]
             for pair in section.pairs
         ]
@@ -83,11 +83,12 @@ def heads_table(sections: Sequence[StudySection]) -> Table:
     """
     groups: dict[str, list[list[str]]] = {}
     for of_study in sections:
-        scores = [_head_row(of_study.section, metric) for metric in HEAD_METRICS]
+        section = of_study.section
+        scores = [_head_row(section, metric) for metric in HEAD_METRICS]
         isotropy = [of_study.row(ISOSCORE), of_study.row(Measure("isotropy", "first_component_share"))]
         if scores[0] is not None:
             groups[of_study.name] = [
-                [pair.new, *[_row_cell(row, pair) for row in (*scores, *isotropy)]] for pair in of_study.section.pairs
+                [pair.new, *[_row_cell(section, row, pair) for row in (*scores, *isotropy)]] for pair in section.pairs
             ]
     headers = ["regularizer", *map(metric_name, HEAD_METRICS), ISOSCORE.name, "first component's share"]
     return Table(headers, groups, words=(0,))
@@ -137,15 +138,16 @@ def _column(group: Group, sections: Sequence[StudySection]) -> str:
 
 
 def _finding_cell(finding: Finding | None) -> str:
-    return "" if finding is None else f"{MARKS[finding.outcome]} {difference(finding.comparison)}"
+    return "" if finding is None else f"{mark(finding.outcome, finding.ends)} {difference(finding.comparison)}"
 
 
-def _row_cell(row: Row | None, pair: Pair) -> str:
+def _row_cell(section: Section, row: Row | None, pair: Pair) -> str:
     if row is None or not row.comparisons(pair):
         return ""
     if not row.measure.counts:
         return row.measure.status or ""
-    return _unadjusted_cell(UnadjustedDifference(row.measure, main_comparison(row.comparisons(pair))))
+    comparison = main_comparison(row.comparisons(pair))
+    return _unadjusted_cell(UnadjustedDifference(row.measure, comparison, section.ends_of(pair)))
 
 
 def _mean_cell(row: Row, variant: str) -> str:
@@ -153,7 +155,7 @@ def _mean_cell(row: Row, variant: str) -> str:
 
 
 def _unadjusted_cell(found: UnadjustedDifference | None) -> str:
-    return "" if found is None else f"{MARKS[found.outcome]} {difference(found.comparison)}"
+    return "" if found is None else f"{mark(found.outcome, found.ends)} {difference(found.comparison)}"
 
 
 def _winners(section: Section, group: str) -> str:

@@ -25,8 +25,8 @@ from evaluation.files import read_json
 from evaluation.report.headline import TRANSFER_TITLE, headlines
 from evaluation.report.markdown import markdown_table
 from evaluation.report.plots import Plot
-from evaluation.report.tables import MARKS, Table, weight_text
-from evaluation.report.wording import difference, number
+from evaluation.report.tables import Table, mark
+from evaluation.report.wording import difference, number, weight_text
 from evaluation.statistics.coverage import Coverage, coverage_table
 from evaluation.statistics.intervals import NEW_RUNS, NEW_TASKS
 from st_isotropy.losses import DEFAULT_WEIGHT
@@ -84,7 +84,8 @@ def _with_reading(table: Table, reading: str, nothing: str = NOTHING) -> str:
 def _whitening() -> str:
     """The effect of whitening on label tasks, in every regime that has it."""
     lines = [
-        f"- {plain(section.title)}: {MARKS[finding.outcome]} {difference(finding.comparison)} ({finding.measure.name})"
+        f"- {plain(section.title)}: {mark(finding.outcome, finding.ends)} {difference(finding.comparison)} "
+        f"({finding.measure.name})"
         for section in (of_study.section for of_study in sections_of_studies())
         for finding in section.findings()
         if finding.measure.group == "labels" and finding.pair.new == "whitening"

@@ -9,8 +9,8 @@ from evaluation.report.compact_writing import DOSES
 from evaluation.report.headline import headlines
 from evaluation.report.markdown import cost, markdown_table, notes
 from evaluation.report.plots import MARKERS, Plot, forest_plots, looks
-from evaluation.report.summary import Candidate, Section, Summary
-from evaluation.report.tables import MARKS_READING, TRANSFER_READING, Table, transfer_table, tuning_table, verdict_table
+from evaluation.report.summary import Section, Summary
+from evaluation.report.tables import TRANSFER_READING, Table, marks_reading, transfer_table, tuning_table, verdict_table
 from evaluation.report.tuning_plots import dose_plots
 from st_isotropy.svg import themed
 
@@ -63,7 +63,7 @@ def _how_to_run(study: StudyResult) -> list[str]:
 def _section(section: Section, name: str) -> Iterator[str]:
     yield from (f"## {plain(section.title)}", "")
     if section.pairs:
-        yield from (*markdown_table(verdict_table(section)), MARKS_READING, "")
+        yield from (*markdown_table(verdict_table(section)), marks_reading([section]), "")
         yield from _gallery(list(forest_plots(section)), f"{name}-forest")
     doses = list(dose_plots(section, DOSES))  # the other measures are in the report
     if section.transfer or doses:
@@ -72,16 +72,15 @@ def _section(section: Section, name: str) -> Iterator[str]:
         yield from (*markdown_table(transfer_table(section)), TRANSFER_READING, "")
     if doses:
         yield from (_legend(section), "", *_gallery(doses, f"{name}-dose"))
-    chosen = [candidate for candidate in section.tuning if candidate.chosen]
-    if chosen:
+    if section.tuning:
         yield from ("### The settings that were chosen", "", CHOICE_READING, "")
-        yield from markdown_table(_chosen(section, chosen))
+        yield from markdown_table(_chosen(section))
 
 
-def _chosen(section: Section, chosen: list[Candidate]) -> Table:
-    table = tuning_table(Section(section.title, section.variants, section.rows, tuning=chosen))
-    rows = [cells[:-1] for cells in table.groups[""]]
-    return Table(table.headers[:-1], {"": rows}, words=(0,))
+def _chosen(section: Section) -> Table:
+    table = tuning_table(section)
+    rows = [cells for cells, tried in zip(table.groups[""], section.tuning, strict=True) if tried.chosen]
+    return Table(table.headers, {"": rows}, table.words)
 
 
 def _legend(section: Section) -> str:

@@ -19,9 +19,10 @@ from evaluation.report.compact_records import (
     Compared,
     Method,
 )
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.measures import Difference, Measure, Pair, Row
 from evaluation.report.rows import compare_runs
-from evaluation.report.summary import Candidate, Cost, Section, Summary, TransferAnswer, Transformed
+from evaluation.report.summary import Cost, Section, Summary, TransferAnswer, Transformed
 from evaluation.statistics.intervals import Comparison
 
 Point = TypeVar("Point", CurvePoint, IndexQuality)
@@ -71,6 +72,7 @@ def _restored_section(section: CompactSection, methods: Sequence[Method]) -> Sec
                 candidate.scores,
                 {m: [value] for m, value in zip(section.tuned_measures, candidate.isotropy, strict=True)},
                 candidate.chosen,
+                candidate.extension,
             )
             for candidate in section.tuning
         ],
@@ -82,6 +84,7 @@ def _restored_section(section: CompactSection, methods: Sequence[Method]) -> Sec
         indexes=_restored_points(IndexQuality, section.indexes, section.variants),
         distributions={cloud.variant: _distributions(cloud) for cloud in section.clouds},
         training=_terms(section),
+        corpora=section.corpora,
     )
 
 

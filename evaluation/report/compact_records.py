@@ -1,6 +1,6 @@
 """The records of a compact result file; frequent ones are arrays, which need no field names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from evaluation.measured import Setting, Status
@@ -62,6 +62,7 @@ class CompactCandidate(NamedTuple):
     chosen: bool
     scores: list[float]
     isotropy: list[float]
+    extension: int = 0
 
 
 class CompactTransfer(NamedTuple):
@@ -121,6 +122,7 @@ class CompactSection:
     clouds: list[CompactCloud]
     steps: list[list[float]]
     training: list[CompactTerm]
+    corpora: list[list[str]] = field(default_factory=list)  # none in files of earlier versions
 
 
 @dataclass(frozen=True)

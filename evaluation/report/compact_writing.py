@@ -99,6 +99,7 @@ def _compact_section(section: Section, methods: dict[Method, int]) -> CompactSec
                 candidate.chosen,
                 _rounded(candidate.scores, DOSE_DIGITS),
                 [_round(fmean(candidate.isotropy[metric]), _tuned_digits(metric)) for metric in measures],
+                candidate.extension,
             )
             for candidate in section.tuning
         ],
@@ -120,6 +121,7 @@ def _compact_section(section: Section, methods: dict[Method, int]) -> CompactSec
             for variant, terms in section.training.items()
             for term, line in terms.items()
         ],
+        section.corpora,
     )
 
 
@@ -277,7 +279,7 @@ def _json(value: object) -> str:
 
 
 def _short(value: object) -> object:
-    if isinstance(value, Compared | CompactMeasure):
+    if isinstance(value, Compared | CompactMeasure | CompactCandidate):
         kept = list(value)
         while kept and kept[-1] in (None, "", False) and not isinstance(kept[-1], float):
             kept.pop()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from evaluation.report.grid_ends import AT_AN_END
 from evaluation.report.measures import GROUPS, Group, Pair, Row
 from evaluation.report.summary import START, Finding, Section, Summary, TransferAnswer
 from evaluation.report.wording import difference, shorten, significant
@@ -17,7 +18,7 @@ GROUP_TITLES = {
 }
 LONGEST = 48  # characters of a name in the answer, which must fit on one screen
 TRANSFER_TITLE = "Dose-response"
-OUTCOMES = ("better", "worse", "no difference found", "undecided")
+OUTCOMES = ("better", "worse", "no difference found", AT_AN_END, "undecided")
 WORDS = {"isotropy": {"better": "rose", "worse": "fell"}}
 EXTREMES = {"isotropy": ("most", "least")}
 TRANSFER_WORDS = {
@@ -116,10 +117,13 @@ def _group_headline(group: Group, found: Sequence[tuple[Section, Finding]]) -> H
         label = [_pair(one.pair, references)] * several_pairs + [_short(one.measure.name)] * (len(measures) > 1)
         label += [f"({_short(section.title)})"] * several_sections
         direction = 1 if one.measure.greater_is_better else -1
-        named.append(_Named(" ".join(label), difference(one.comparison), direction * one.comparison.estimate))
+        text = difference(one.comparison) + f" ({AT_AN_END})" * bool(one.ends)
+        named.append(_Named(" ".join(label), text, direction * one.comparison.estimate))
     extremes = _range(named, *EXTREMES.get(group, ("best", "worst")))
     if len(measures) == 1:
-        return Headline(title, f"{tally}. By {_short(measures.pop())}: {extremes}.")
+        scopes = {one.scope for _, one in decided if one.tasks is not None}
+        over = f", for {scopes.pop()}" if len(scopes) == 1 else ""
+        return Headline(title, f"{tally}. By {_short(measures.pop())}{over}: {extremes}.")
     return Headline(title, f"{tally}. {extremes[0].upper()}{extremes[1:]}.")
 
 
@@ -133,11 +137,11 @@ def _single(finding: Finding, words: Mapping[str, str]) -> str:
     text = f"{outcome}, {_short(finding.measure.name)} {difference(comparison)} ({pair})"
     if comparison.low is None:
         return f"{text}, {comparison.method}"
-    text += f" for {comparison.estimand}"
+    text += f" for {finding.scope}"
     if finding.outcome == "no difference found" and comparison.detectable is not None:
         # A null says as much as a win only together with what it could have missed.
         text += f"; a true difference under {significant(comparison.detectable, 2)} would often go unseen"
-    return text
+    return "; ".join([text, *(replace(end, variant=_short(end.variant)).sentence for end in finding.ends)])
 
 
 def _transfer_headline(found: Sequence[tuple[Section, TransferAnswer]]) -> Headline:

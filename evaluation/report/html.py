@@ -22,11 +22,11 @@ from evaluation.report.plots import (
 )
 from evaluation.report.summary import Section, Summary
 from evaluation.report.tables import (
-    MARKS_READING,
     TRANSFER_READING,
     Table,
     difference_table,
     index_table,
+    marks_reading,
     measure_table,
     tasks_of,
     transfer_table,
@@ -38,7 +38,7 @@ from evaluation.report.wording import shorten
 from st_isotropy import __version__
 from st_isotropy.svg import draw, themed
 
-TONES = {"▲": "level0", "▼": "level2", "○": "plain", "?": "plain"}
+TONES = {"▲": "level0", "▼": "level2", "○": "plain", "?": "plain", "⚑": "level1"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _parts(section: Section, drawn: Callable[[Iterable[Plot]], list[tuple[Plot, 
         "Differences",
         [("Verdicts", verdict_table(section))] if section.pairs else [],
         drawn(forest_plots(section)),
-        MARKS_READING,
+        marks_reading([section]),
         verdict_lines(section),
     )
     yield Part(

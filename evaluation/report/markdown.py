@@ -7,13 +7,13 @@ from evaluation.report.across_runs import RunComparison
 from evaluation.report.headline import GROUP_TITLES, headlines
 from evaluation.report.summary import Section, Summary
 from evaluation.report.tables import (
-    MARKS_READING,
     READING,
     TRANSFER_READING,
     Table,
     difference_table,
     index_table,
     is_small,
+    marks_reading,
     measure_table,
     tasks_of,
     transfer_table,
@@ -49,7 +49,16 @@ def markdown_comparison(comparison: RunComparison) -> str:
 def notes(summary: Summary) -> list[str]:
     """How to read the tables, and the notes of the run."""
     compared = any(section.pairs for section in summary.sections)
-    return [*([READING] if compared else []), *summary.notes]
+    return [*([READING] if compared else []), *corpus_notes(summary), *summary.notes]
+
+
+def corpus_notes(summary: Summary) -> list[str]:
+    """A sentence for each corpus of which several tasks are parts."""
+    corpora = dict.fromkeys(tuple(names) for section in summary.sections for names in section.corpora)
+    return [
+        f"{', '.join(names[:-1])} and {names[-1]} are parts of one corpus: in the mean over tasks they count as one."
+        for names in corpora
+    ]
 
 
 def cost(summary: Summary) -> str:
@@ -83,7 +92,7 @@ def _section(section: Section, titled: bool) -> list[str]:
     lines = [f"## {_text(section.title)}", ""] if titled else []
     several = len(section.pairs) > 1
     if several:
-        lines += [*markdown_table(verdict_table(section)), MARKS_READING, ""]
+        lines += [*markdown_table(verdict_table(section)), marks_reading([section]), ""]
     if not is_small(section):
         lines += ["### Every measure", ""]
     lines += markdown_table(measure_table(section))

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from evaluation.measured import Histogram
+from evaluation.report.grid_ends import AT_AN_END
 from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measures import GROUPS
 from evaluation.report.summary import Finding, Section
@@ -15,7 +16,7 @@ from evaluation.report.wording import difference, shorten, significant
 from st_isotropy.svg import FINE, INK, LINE, MUTED, OURS, REFERENCE, SERIES, STRONG
 
 MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}  # as drawn, and as written in the legend
-OUTCOME_COLORS = {"better": FINE, "worse": STRONG, "no difference found": MUTED, "undecided": MUTED}
+OUTCOME_COLORS = {"better": FINE, "worse": STRONG, "no difference found": MUTED, "undecided": MUTED, AT_AN_END: MUTED}
 LONGEST = 26  # characters of a name in a plot; tables have it in full
 SMALL = (3.6, 2.5)
 
@@ -72,11 +73,12 @@ def forest_plots(section: Section) -> Iterator[Plot]:
             continue
         measures = list(dict.fromkeys(finding.measure.name for finding in found))
         labels = [_forest_label(section, finding, len(measures) > 1) for finding in found]
-        estimands = list(dict.fromkeys(f.comparison.estimand for f in found if f.comparison.low is not None))
+        scopes = list(dict.fromkeys(f.scope for f in found if f.comparison.low is not None))
         yield Plot(
             GROUP_TITLES[group],
             f"{measures[0] if len(measures) == 1 else 'Each measure'}: difference {f'from {old}' if old else ''}"
-            f"{f', with 95 % intervals for {estimands[0]}' if estimands else ''}. Hollow: none found or undecided.",
+            f"{f', with 95 % intervals for {scopes[0]}' if scopes else ''}. Hollow: none found, undecided, or "
+            "at an end of a grid.",
             "; ".join(
                 f"{label}: {f.outcome}, {difference(f.comparison)}" for label, f in zip(labels, found, strict=True)
             ),

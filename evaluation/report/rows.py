@@ -9,8 +9,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from evaluation.measured import IsotropyValue, TaskScores
+from evaluation.report.corpora import average_parts, over_items
 from evaluation.report.measures import Difference, Group, Measure, Pair, Row
+from evaluation.statistics.few_tasks import combined_interval
 from evaluation.statistics.intervals import (
+    FEWEST_TASKS,
     NEW_QUERIES,
     NEW_RUNS,
     NEW_RUNS_AND_QUERIES,
@@ -48,7 +51,12 @@ def isotropy_rows(measured: Runs[Mapping[str, IsotropyValue]], pairs: Sequence[P
     return rows
 
 
-def task_rows(measured: Runs[Sequence[TaskScores]], pairs: Sequence[Pair], rng: Generator) -> list[Row]:
+def task_rows(
+    measured: Runs[Sequence[TaskScores]],
+    pairs: Sequence[Pair],
+    rng: Generator,
+    corpora: Sequence[Sequence[str]] = (),
+) -> list[Row]:
     """Rows for mteb tasks in points, and a mean for each group of them.
 
     Args:
@@ -56,6 +64,7 @@ def task_rows(measured: Runs[Sequence[TaskScores]], pairs: Sequence[Pair], rng: 
             runs lacks, and of the means over tasks.
         pairs: Which variants are compared.
         rng: Source of resamples.
+        corpora: Names of tasks that are parts of one corpus: they are averaged to one task before the mean over tasks.
     """
     by_name = {v: [{task.task: task for task in run} for run in several] for v, several in measured.items()}
     scores: dict[Group, list[Row]] = {"similarity": [], "labels": []}
@@ -78,9 +87,8 @@ def task_rows(measured: Runs[Sequence[TaskScores]], pairs: Sequence[Pair], rng: 
     for group, of_group in scores.items():
         rows += of_group
         if len(of_group) > 1:
-            rows += mean_rows(
-                Measure(group), of_group, pairs, lambda pair, averaged=of_group: [_over_tasks(averaged, pair)]
-            )
+            averaged = average_parts(of_group, corpora)
+            rows += mean_rows(Measure(group), averaged, pairs, lambda pair, of=averaged: [_over_tasks(of, pair)])
         rows += [row for row in others if row.measure.group == group]
     return rows
 
@@ -169,6 +177,9 @@ def pairs_among(variants: Container[str], pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def _over_tasks(rows: Sequence[Row], pair: Pair) -> Comparison:
+    """Over new tasks where there are enough of them; else over new queries or texts of these."""
+    if len(rows) < FEWEST_TASKS:
+        return combined_interval([over_items(row, pair) for row in rows])
     return task_interval([row.mean(pair.new) - row.mean(pair.old) for row in rows])
 
 

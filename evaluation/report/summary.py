@@ -1,13 +1,15 @@
 """The result of a run, as `summary.json` stores it: sections of rows with paired comparisons, verdicts, and curves."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from evaluation.measured import CurvePoint, Distributions, IndexQuality
+from evaluation.report.corpora import as_one
+from evaluation.report.grid_ends import AT_AN_END, Candidate, Counted, GridEnd, counted, grid_ends
 from evaluation.report.measures import GROUPS, Measure, Pair, Row
-from evaluation.report.wording import measure_name
+from evaluation.report.wording import measure_name, scope
 from evaluation.statistics.dose_response import Answer, transfer
-from evaluation.statistics.intervals import LEVEL, NEW_RUNS, Comparison
+from evaluation.statistics.intervals import FEWEST_TASKS, LEVEL, NEW_RUNS, NEW_TASKS, Comparison
 from evaluation.statistics.verdict import Outcome, describe_difference, describe_unseen, holm, verdict
 
 START = "start"  # the model before any training
@@ -24,6 +26,8 @@ class Finding:
         comparison: The difference it rests on.
         family: The number of findings of its group that are adjusted together; 1 where nothing is adjusted.
         adjusted_p: Holm's p-value over them; None without an interval.
+        tasks: How many tasks it is about, parts of one corpus as one; None for isotropy and indexes.
+        ends: Choices of the pair that lie at an end of their grids.
     """
 
     pair: Pair
@@ -31,58 +35,47 @@ class Finding:
     comparison: Comparison
     family: int = 1
     adjusted_p: float | None = None
+    tasks: int | None = None
+    ends: tuple[GridEnd, ...] = ()
 
     @property
     def alone(self) -> Outcome:
-        """The outcome if it were the only one of its group."""
+        """The outcome if it were the only one of its group, wherever the choices lie."""
         return verdict(self.comparison, self.measure.greater_is_better).outcome
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Counted:
         """The outcome; a difference that does not survive the adjustment counts as none."""
-        return "no difference found" if self._fails_adjustment else self.alone
+        return counted("no difference found" if self._fails_adjustment else self.alone, self.ends)
+
+    @property
+    def scope(self) -> str:
+        """Over what it generalizes."""
+        return scope(self.comparison.estimand, self.tasks)
 
     @property
     def sentence(self) -> str:
-        """The outcome with its numbers."""
-        comparison, name = self.comparison, self.measure.name
-        alone = verdict(comparison, self.measure.greater_is_better, name)
-        if self.family == 1 or self.adjusted_p is None:
-            return alone.sentence
-        adjusted = f"Holm's p {self.adjusted_p:.2g} among {self.family} comparisons"
-        if not self._fails_adjustment:
-            return f"{alone.sentence}; {adjusted}"
-        return (
-            f"no difference found among {self.family} comparisons, {alone.outcome} if it were the only one: "
-            f"{describe_difference(comparison, name)}; {adjusted}; "
-            f"{describe_unseen(comparison)}"
-        )
+        """The outcome with its numbers, and the choices that lie at an end."""
+        comparison, name = replace(self.comparison, estimand=self.scope), self.measure.name
+        adjusted = ""
+        if self.family > 1 and self.adjusted_p is not None:
+            adjusted = f"; Holm's p {self.adjusted_p:.2g} among {self.family} comparisons"
+        if self._fails_adjustment:
+            text = (
+                f"no difference found among {self.family} comparisons, {self.alone} if it were the only one: "
+                f"{describe_difference(comparison, name)}{adjusted}; "
+                f"{describe_unseen(comparison)}"
+            )
+        elif self.outcome == AT_AN_END:
+            text = f"{AT_AN_END}, so not counted as {self.alone}: {describe_difference(comparison, name)}{adjusted}"
+        else:
+            text = f"{verdict(comparison, self.measure.greater_is_better, name).sentence}{adjusted}"
+        return "; ".join([text, *(end.sentence for end in self.ends)])
 
     @property
     def _fails_adjustment(self) -> bool:
         found = self.alone in ("better", "worse")
         return found and self.family > 1 and self.adjusted_p is not None and self.adjusted_p > 1 - LEVEL
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One setting of a regularizer that was tried on the validation tasks.
-
-    Attributes:
-        variant: Name of the regularizer, or `NONE`.
-        weight: Its weight; 0 for `NONE`.
-        learning_rate: Peak learning rate.
-        scores: Mean validation score in points, per tuning seed.
-        isotropy: Per isotropy measure, its value per tuning seed.
-        chosen: Whether the test tasks were run with this setting.
-    """
-
-    variant: str
-    weight: float | str
-    learning_rate: float
-    scores: list[float]
-    isotropy: dict[str, list[float]]
-    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -146,6 +139,7 @@ class Section:
         regime: Name of the regime.
         objective: Its objective.
         transformed: The variants that end in a post-hoc transform.
+        corpora: Names of the tasks that are parts of one corpus and count as one, a list for each.
         tuning: Every setting that was tried on the validation tasks.
         transfer: Whether isotropy transfers, per regularizer and measure.
         curves: Per variant and retrieval task, points of search effort against recall and nDCG@10, averaged over runs.
@@ -162,6 +156,7 @@ class Section:
     regime: str = ""
     objective: str = ""
     transformed: list[Transformed] = field(default_factory=list)
+    corpora: list[list[str]] = field(default_factory=list)
     tuning: list[Candidate] = field(default_factory=list)
     transfer: list[TransferAnswer] = field(default_factory=list)
     curves: dict[str, dict[str, list[CurvePoint]]] = field(default_factory=dict)
@@ -180,6 +175,26 @@ class Section:
         olds = {pair.old for pair in self.pairs}
         return olds.pop() if len(olds) == 1 else None
 
+    @property
+    def grid_ends(self) -> list[GridEnd]:
+        """The choices that lie at an end of their grids."""
+        return grid_ends(self.tuning)
+
+    def ends_of(self, pair: Pair) -> list[GridEnd]:
+        """Those on which a difference rests; a transformed variant has the choices of the one it is made from."""
+        made_from = {one.name: one.variant for one in self.transformed}
+        tuned = {made_from.get(variant, variant) for variant in (pair.new, pair.old)}
+        return [end for end in self.grid_ends if end.variant in tuned]
+
+    def tasks_of(self, measure: Measure) -> int | None:
+        """How many tasks a measure is about, parts of one corpus as one; None for isotropy and indexes."""
+        if measure.group not in ("similarity", "labels"):
+            return None
+        if not measure.is_mean:
+            return 1
+        averaged = [row.measure.task for row in self.rows if row.measure.group == measure.group and row.measure.task]
+        return len(as_one(averaged, self.corpora)) or None
+
     def findings(self) -> list[Finding]:
         """One finding per group and compared pair, on the measure fixed beforehand.
 
@@ -189,15 +204,22 @@ class Section:
         their p-values are adjusted after Holm, and a difference that does not survive it counts as none.
         """
         found = [
-            Finding(pair, row.measure, main_comparison(row.comparisons(pair)))
+            Finding(
+                pair,
+                row.measure,
+                main_comparison(row.comparisons(pair)),
+                tasks=self.tasks_of(row.measure),
+                ends=tuple(self.ends_of(pair)),
+            )
             for pair in self.pairs
             for group in GROUPS
             for row in _deciding_rows([row for row in self.rows if row.measure.group == group], pair)
         ]
         adjusted = _adjusted_p_values(found)
         return [
-            Finding(finding.pair, finding.measure, finding.comparison, *adjusted.get(place, (1, finding.comparison.p)))
+            replace(finding, family=family, adjusted_p=adjusted_p)
             for place, finding in enumerate(found)
+            for family, adjusted_p in [adjusted.get(place, (1, finding.comparison.p))]
         ]
 
     def to_dict(self) -> dict[str, object]:
@@ -205,6 +227,7 @@ class Section:
         return {
             **asdict(self),
             "rows": [{"name": row.name, **asdict(row)} for row in self.rows],
+            "grid_ends": [asdict(end) for end in self.grid_ends],
             "transfer": [{**asdict(one), "answer": one.answer, "sentence": one.sentence} for one in self.transfer],
             "findings": [
                 {"group": one.measure.group, "outcome": one.outcome, **asdict(one), "sentence": one.sentence}
@@ -252,7 +275,11 @@ class Summary:
 
 
 def main_comparison(comparisons: Sequence[Comparison]) -> Comparison:
-    """The comparison over new training runs if there are several, the harder question; otherwise over new queries."""
+    """The comparison over new training runs if there are several, the harder question; otherwise over queries or tasks.
+
+    Earlier versions compared over fewer tasks than a verdict can rest on; those comparisons are passed over.
+    """
+    comparisons = [c for c in comparisons if c.estimand != NEW_TASKS or c.n >= FEWEST_TASKS]
     with_interval = [c for c in comparisons if c.low is not None]
     speaking = with_interval or [c for c in comparisons if c.n > 1] or comparisons
     return next((c for c in speaking if c.estimand == NEW_RUNS), speaking[0])
@@ -273,7 +300,8 @@ def _deciding_rows(rows: Sequence[Row], pair: Pair) -> list[Row]:
 
 
 def _has_interval(row: Row, pair: Pair) -> bool:
-    return any(comparison.low is not None for comparison in row.comparisons(pair))
+    comparisons = row.comparisons(pair)
+    return bool(comparisons) and main_comparison(comparisons).low is not None
 
 
 def _adjusted_p_values(findings: Sequence[Finding]) -> dict[int, tuple[int, float]]:

@@ -1,13 +1,15 @@
 """A section as tables of text, the same for the terminal, `report.md` and `report.html`."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from evaluation.report.grid_ends import AT_AN_END, Candidate, Counted, GridEnd
 from evaluation.report.headline import GROUP_TITLES, correlation
 from evaluation.report.measures import GROUPS, Difference, Pair, Row
-from evaluation.report.summary import Candidate, Section
-from evaluation.report.wording import difference, estimate, interval, measure_name, number, significant
+from evaluation.report.summary import Finding, Section
+from evaluation.report.wording import difference, estimate, interval, measure_name, number, significant, weight_text
 from evaluation.statistics.intervals import NEW_RUNS, NEW_RUNS_AND_QUERIES, NEW_RUNS_AND_TEXTS, Comparison
 
 OVER_RUNS = "95 %: new training runs"
@@ -26,10 +28,16 @@ MARKS = {
     "no difference found": "○",
     "no evidence": "○",
     "undecided": "?",
+    AT_AN_END: "⚑",
 }
+FLAG = "⚑"  # at a difference that rests on a choice at an end of a grid
 MARKS_READING = (
     "▲ better, ▼ worse, ○ no difference found, ? undecided; brackets are 95 % intervals; after Holm's adjustment over "
     "the verdicts of a group."
+)
+FLAG_READING = (
+    "⚑ one of the two chose a setting at an end of its grid, so that a wider grid could change the difference: it is "
+    "counted neither as better nor as worse."
 )
 TRANSFER_READING = (
     "Spearman's rank correlation of validation score and isotropy over the weights of one regularizer: ▲ scores rise "
@@ -121,20 +129,52 @@ def _difference_cells(compared: Difference) -> list[str]:
     return cells
 
 
+def mark(outcome: Counted, ends: Collection[GridEnd] = ()) -> str:
+    """The sign of an outcome, with a flag where it rests on a choice at an end of a grid.
+
+    Example:
+        >>> mark("better"), mark("no difference found", [GridEnd("none", "learning rate", 0.004, "highest")])
+        ('▲', '○⚑')
+    """
+    return MARKS[outcome] + FLAG * (bool(ends) and outcome != AT_AN_END)
+
+
 def verdict_table(section: Section) -> Table:
-    """The verdicts: a line for each compared pair, a column for each deciding measure."""
+    """The verdicts: a line for each compared pair, a column for each deciding measure with what it generalizes to."""
     findings = section.findings()
     measures = sorted(
         dict.fromkeys(finding.measure for finding in findings), key=lambda measure: GROUPS.index(measure.group)
     )
-    cells = {(f.pair, f.measure): f"{MARKS[f.outcome]} {difference(f.comparison)}" for f in findings}
+    scopes = {measure: _usual_scope([one for one in findings if one.measure == measure]) for measure in measures}
+
+    def cell(finding: Finding) -> str:
+        text = f"{mark(finding.outcome, finding.ends)} {difference(finding.comparison)}"
+        other = finding.comparison.low is not None and finding.scope != scopes[finding.measure]
+        return f"{text} for {finding.scope}" if other else text
+
+    cells = {(finding.pair, finding.measure): cell(finding) for finding in findings}
     old = section.reference
     rows = [
         [pair.name if old is None else pair.new, *[cells.get((pair, measure), "") for measure in measures]]
         for pair in section.pairs
     ]
     first = "compared" if old is None else f"compared with {old}"
-    return Table([first, *[f"{GROUP_TITLES[measure.group]}: {measure.name}" for measure in measures]], {"": rows})
+    headers = [
+        f"{GROUP_TITLES[measure.group]}: {measure.name}" + (f", for {scopes[measure]}" if scopes[measure] else "")
+        for measure in measures
+    ]
+    return Table([first, *headers], {"": rows})
+
+
+def marks_reading(sections: Sequence[Section]) -> str:
+    """How to read the verdicts of some sections."""
+    return f"{MARKS_READING} {FLAG_READING}" if any(section.grid_ends for section in sections) else MARKS_READING
+
+
+def _usual_scope(findings: Sequence[Finding]) -> str:
+    """Over what most of some verdicts generalize; empty where none has an interval."""
+    scopes = Counter(finding.scope for finding in findings if finding.comparison.low is not None)
+    return scopes.most_common(1)[0][0] if scopes else ""
 
 
 def transfer_table(section: Section) -> Table:
@@ -149,6 +189,14 @@ def transfer_table(section: Section) -> Table:
 def tuning_table(section: Section) -> Table:
     """Every setting that was tried on the validation tasks, with the chosen one marked."""
     measures = list(dict.fromkeys(measure for candidate in section.tuning for measure in candidate.isotropy))
+    ends = section.grid_ends
+
+    def choice(candidate: Candidate) -> str:
+        said = ["chosen"] * candidate.chosen
+        said += [
+            f"{FLAG} {end.end} {end.setting}" for end in ends if candidate.chosen and end.variant == candidate.variant
+        ]
+        return ", ".join([*said, *[f"extension {candidate.extension}"] * bool(candidate.extension)])
 
     def cells(candidate: Candidate) -> list[str]:
         spread = f"{number(min(candidate.scores), 2)} … {number(max(candidate.scores), 2)}"
@@ -156,7 +204,6 @@ def tuning_table(section: Section) -> Table:
             significant(fmean(candidate.isotropy[measure]), 4) if measure in candidate.isotropy else ""
             for measure in measures
         ]
-        chosen = "chosen" if candidate.chosen else ""
         return [
             candidate.variant,
             weight_text(candidate.weight),
@@ -164,7 +211,7 @@ def tuning_table(section: Section) -> Table:
             number(fmean(candidate.scores), 2),
             spread if len(candidate.scores) > 1 else "",
             *isotropy,
-            chosen,
+            choice(candidate),
         ]
 
     headers = ["regularizer", "weight", "learning rate", "validation score", "over seeds"]
@@ -193,11 +240,6 @@ def index_table(section: Section, task: str) -> Table:
 def tasks_of(points: Mapping[str, Mapping[str, object]]) -> list[str]:
     """The retrieval tasks that curves or indexes were measured on."""
     return list(dict.fromkeys(task for tasks in points.values() for task in tasks))
-
-
-def weight_text(weight: float | str) -> str:
-    """A weight as a study file spells it."""
-    return weight if isinstance(weight, str) else f"{weight:g}"
 
 
 def _by_group(section: Section) -> list[tuple[str, list[Row]]]:

@@ -8,13 +8,13 @@ from rich.table import Table as RichTable
 
 from evaluation.report.across_runs import RunComparison
 from evaluation.report.headline import headlines
-from evaluation.report.markdown import cost, notes, verdict_lines
+from evaluation.report.markdown import corpus_notes, cost, notes, verdict_lines
 from evaluation.report.summary import Section, Summary
 from evaluation.report.tables import (
-    MARKS_READING,
     TRANSFER_READING,
     Table,
     is_small,
+    marks_reading,
     measure_table,
     transfer_table,
     verdict_table,
@@ -24,7 +24,7 @@ MIN_WIDTH = 136  # characters; most tables fit, and a wider one makes the termin
 VALUE_WIDTH = 14
 NAME_WIDTH = 44
 WIDEST = 1000  # columns that no terminal has
-STYLES = {"▲": "green", "▼": "red", "○": "dim", "?": "dim"}
+STYLES = {"▲": "green", "▼": "red", "○": "dim", "?": "dim", "⚑": "yellow"}
 
 
 def wide_console() -> Console:
@@ -75,9 +75,10 @@ def _print_section(section: Section, console: Console) -> None:
 
 def _terminal_notes(summary: Summary) -> list[str]:
     few = any(is_small(section) for section in summary.sections)
-    marks = [MARKS_READING] if any(not is_small(section) for section in summary.sections) else []
+    large = [section for section in summary.sections if not is_small(section)]
+    marks = [marks_reading(large)] if large else []
     transfers = [TRANSFER_READING] if any(section.transfer for section in summary.sections) else []
-    return [*(notes(summary) if few else summary.notes), *marks, *transfers]
+    return [*(notes(summary) if few else [*corpus_notes(summary), *summary.notes]), *marks, *transfers]
 
 
 def _print_table(table: Table, console: Console) -> None:

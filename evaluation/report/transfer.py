@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.measures import LOWER_IS_MORE_ISOTROPIC
-from evaluation.report.summary import NONE, Candidate, TransferAnswer
+from evaluation.report.summary import NONE, TransferAnswer
 from evaluation.statistics.dose_response import dose_response
 
 FEWEST_FOR_A_CORRELATION = 3  # doses; a rank correlation over two says nothing

@@ -6,11 +6,11 @@ from statistics import fmean
 
 from matplotlib.axes import Axes
 
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.measures import LOWER_IS_MORE_ISOTROPIC
 from evaluation.report.plots import SMALL, Look, Plot, label_text, looks
-from evaluation.report.summary import NONE, Candidate, Section
-from evaluation.report.tables import weight_text
-from evaluation.report.wording import measure_name, significant
+from evaluation.report.summary import NONE, Section
+from evaluation.report.wording import measure_name, significant, weight_text
 from st_isotropy.svg import INK, LINE, MUTED, SERIES
 
 

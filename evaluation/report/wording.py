@@ -2,7 +2,7 @@
 
 import math
 
-from evaluation.statistics.intervals import Comparison
+from evaluation.statistics.intervals import NEW_RUNS, NEW_TASKS, Comparison
 
 MEASURE_NAMES = {
     "isoscore": "IsoScore",
@@ -88,9 +88,32 @@ def interval(comparison: Comparison, between: str = ", ") -> str:
     return between.join(number(end, digits, True) for end in (comparison.low, comparison.high))
 
 
+def scope(estimand: str, tasks: int | None) -> str:
+    """What an interval speaks about, with the tasks that it holds fixed.
+
+    Args:
+        estimand: One of those of `evaluation.statistics.intervals`.
+        tasks: How many tasks are scored; None where it is about none.
+
+    Example:
+        >>> scope(NEW_RUNS, 4), scope("new queries, these runs fixed", 1)
+        ('new training runs on these 4 tasks', 'new queries of this task, these runs fixed')
+    """
+    if tasks is None or estimand == NEW_TASKS:
+        return estimand
+    what, comma, fixed = estimand.partition(",")
+    these = "this task" if tasks == 1 else f"these {tasks} tasks"
+    return f"{what} {'on' if what == NEW_RUNS else 'of'} {these}{comma}{fixed}"
+
+
 def decimals(half_width: float) -> int:
     """The decimals that show two significant digits of a half width; 2 if it is zero."""
     return min(6, max(0, 1 - math.floor(math.log10(half_width)))) if half_width else 2
+
+
+def weight_text(weight: float | str) -> str:
+    """A weight as it is written in a study."""
+    return weight if isinstance(weight, str) else f"{weight:g}"
 
 
 def shorten(name: str, longest: int) -> str:

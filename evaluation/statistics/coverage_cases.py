@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from evaluation.statistics.dose_response import dose_response
+from evaluation.statistics.few_tasks import averaged_interval, combined_interval
 from evaluation.statistics.intervals import (
+    FEWEST_TASKS,
     LEVEL,
     NEW_ITEMS,
     NEW_PAIRS,
@@ -20,7 +22,6 @@ from evaluation.statistics.intervals import (
     NEW_RUNS_AND_QUERIES,
     NEW_TASKS,
     Comparison,
-    combined_interval,
     crossed_interval,
     query_interval,
     ratio_interval,
@@ -95,7 +96,7 @@ _NOISE: dict[str, tuple[Callable[..., NDArray[np.float64]], bool]] = {
 def _run_cases() -> Iterable[SimulatedCase]:
     for estimand, sizes, used in (
         (NEW_RUNS, (3, 5, 10), student_interval),
-        (NEW_TASKS, (2, 4, 7, 14, 41), task_interval),
+        (NEW_TASKS, (FEWEST_TASKS, 7, 14, 41), task_interval),
     ):
         for n in sizes:
             for case, (noise, assumed) in _NOISE.items():
@@ -205,6 +206,16 @@ def _combined_ends(sample: tuple[Sample, Sample], rng: Generator) -> Ends:
     )
 
 
+def _task_and_parts(rng: Generator, queries: int, shared: bool) -> list[Sample]:
+    alone, first, second = (_query_differences(rng, queries, share=0.5, up=0.8) for _ in range(3))
+    return [alone, first, first if shared else second]
+
+
+def _parts_ends(sample: list[Sample], rng: Generator) -> Ends:
+    alone, *parts = (query_interval(differences) for differences in sample)
+    return _ends(combined_interval([alone, averaged_interval(parts)]))
+
+
 def _combined_cases() -> Iterable[SimulatedCase]:
     before, after, gold = (stats.rankdata(x) for x in _pair_scores(np.random.default_rng(0), 1_000_000))
     of_pairs = float(np.corrcoef(after, gold)[0, 1] - np.corrcoef(before, gold)[0, 1])
@@ -221,6 +232,18 @@ def _combined_cases() -> Iterable[SimulatedCase]:
             (of_queries + of_pairs) / 2,
             trials=BOOTSTRAP_TRIALS,
         )
+    for queries in (100, 1000):
+        for shared, case in ((True, "the same queries in both parts"), (False, "other queries in each part")):
+            yield SimulatedCase(
+                NEW_ITEMS,
+                "combined from 1 task and 2 parts of a corpus",
+                True,
+                f"3 × {queries} queries",
+                f"50% re-ranked, 80% of them upwards; {case}",
+                partial(_task_and_parts, queries=queries, shared=shared),
+                _parts_ends,
+                of_queries,
+            )
 
 
 # Sentence pairs.

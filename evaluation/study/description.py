@@ -117,6 +117,8 @@ class Study:
         seeds: Paired training runs of the chosen settings.
         tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test. The objective
             alone, which has no weights to try, gets as many more of them as the others have weights.
+        extend: How many values are added, at most, at either end of the rates and of the weights while the choice of
+            a variant lies there; for all variants alike, by the ratio of the last two.
         isotropy_of: The test task whose texts the isotropy is measured on; if empty, the first retrieval task, else the
             first task.
         indexes: Indexes of the FAISS check, beside exact search; none for no check.
@@ -136,6 +138,7 @@ class Study:
     posthoc_of: tuple[str, ...] = (NONE,)
     seeds: int = 5
     tuning_seeds: int = 2
+    extend: int = 0
     isotropy_of: str = ""
     indexes: tuple[str, ...] = ()
     index_seeds: int = 5
@@ -150,6 +153,8 @@ class Study:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise UserError(f"The study has {name} = {value!r} and needs a whole number from 1.")
+        if not isinstance(self.extend, int) or self.extend < 0:
+            raise UserError(f"The study has extend = {self.extend!r} and needs a whole number from 0.")
         _check_distinct("model", self.models)
         _check_distinct("regime", [regime.name for regime in self.regimes])
         for name in self.posthoc:
@@ -170,6 +175,11 @@ class Study:
             raise UserError(f"Budgets must be equal, but the numbers of weights differ ({listed}).")
         if self.is_tuned and not self.validation:
             raise UserError("There is more than one setting to choose from, so the study needs validation tasks.")
+        if self.extend and not self.is_tuned:
+            raise UserError(
+                f"The study has extend = {self.extend}, but tries one setting of each variant: leave it out, or give "
+                "two learning rates or weights at least."
+            )
 
     @property
     def weights_each(self) -> int:

@@ -75,9 +75,14 @@ class Plan:
         tried *= study.is_tuned
         runs = [1 if one.variant == START else study.seeds for one in study.transformed]
         tested = len(prepared) * (trained + sum(runs))
+        further = (
+            f" Where a choice lies at an end of its grid, up to {study.extend} more values are tried there."
+            if study.extend
+            else ""
+        )
         return (
             f"{len(prepared)} combinations of a start model and a regime: {tried} training runs to choose settings, "
-            f"{len(prepared) * trained} to report, {len(study.models) + tried + tested} models to measure."
+            f"{len(prepared) * trained} to report, {len(study.models) + tried + tested} models to measure.{further}"
         )
 
     def isotropy_note(self) -> str:

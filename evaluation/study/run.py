@@ -13,6 +13,7 @@ from evaluation.errors import UserError, check_name
 from evaluation.files import delete_folder, write_json
 from evaluation.measured import Measured
 from evaluation.report.files import write_report
+from evaluation.report.grid_ends import grid_ends
 from evaluation.report.summary import START, Cost, Section, Summary
 from evaluation.report.terminal import print_report, wide_console
 from evaluation.retrieval.settings import no_faiss_check
@@ -23,10 +24,12 @@ from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
 from evaluation.study.prepare import Prepared, prepare, save_pairs
 from evaluation.study.runner import Backend, run_cells
+from evaluation.study.search import Search
 from evaluation.study.section import (
     Tried,
     add_tuning,
     build_section,
+    candidates,
     index_seconds,
     left_out_indexes,
     pairs_of_study,
@@ -190,15 +193,25 @@ def run_section(running: Running, prepared: Prepared, start: Measured) -> Sectio
 
 
 def try_settings(running: Running, prepared: Prepared) -> list[Tried]:
-    """Train with every setting and measure on the validation tasks; nothing where there is nothing to choose."""
-    plan = running.plan
-    if not plan.study.is_tuned:
+    """Train with every setting and measure on the validation tasks; nothing where there is nothing to choose.
+
+    Grids are extended as the study allows. What is added depends on measured cells alone, so a resumed study adds the
+    same.
+    """
+    if not running.plan.study.is_tuned:
         return []
-    tuning = {
-        setting: [plan.cell(prepared, VALIDATION, setting, seed) for seed in plan.tuning_seeds(setting)]
-        for setting in settings(plan.study, prepared.regime)
-    }
-    return [Tried(*found) for found in running.run(tuning, f"{prepared.title}: choosing settings").items()]
+    search, what = Search.of(running.plan.study, prepared.regime), f"{prepared.title}: choosing settings"
+    while True:
+        plan = replace(running.plan, study=search.study)  # the objective alone has seeds as the others have weights
+        tuning = {
+            setting: [plan.cell(prepared, VALIDATION, setting, seed) for seed in plan.tuning_seeds(setting)]
+            for setting in settings(search.study, search.regime)
+        }
+        tried = [Tried(one, found, search.extension[one]) for one, found in running.run(tuning, what).items()]
+        further = search.beyond(grid_ends(candidates(tried, choose_settings(search.study, prepared, tried))))
+        if further is None:
+            return tried
+        search = further
 
 
 def choose_settings(study: Study, prepared: Prepared, tried: Sequence[Tried]) -> dict[str, Setting]:

@@ -7,10 +7,12 @@ from typing import TypeVar
 import numpy as np
 
 from evaluation.measured import CurvePoint, IndexQuality, Measured, Status
+from evaluation.report.corpora import parts_of_one_corpus
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.index_rows import retrieval_rows
 from evaluation.report.measures import Pair
 from evaluation.report.rows import isotropy_rows, task_rows
-from evaluation.report.summary import NONE, START, Candidate, Section
+from evaluation.report.summary import NONE, START, Section
 from evaluation.report.transfer import transfer_answers
 from evaluation.study.description import Setting
 
@@ -26,10 +28,12 @@ class Tried:
     Attributes:
         setting: The setting.
         measured: What was measured, per tuning seed.
+        extension: The extension of the grid that added it; 0 for the grid that the study names.
     """
 
     setting: Setting
     measured: Sequence[Measured]
+    extension: int = 0
 
     @property
     def scores(self) -> list[float] | None:
@@ -63,9 +67,10 @@ def build_section(title: str, isotropy_of: str, measured: Runs, pairs: Sequence[
         for run in runs
         for task, indexes in run.indexes.items()
     }
+    corpora = parts_of_one_corpus(task for runs in measured.values() for run in runs for task in run.tasks)
     rows = [
         *(isotropy_rows(isotropy, pairs) if isotropy else []),
-        *task_rows(_of_every_run(measured, lambda run: run.tasks), pairs, np.random.default_rng(0)),
+        *task_rows(_of_every_run(measured, lambda run: run.tasks), pairs, np.random.default_rng(0), corpora),
         *retrieval_rows(_of_every_run(measured, lambda run: run.retrieval), statuses, pairs),
     ]
     qualities = _of_every_run(measured, _index_qualities)
@@ -74,6 +79,7 @@ def build_section(title: str, isotropy_of: str, measured: Runs, pairs: Sequence[
         variants=list(measured),
         rows=rows,
         isotropy_of=isotropy_of,
+        corpora=corpora,
         curves={variant: _mean_points(runs) for variant, runs in _having(measured, lambda run: run.curves).items()},
         indexes={variant: _mean_points(runs) for variant, runs in qualities.items()},
         distributions={
@@ -91,8 +97,13 @@ def add_tuning(section: Section, tried: Sequence[Tried], chosen: Mapping[str, Se
         tried: Every setting; empty where there was nothing to choose.
         chosen: Per trained variant, the setting that the test tasks were run with.
     """
-    tuning = [_candidate(setting, chosen) for setting in tried if setting.scores is not None]
+    tuning = candidates(tried, chosen)
     return replace(section, tuning=tuning, transfer=transfer_answers(tuning))
+
+
+def candidates(tried: Sequence[Tried], chosen: Mapping[str, Setting]) -> list[Candidate]:
+    """The settings that were tried and did not fail, as a summary has them."""
+    return [_candidate(setting, chosen) for setting in tried if setting.scores is not None]
 
 
 def whole_variants(measured: Runs, start: Measured) -> dict[str, Sequence[Measured]]:
@@ -148,6 +159,7 @@ def _candidate(tried: Tried, chosen: Mapping[str, Setting]) -> Candidate:
         scores=tried.scores or [],
         isotropy=tried.isotropy,
         chosen=chosen.get(setting.variant) == setting,
+        extension=tried.extension,
     )
 
 

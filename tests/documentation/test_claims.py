@@ -14,8 +14,9 @@ from evaluation.documentation.claims import checked
 from evaluation.documentation.generated import filled
 from evaluation.documentation.results import StudySection
 from evaluation.errors import UserError
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.measures import Measure, Row
-from evaluation.report.summary import Candidate, Section
+from evaluation.report.summary import Section
 
 DOCS = results.ROOT / "docs"
 PQ = Measure("retrieval", "retention", "cisi", "pq", "in range", only_corpus=True)
@@ -49,11 +50,15 @@ def studies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         Candidate("none", 0, 0.00566, [30.0, 31.0], {}, True),
         Candidate("entropy", 3, 0.004, [30.0], {}, False),
         Candidate("entropy", 10, 0.004, [33.0], {}, True),
+        Candidate("entropy", 30, 0.004, [31.0], {}, False),
     ]
+    at_the_end = [replace(candidate, chosen=candidate.weight in (0, 3)) for candidate in tuning]
     found = [
         StudySection("first", section("static, cosine on a", BETTER, WORSE, tuning)),
         StudySection("first", section("glove, cosine on a", SLIGHT, SAME)),
         StudySection("second", section("static, in-batch on b, batch 8", SAME, BETTER, rising=False)),
+        StudySection("ended", section("static, cosine on c", BETTER, WORSE, at_the_end)),
+        StudySection("ended", section("glove, cosine on c", SAME, WORSE, at_the_end)),
     ]
     monkeypatch.setattr(claims, "sections_of_studies", lambda: found)
 
@@ -84,9 +89,17 @@ def test_every_claim_of_a_page_holds(page: str) -> None:
         ("gains: first second, any, entropy", "two"),
         ("nulls: first second, any, entropy", "one"),
         ("losses: first second, any, entropy", "none"),
-        ("regimes: *, any, entropy", "three"),
+        ("regimes: *, any, entropy", "five"),
         ("regimes: first f* second, any, entropy", "three"),
         ("gains: *, static, entropy or whitening", "two"),
+        ("end: ended, static, entropy", "+1.70 [+1.45, +1.95]"),
+        ("end: ended, static, entropy, STS", "−0.30 [−0.55, −0.05]"),
+        ("end: ended, static, entropy beside whitening, pq", "+2.00 [+1.75, +2.25]"),
+        ("loss: ended, static, whitening", "0.3"),
+        ("null: ended, glove, entropy", "+0.00 [−0.43, +0.43]"),
+        ("ends: ended, any, entropy", "one"),
+        ("gains: ended, any, entropy", "none"),
+        ("nulls: ended, any, entropy", "one"),
         ("least: *, any, entropy", "0.05"),
         ("most: *, any, entropy or whitening", "1.7"),
         ("value: first, static, entropy, STS12 Spearman", "49.7"),
@@ -115,9 +128,15 @@ def test_a_claim_that_holds_becomes_its_number(claim: str, text: str) -> None:
         ("gain: first, static, entropy, speed", "static, cosine on a (first) does not compare entropy by speed"),
         ("gains: first, any, koleo", "no regime compares koleo by mean"),
         ("least: first, any, whitening", "it gained nowhere"),
+        (
+            "gain: ended, static, entropy",
+            "in static, cosine on c (ended) it is at an end of a grid: +1.70 [+1.45, +1.95]",
+        ),
+        ("end: first, static, entropy", "in static, cosine on a (first) it is better: +1.70 [+1.45, +1.95]"),
+        ("least: ended, any, entropy", "it gained nowhere"),
         ("value: first, static, entropy, F1", "static, cosine on a (first) has no F1 of entropy"),
         ("validation: first, static, none, 1", "static, cosine on a (first) did not try none at a learning rate of 1"),
-        ("win: first", "the kinds of claims are gain, loss, null, gains, losses, nulls, regimes, least, most, value"),
+        ("win: first", "the kinds of claims are gain, loss, null, end, gains, losses, nulls, ends, regimes, least"),
         ("gain: first", "_outcome() missing 2 required positional arguments: 'regime' and 'variant'"),
     ],
 )

@@ -31,9 +31,10 @@ from evaluation.files import write_json
 from evaluation.report.compact_reading import read_compact
 from evaluation.report.compact_writing import write_compact
 from evaluation.report.files import write_report
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.markdown import markdown_report
 from evaluation.report.measures import Measure, Pair, Row
-from evaluation.report.summary import Candidate, Cost, Section, Summary
+from evaluation.report.summary import Cost, Section, Summary
 from st_isotropy.metrics import CATALOG
 
 DOCS = results.ROOT / "docs"

@@ -88,6 +88,15 @@ def test_with_one_setting_each_there_is_nothing_to_choose():
     [
         ({"models": ()}, r"The study has no models; give one at least\."),
         ({"seeds": 0}, r"The study has seeds = 0 and needs a whole number from 1\."),
+        ({"extend": -1}, r"The study has extend = -1 and needs a whole number from 0\."),
+        (
+            {
+                "extend": 1,
+                "regimes": (replace(REGIME, learning_rates=(1e-3,)),),
+                "regularizers": (Grid("koleo", (1.0,)),),
+            },
+            r"The study has extend = 1, but tries one setting of each variant: leave it out, or give two",
+        ),
         ({"models": ("static", "static")}, r"more than one model named static; give each a name of its own\."),
         ({"regimes": (REGIME, REGIME)}, r"more than one regime named cosine on docstrings"),
         ({"posthoc": ("centre",)}, r"There is no post-hoc transform 'centre'; near names are center"),

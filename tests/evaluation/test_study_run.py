@@ -529,3 +529,25 @@ def test_a_transform_can_follow_a_regularizer(data, tmp_path):
     assert all(abs(value) < 0.2 for each in ("center", "koleo + center") for value in cosine.values[each])
     assert cosine.values["center"] != cosine.values["koleo + center"]
     assert cosine.comparisons(Pair("koleo + center", "none"))
+
+
+def test_a_study_extends_its_grid_while_a_choice_lies_at_an_end_and_resumes_without_training_again(data, tmp_path):
+    folder, sources = data
+    study = small_study(
+        folder, extend=1, regularizers=(Grid("koleo", (0.3,)),), test=("rated",), posthoc=(), indexes=()
+    )
+    out = tmp_path / "run"
+    [section] = run(study, sources, out).sections
+    rates = {
+        variant: {one.learning_rate: one.extension for one in section.tuning if one.variant == variant}
+        for variant in ("none", "koleo")
+    }
+    assert rates["none"] == rates["koleo"]  # for all variants alike
+    added = {rate for rate, extension in rates["none"].items() if extension}
+    assert added and added <= {1.25e-3, 8e-2}  # two rates have ends only, so that some choice lies at one
+    for end in section.grid_ends:  # what is left lies beyond the bound
+        assert end.value in added
+    before = cells(out)
+    assert run(study, sources, out).sections == [section] and cells(out) == before
+    written = read_json(out / "summary.json")["sections"][0]
+    assert {one["learning_rate"] for one in written["tuning"] if one["extension"]} == added

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from evaluation.measured import CurvePoint, Distributions, Histogram, IndexQuality
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.measures import Difference, Measure, Pair, Row
-from evaluation.report.summary import Candidate, Cost, Section, Summary, TransferAnswer
+from evaluation.report.summary import Cost, Section, Summary, TransferAnswer
 from evaluation.statistics.dose_response import dose_response
 from evaluation.statistics.intervals import query_interval, student_interval
 

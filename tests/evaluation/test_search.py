@@ -1,0 +1,61 @@
+"""Grids that grow while a choice lies at an end: by their own ratio, for all variants alike, up to a bound."""
+
+from dataclasses import replace
+
+from evaluation.report.grid_ends import GridEnd
+from evaluation.study.description import Grid, Regime, Study, settings
+from evaluation.study.search import Search
+
+REGIME = Regime("cosine", "docstrings", (1e-3, 3e-3))
+STUDY = Study(
+    "Does it?",
+    ("static",),
+    (REGIME,),
+    (Grid("koleo", (0.3, 1.0)), Grid("mst_length", ("auto:0.1", "auto:0.2"))),
+    ("STS12",),
+    ("STS13",),
+    extend=2,
+)
+FAST = GridEnd("none", "learning rate", 3e-3, "highest")
+LIGHT = GridEnd("koleo", "weight", 0.3, "lowest")
+
+
+def test_one_choice_at_an_end_adds_the_next_value_for_all_variants() -> None:
+    search = Search.of(STUDY, REGIME).beyond([FAST])
+    assert search is not None and search.regime.learning_rates == (1e-3, 3e-3, 9e-3)
+    added = {setting.variant for setting, extension in search.extension.items() if extension == 1}
+    assert added == {"none", "koleo", "mst_length"}
+    assert {setting.learning_rate for setting, extension in search.extension.items() if extension == 1} == {9e-3}
+
+
+def test_every_regularizer_gets_one_more_weight_so_that_budgets_stay_equal() -> None:
+    search = Search.of(STUDY, REGIME).beyond([LIGHT])
+    assert search is not None
+    assert [grid.weights for grid in search.study.regularizers] == [
+        (0.3, 1.0, 0.09),
+        ("auto:0.1", "auto:0.2", "auto:0.05"),
+    ]
+    assert search.study.weights_each == 3 and set(search.extension) == set(settings(search.study, REGIME))
+
+
+def test_a_grid_grows_up_to_the_bound_at_either_end() -> None:
+    search: Search | None = Search.of(STUDY, REGIME)
+    for rates in ((1e-3, 3e-3, 9e-3), (1e-3, 3e-3, 9e-3, 2.7e-2)):
+        assert search is not None
+        search = search.beyond([FAST])
+        assert search is not None and search.regime.learning_rates == rates
+    assert search is not None and search.beyond([FAST]) is None
+    slower = search.beyond([replace(FAST, end="lowest"), FAST])
+    assert slower is not None and slower.regime.learning_rates[-1] == 3.33e-4
+    assert sorted(set(slower.extension.values())) == [0, 1, 2, 3]
+
+
+def test_nothing_grows_where_no_choice_lies_at_an_end_or_the_study_does_not_say_so() -> None:
+    assert Search.of(STUDY, REGIME).beyond([]) is None
+    assert Search.of(replace(STUDY, extend=0), REGIME).beyond([FAST, LIGHT]) is None
+
+
+def test_weights_grow_only_where_those_of_every_regularizer_have_a_ratio() -> None:
+    for weights in ((-1.0, 1.0), (0.0, 1.0), (1.0, "auto")):
+        study = replace(STUDY, regularizers=(*STUDY.regularizers[:1], Grid("mst_length", weights)))
+        assert Search.of(study, REGIME).beyond([LIGHT]) is None
