@@ -16,7 +16,7 @@ from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, Cell, Measuring, start_model
 from evaluation.study.runner import Backend, run_cells
 from evaluation.study.section import build_section, left_out_indexes
-from evaluation.tasks.mteb import identity, revision
+from evaluation.tasks.mteb import identity, revision, superseded
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
 
@@ -170,7 +170,7 @@ def _others(paths: Mapping[str, Sequence[str]], name: str) -> list[Sequence[str]
 
 
 def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[str, Measured]) -> list[str]:
-    notes = [source.note for source in sources if source.note]
+    notes = [*(source.note for source in sources if source.note), *superseded(sources)]
     isotropy = f"Isotropy is measured on the texts of {isotropy_of}"
     failed = [model for model, run in measured.items() if isotropy_of in {failure.task for failure in run.failures}]
     if failed:

@@ -88,6 +88,17 @@ def interval(comparison: Comparison, between: str = ", ") -> str:
     return between.join(number(end, digits, True) for end in (comparison.low, comparison.high))
 
 
+def duration(seconds: float) -> str:
+    """Write a time.
+
+    Example:
+        >>> duration(260.4)
+        '4 min 20 s'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
 def decimals(half_width: float) -> int:
     """How many decimals show two significant digits of a half width; 2 where it is zero."""
     return min(6, max(0, 1 - math.floor(math.log10(half_width)))) if half_width else 2

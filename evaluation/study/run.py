@@ -32,6 +32,7 @@ from evaluation.study.section import (
     pairs_of_study,
     whole_variants,
 )
+from evaluation.tasks.mteb import superseded
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
 
@@ -223,6 +224,7 @@ def _notes(
     others = dict.fromkeys(one.model for one in prepared if searched and not one.by_cosine)
     return [
         *(task.note for task in tasks if task.note),
+        *superseded(tasks),
         *dict.fromkeys(one.note for one in prepared if one.note),
         *(no_faiss_check(model) for model in others),
         *dict.fromkeys(note for one in prepared for note in left_out_indexes(starts[one.model])),
