@@ -208,7 +208,7 @@ def test_a_classifier_reads_labels_as_a_list_and_scores_exactly_as_in_mteb(tmp_p
     [source] = resolve_tasks(["Banking77Classification"], tmp_path)
     ours, untouched = source.make(), source.make()
     load(ours)
-    train = ours.dataset["default"]["train"]
+    train = ours.dataset["train"]
     assert type(train["label"]) is type(train.select([5, 4])["label"]) is list
     assert train.select([5, 4])["label"] == [2, 1] and train[3] == {"text": train["text"][3], "label": 0}
     results = [
