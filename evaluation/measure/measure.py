@@ -22,7 +22,7 @@ from evaluation.measured import (
     Measured,
     TaskScores,
 )
-from evaluation.models.embeddings import RetrievalEmbeddings, load_texts
+from evaluation.models.embeddings import RetrievalEmbeddings, count_duplicates, load_texts
 from evaluation.report.progress import progress
 from evaluation.retrieval.check import faiss_check, search_curves
 from evaluation.retrieval.search import Qrels
@@ -104,6 +104,7 @@ def measure(
             qrels = read_json(qrels_file(folder, name))
             chosen = chosen_indexes(start or folder, name, indexes, qrels, index_seeds)
             measured.indexes[name] = chosen
+            measured.duplicates[name] = count_duplicates(embeddings.corpus)
             measured.retrieval[name] = faiss_check(embeddings, qrels, chosen, index_seeds)
             measured.curves[name] = search_curves(embeddings, qrels, chosen, index_seeds)
             finish(name)

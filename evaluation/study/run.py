@@ -27,6 +27,7 @@ from evaluation.study.section import (
     Tried,
     add_tuning,
     build_section,
+    gains_over_exact,
     index_seconds,
     left_out_indexes,
     pairs_of_study,
@@ -110,10 +111,15 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         starts = measure_starts(running, prepared)
         finished = [run_section(running, one) for one in prepared]
     delete_folder(folder / "models")
+    over_exact = [
+        note
+        for one, section in zip(prepared, (found.section for found in finished), strict=True)
+        for note in gains_over_exact(section, starts[one.model].duplicates)
+    ]
     summary = Summary(
         title=study.title,
         sections=[one.section for one in finished],
-        notes=_notes(plan, prepared, tasks, starts),
+        notes=[*_notes(plan, prepared, tasks, starts), *dict.fromkeys(over_exact)],
         timing=Cost(**timing.read(), indexes={one.section.title: one.index_seconds for one in finished}),
         missing=running.missing,
     )

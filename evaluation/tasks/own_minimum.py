@@ -29,7 +29,9 @@ def check_texts(path: Path, name: str, texts: Sequence[str], one: str = "text", 
     if blank == len(texts):
         raise UserError(f"{path}: {_all(texts, one, several)} blank; fill {'it' if blank == 1 else 'them'} in.")
     if len(texts) > 1 and len({" ".join(text.split()) for text in texts}) == 1:
-        raise UserError(f"{path}: {_all(texts, one, several)} the same, {texts[0].strip()[:40]!r}; give {several} that differ.")
+        raise UserError(
+            f"{path}: {_all(texts, one, several)} the same, {texts[0].strip()[:40]!r}; give {several} that differ."
+        )
     if not blank:
         return ""
     return f"{blank:,} of the {counted(len(texts), one, several)} of {name} {'is' if blank == 1 else 'are'} blank."
