@@ -64,7 +64,7 @@ def draw(plot: Callable[[Axes], None], name: str, size: tuple[float, float] = (4
         figure = Figure(figsize=size)
         axes = figure.subplots()
         plot(axes)
-        _part_tick_labels(axes)
+        _part_tick_labels(figure, axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True)
     svg = buffer.getvalue()
@@ -76,10 +76,10 @@ def draw(plot: Callable[[Axes], None], name: str, size: tuple[float, float] = (4
     return svg
 
 
-def _part_tick_labels(axes: Axes) -> None:
+def _part_tick_labels(figure: Figure, axes: Axes) -> None:
     """Where labels of the horizontal axis would overlap, show fewer of them, or slant them where all must be shown."""
     for bins in range(MOST_TICKS, 1, -1):
-        if not _overlap(axes):
+        if not _overlap(figure, axes):
             return
         if not isinstance(axes.xaxis.get_major_locator(), MaxNLocator):
             axes.tick_params(axis="x", labelrotation=SLANT)
@@ -87,9 +87,9 @@ def _part_tick_labels(axes: Axes) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(bins))
 
 
-def _overlap(axes: Axes) -> bool:
+def _overlap(figure: Figure, axes: Axes) -> bool:
     """Whether two labels of the horizontal axis come too near to each other."""
-    axes.get_figure(root=True).draw_without_rendering()  # the layout decides how wide the axis is
+    figure.draw_without_rendering()  # the layout decides how wide the axis is
     low, high = sorted(axes.get_xlim())
     ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
     boxes = [label.get_window_extent() for place, label in ticks if low <= place <= high and label.get_text()]
