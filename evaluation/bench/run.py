@@ -9,7 +9,7 @@ from rich.table import Table
 
 from evaluation.bench.stopwatch import Figure
 from evaluation.bench.suites import SUITES
-from evaluation.errors import UserError
+from evaluation.errors import UserError, counted
 from evaluation.files import write_json
 from evaluation.processes import one_thread
 from evaluation.run_directory import environment
@@ -49,7 +49,7 @@ def run(suites: Sequence[str], out: Path, mirror: Path | None = None) -> bool:
     write_json(
         out / "bench.json", {"environment": environment(PACKAGES), "suites": {k: rows(v) for k, v in results.items()}}
     )
-    console.print(f"{len(missed)} targets missed; figures in {out / 'bench.json'}")
+    console.print(f"{counted(len(missed), 'target')} missed; figures in {out / 'bench.json'}")
     return not missed
 
 
