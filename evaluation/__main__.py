@@ -134,7 +134,8 @@ def _add_report(commands: Commands) -> None:
 
 def _add_bench(commands: Commands) -> None:
     parser = commands.add_parser("bench", help="speed and memory as ratios to peers; status 1 on a missed target")
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large; all by default")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large, cell; all by default")
+    parser.add_argument("--mirror", type=Path, help="folder with data sets laid out as on the hub, for cell")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for bench.json")
     parser.set_defaults(command=_bench, interrupted=STARTS_AGAIN)
 
@@ -209,7 +210,7 @@ def _report(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from evaluation.bench.run import run
 
-    return 0 if run(options.suites, options.out) else 1
+    return 0 if run(options.suites, options.out, options.mirror) else 1
 
 
 def _coverage(options: argparse.Namespace) -> int:

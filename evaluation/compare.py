@@ -15,8 +15,8 @@ from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, Cell, Measuring, start_model
 from evaluation.study.runner import Backend, run_cells
-from evaluation.study.section import build_section, left_out_indexes
-from evaluation.tasks.mteb import identity, revision
+from evaluation.study.section import build_section, gains_over_exact, left_out_indexes
+from evaluation.tasks.mteb import identity, revision, superseded
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
 
@@ -142,10 +142,12 @@ def _summarize(
     first, *others = measured
     runs = {name: [run] for name, run in measured.items()}
     names = " and ".join(measured)
+    section = build_section(names, isotropy_of, runs, [Pair(other, first) for other in others])
+    over_exact = gains_over_exact(section, measured[first].duplicates)
     return Summary(
         title=f"{names} on {', '.join(source.name for source in sources)}",
-        sections=[build_section(names, isotropy_of, runs, [Pair(other, first) for other in others])],
-        notes=[*notes, *left_out_indexes(measured[first])],
+        sections=[section],
+        notes=[*notes, *left_out_indexes(measured[first]), *over_exact],
         timing=Cost(**timing.read(), indexes={}),
         missing=list(failures),
     )
@@ -174,7 +176,7 @@ def _others(paths: Mapping[str, Sequence[str]], name: str) -> list[Sequence[str]
 
 
 def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[str, Measured]) -> list[str]:
-    notes = [source.note for source in sources if source.note]
+    notes = [*(source.note for source in sources if source.note), *superseded(sources)]
     isotropy = f"Isotropy is measured on the texts of {isotropy_of}"
     failed = [model for model, run in measured.items() if isotropy_of in {failure.task for failure in run.failures}]
     if failed:

@@ -197,6 +197,7 @@ class Measured:
         curves: Points of search effort against recall and nDCG@10, per retrieval task.
         distributions: Of the texts that isotropy is measured on.
         indexes: How each index was chosen, per retrieval task.
+        duplicates: How many documents have the embedding of an earlier one, per retrieval task with a FAISS check.
         training: The logged terms of the loss, each as pairs of step and value; empty for a model as it is.
         seconds: What training and measuring took.
     """
@@ -208,5 +209,6 @@ class Measured:
     curves: dict[str, list[CurvePoint]] = field(default_factory=dict)
     distributions: Distributions | None = None
     indexes: dict[str, list[ChosenIndex]] = field(default_factory=dict)
+    duplicates: dict[str, int] = field(default_factory=dict)
     training: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     seconds: float = 0.0

@@ -4,8 +4,10 @@ import fcntl
 import platform
 import resource
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
@@ -14,6 +16,7 @@ from evaluation.errors import UserError
 from evaluation.files import delete_leftovers, is_temporary, read_json, write_json
 
 CONFIGURATION, ENVIRONMENT = "configuration.json", "environment.json"
+TICK = 10.0  # seconds of work that a killed process loses at most
 _HELD: dict[Path, IO[str]] = {}  # closing a file would give its lock back
 PACKAGES = ("torch", "sentence-transformers", "transformers", "mteb", "faiss-cpu", "numpy", "scipy", "scikit-learn")
 
@@ -111,7 +114,8 @@ class Timing:
     """A clock that continues where an interrupted run left it.
 
     A context that adds the time since the last part where it is left by an interrupt or an error, so that a part that
-    was begun counts, too.
+    was begun counts, too. A process that is killed cannot do that; so the clock is read every `TICK` seconds, too,
+    while parts are `running`.
 
     Args:
         folder: The run directory, which keeps the reading in `timing.json`.
@@ -120,6 +124,7 @@ class Timing:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "timing.json"
         self._began = time.perf_counter()
+        self._reading = threading.Lock()
 
     def __enter__(self) -> "Timing":
         return self
@@ -134,10 +139,28 @@ class Timing:
         Args:
             peak_memory_gib: Peak memory of the process that finished it, if it is another one.
         """
-        now, before = time.perf_counter(), self.read()
-        peak = max(before["peak_memory_gib"], peak_memory_gib, peak_memory())
-        write_json(self._path, {"seconds": before["seconds"] + now - self._began, "peak_memory_gib": peak})
-        self._began = now
+        with self._reading:
+            now, before = time.perf_counter(), self.read()
+            peak = max(before["peak_memory_gib"], peak_memory_gib, peak_memory())
+            write_json(self._path, {"seconds": before["seconds"] + now - self._began, "peak_memory_gib": peak})
+            self._began = now
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Read the clock every `TICK` seconds within the block."""
+        ended = threading.Event()
+
+        def tick() -> None:
+            while not ended.wait(TICK):
+                self.record()
+
+        ticking = threading.Thread(target=tick, daemon=True)
+        ticking.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            ticking.join()
 
     def read(self) -> dict[str, float]:
         """Give `seconds` and `peak_memory_gib` up to the last part that was finished."""

@@ -3,11 +3,13 @@
 import io
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Stand-ins that are replaced by the custom properties of `diagnosis/templates/style.css`.
 INK, MUTED, LINE, OURS, REFERENCE, FINE, STRONG = (f"#0102{number:02x}" for number in range(7))
@@ -42,6 +44,11 @@ _STYLE: Any = {
 }
 
 
+MOST_TICKS = 8
+SLANT = 40  # degrees
+GAP = 6  # pixels between two labels, at the least
+
+
 def draw(plot: Callable[[Axes], None], name: str, size: tuple[float, float] = (4.8, 3.2)) -> str:
     """Draw a plot as an inline SVG element that scales to its column.
 
@@ -55,7 +62,9 @@ def draw(plot: Callable[[Axes], None], name: str, size: tuple[float, float] = (4
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=size)
-        plot(figure.subplots())
+        axes = figure.subplots()
+        plot(axes)
+        _part_tick_labels(figure, axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True)
     svg = buffer.getvalue()
@@ -65,6 +74,27 @@ def draw(plot: Callable[[Axes], None], name: str, size: tuple[float, float] = (4
     for color in _PROPERTIES:
         svg = svg.replace(color, themed(color))
     return svg
+
+
+def _part_tick_labels(figure: Figure, axes: Axes) -> None:
+    """Where labels of the horizontal axis would overlap, show fewer of them, or slant them where all must be shown."""
+    for bins in range(MOST_TICKS, 1, -1):
+        if not _overlap(figure, axes):
+            return
+        if not isinstance(axes.xaxis.get_major_locator(), MaxNLocator):
+            axes.tick_params(axis="x", labelrotation=SLANT)
+            return
+        axes.xaxis.set_major_locator(MaxNLocator(bins))
+
+
+def _overlap(figure: Figure, axes: Axes) -> bool:
+    """Whether two labels of the horizontal axis come too near to each other."""
+    figure.draw_without_rendering()  # the layout decides how wide the axis is
+    low, high = sorted(axes.get_xlim())
+    ticks = zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+    boxes = [label.get_window_extent() for place, label in ticks if low <= place <= high and label.get_text()]
+    ordered = sorted((box.x0, box.x1) for box in boxes)
+    return any(right[0] - left[1] < GAP for left, right in pairwise(ordered))
 
 
 def themed(color: str) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from evaluation.bench.cell import cell
 from evaluation.bench.stopwatch import (
     FASTER,
     MEGABYTES,
@@ -266,10 +267,11 @@ def faiss_pass(kind: str, n: int) -> None:
     index.search(points, 1)
 
 
-SUITES: dict[str, Callable[[], Iterator[Figure]]] = {
+SUITES: dict[str, Callable[..., Iterator[Figure]]] = {
     "h0": h0,
     "h1": h1,
     "select": select,
     "step": step,
     "large": large,
+    "cell": cell,
 }

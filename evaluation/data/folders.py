@@ -2,8 +2,8 @@
 
 A BEIR folder holds `corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv`. Tables are tab-separated with a header,
 whatever the extension, and quotes are not special. The files `train`, `validation` (or `valid`, `val`,
-`dev`) and `test` of a folder are the splits of one data set with the folder's name; any other file is a data set with
-its own name. Every file may be gzipped.
+`dev`) and `test` of a folder are the splits of one data set with the folder's name, and so is a file `all` or `data`
+where there are none of them; any other file is a data set with its own name. Every file may be gzipped.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,6 +27,7 @@ from evaluation.errors import UserError
 from evaluation.files import files_hash
 
 SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+NAMELESS = ("all", "data")  # a file so called has the name of its folder
 TABLES = (".tsv", ".csv", ".tsv.gz", ".csv.gz")
 BEIR = "BEIR folder"
 TEXTS = "texts with labels"
@@ -72,7 +73,7 @@ class DataSet:
         if not _is_beir(self.folder):
             return _kind(list(self.files.values()))
         for name in ("corpus", "queries"):
-            _beir_file(self.folder, name)
+            beir_file(self.folder, name)
         if not self.files:
             raise UserError(
                 f"{self.folder} has no qrels/<split>.tsv with the relevant documents, such as qrels/test.tsv."
@@ -134,8 +135,8 @@ def read_beir(data: DataSet, splits: Iterable[str]) -> BeirData:
         UserError: A line is broken, an id repeats, or nothing known is relevant.
     """
     _check_unchanged(data)
-    corpus = json_rows(_beir_file(data.folder, "corpus"), ("title", "text"))
-    queries = json_rows(_beir_file(data.folder, "queries"), ("text",))
+    corpus = json_rows(beir_file(data.folder, "corpus"), ("title", "text"))
+    queries = json_rows(beir_file(data.folder, "queries"), ("text",))
     query_ids, document_ids = set(queries["id"]), set(corpus["id"])
     in_files = {split: read_grades(data.files[split], query_ids, document_ids) for split in splits}
     known = {
@@ -180,23 +181,33 @@ def _in_folder(folder: Path) -> list[DataSet]:
     if _is_beir(folder):
         qrels = tables_in(folder / "qrels")
         files = [*_present(folder, "corpus"), *_present(folder, "queries"), *qrels.values()]
-        return [DataSet(_name(folder), folder, qrels, _revision(files))]
+        return [DataSet(folder_name(folder), folder, qrels, _revision(files))]
     tables = tables_in(folder)
-    splits: dict[str, Path] = {}
-    for stem, path in tables.items():
-        if stem in SPLITS and splits.setdefault(SPLITS[stem], path) != path:
-            raise UserError(f"{splits[SPLITS[stem]]} and {path} are both the {SPLITS[stem]} split: remove one.")
-    name = _name(folder)
-    if splits and name in tables and name not in SPLITS:
+    splits = _splits(folder, tables)
+    name = folder_name(folder)
+    if splits and name in tables and tables[name] not in splits.values():
         raise UserError(
             f"{tables[name]} and the splits beside it would both be the data set {name}: rename the file or the folder."
         )
     groups = {name: splits} if splits else {}
-    groups |= {stem: {"test": path} for stem, path in tables.items() if stem not in SPLITS}
+    groups |= {stem: {"test": path} for stem, path in tables.items() if path not in splits.values()}
     return [DataSet(name, folder, files, _revision(files.values())) for name, files in groups.items()]
 
 
-def _name(folder: Path) -> str:
+def _splits(folder: Path, tables: dict[str, Path]) -> dict[str, Path]:
+    """The tables that are splits of the data set with the folder's name."""
+    splits: dict[str, Path] = {}
+    for stem, path in tables.items():
+        if stem in SPLITS and splits.setdefault(SPLITS[stem], path) != path:
+            raise UserError(f"{splits[SPLITS[stem]]} and {path} are both the {SPLITS[stem]} split: remove one.")
+    nameless = [] if splits else [tables[stem] for stem in NAMELESS if stem in tables]
+    if len(nameless) > 1:
+        both = " and ".join(map(str, nameless))
+        raise UserError(f"{both} would both be the data set {folder_name(folder)}: remove or rename one.")
+    return splits or ({"test": nameless[0]} if nameless else {})
+
+
+def folder_name(folder: Path) -> str:
     """The folder's own name, that of a link and not of what it leads to."""
     return folder.name if folder.name not in ("", "..") else folder.resolve().name
 
@@ -226,7 +237,12 @@ def _present(folder: Path, name: str) -> list[Path]:
     return [path for ending in (".jsonl", ".jsonl.gz") if (path := folder / f"{name}{ending}").is_file()]
 
 
-def _beir_file(folder: Path, name: str) -> Path:
+def beir_file(folder: Path, name: str) -> Path:
+    """The file of the corpus or the queries of a BEIR folder.
+
+    Raises:
+        UserError: There is none, or there are two.
+    """
     present = _present(folder, name)
     if len(present) > 1:
         raise UserError(f"{present[0]} and {present[1]} would both be the {name} of {folder.name}: remove one.")
@@ -291,6 +307,6 @@ def _revision(files: Iterable[Path]) -> str:
 
 def _check_unchanged(data: DataSet) -> None:
     tables = list(data.files.values())
-    beir = [_beir_file(data.folder, name) for name in ("corpus", "queries")] if data.kind == BEIR else []
+    beir = [beir_file(data.folder, name) for name in ("corpus", "queries")] if data.kind == BEIR else []
     if _revision([*beir, *tables]) != data.revision:
         raise UserError(f"The data in {data.folder} changed during the run: start again in a new run directory.")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from evaluation.errors import UserError
+from evaluation.errors import UserError, counted
 
 Grades = dict[str, dict[str, int]]  # query id -> document id -> grade
 Rows = dict[str, list[Any]]  # column -> values
@@ -16,6 +16,7 @@ Rows = dict[str, list[Any]]  # column -> values
 BROKEN_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)  # what reading a damaged file raises
 HIDDEN = "-1"  # the label of every row of GLUE's test splits
 HIDDEN_AS = (HIDDEN, "-1.0")  # and the score
+TRUTHS = {"true": 1, "false": 0}
 
 # The columns of each kind of table; a sentence counts as a text.
 COLUMNS = {
@@ -99,7 +100,7 @@ def table_rows(path: Path, kind: str) -> Rows:
             continue
         if len(cells) != len(header):
             raise UserError(
-                f"{path}, line {number}: there are {len(cells)} cells instead of {len(header)}; separate them by one "
+                f"{path}, line {number}: {counted(len(cells), 'cell')} instead of {len(header)}; separate them by one "
                 "tab each, and remove tabs and line breaks from the texts."
             )
         row = dict(zip(header, cells, strict=True))
@@ -123,16 +124,31 @@ def _value(name: str, cell: str, kind: str, path: Path, number: int) -> Any:
             raise UserError(f"{path}, line {number}: the score {cell!r} is not a finite number; correct it.")
         return score
     if name == "label" and kind == "pairs with labels":
-        label = _number(cell)  # as "1.0" is how pandas writes a column with gaps
-        if label not in (0, 1, int(HIDDEN)):
-            raise UserError(
-                f"{path}, line {number}: the label {cell!r} is neither 1 (the pair means the same) nor 0; "
-                "call the column score if it is a degree of similarity."
-            )
-        return int(label)
+        return pair_label(cell, path, number, (0, 1, int(HIDDEN)))
     if name == "label" and not cell.strip():
         raise UserError(f"{path}, line {number}: the label is empty; label every text.")
     return cell.strip() if name == "label" else cell
+
+
+def pair_label(cell: str, path: Path, number: int, known: tuple[int, ...] = (0, 1)) -> int:
+    """Read the label of a pair: 1 or true where both texts mean the same, 0 or false where they do not.
+
+    Args:
+        cell: What the file says; pandas writes 1.0 in a column with gaps, and True.
+        path: The file.
+        number: The line.
+        known: The labels that may occur.
+
+    Raises:
+        UserError: It is another.
+    """
+    label = TRUTHS.get(cell.strip().lower(), _number(cell))
+    if label is None or label not in known:
+        raise UserError(
+            f"{path}, line {number}: the label {cell!r} is neither 1 or true (the pair means the same) nor 0 or false; "
+            "call the column score if it is a degree of similarity."
+        )
+    return int(label)
 
 
 def _number(cell: str) -> float | None:
@@ -223,7 +239,9 @@ def read_grades(path: Path, queries: set[str], documents: set[str]) -> Grades:
     grades: Grades = {}
     for number, cells in rows:
         if len(cells) != len(header):
-            raise UserError(f"{path}, line {number}: there are {len(cells)} cells instead of 3; separate them by tabs.")
+            raise UserError(
+                f"{path}, line {number}: {counted(len(cells), 'cell')} instead of 3; separate them by tabs."
+            )
         query, document, cell = cells
         grade = _number(cell)
         if grade is None or grade != int(grade):
@@ -232,8 +250,8 @@ def read_grades(path: Path, queries: set[str], documents: set[str]) -> Grades:
             raise UserError(f"{path}, line {number}: {query!r} and {document!r} already have another score; keep one.")
     if grades and queries.isdisjoint(grades):
         raise UserError(
-            f"{path}: none of its {len(grades)} queries, such as {next(iter(grades))!r}, is among the {len(queries)} "
-            "queries of the data set; use the same ids in both files."
+            f"{path} grades documents for {counted(len(grades), 'query', 'queries')}, such as {next(iter(grades))!r}, "
+            f"and none is among the {len(queries)} of the data set; use the same ids in both files."
         )
     known = [graded for query, graded in grades.items() if query in queries]
     relevant = [document for graded in known for document, grade in graded.items() if grade > 0]
@@ -241,7 +259,7 @@ def read_grades(path: Path, queries: set[str], documents: set[str]) -> Grades:
         raise UserError(f"{path} has no score above 0, so no document is relevant: add some.")
     if documents.isdisjoint(relevant):
         raise UserError(
-            f"{path}: none of its {len(relevant)} relevant documents, such as {relevant[0]!r}, is among the "
+            f"{path} has {counted(len(relevant), 'relevant document')}, such as {relevant[0]!r}, and none is among the "
             f"{len(documents)} of the corpus; use the same ids in both files."
         )
     return grades

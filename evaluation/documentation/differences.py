@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evaluation.report.corpora import average_parts
-from evaluation.report.grid_ends import Counted, GridEnd, counted
+from evaluation.report.grid_ends import Counted, GridEnd, discount_ends
 from evaluation.report.measures import Measure, Pair, Row
 from evaluation.report.summary import Section
 from evaluation.statistics.intervals import Comparison, student_interval
@@ -37,7 +37,7 @@ class UnadjustedDifference:
     @property
     def outcome(self) -> Counted:
         """What counts of it."""
-        return counted(self.alone, self.ends)
+        return discount_ends(self.alone, self.ends)
 
 
 def retention_row(section: Section, index: str) -> Row | None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich import get_console
 from sentence_transformers import SentenceTransformer
 
 from evaluation.files import file_name, read_json, write_json
@@ -21,7 +22,8 @@ from evaluation.measured import (
     Measured,
     TaskScores,
 )
-from evaluation.models.embeddings import RetrievalEmbeddings, load_texts
+from evaluation.models.embeddings import RetrievalEmbeddings, count_duplicates, load_texts
+from evaluation.report.progress import progress
 from evaluation.retrieval.check import faiss_check, search_curves
 from evaluation.retrieval.search import Qrels
 from evaluation.retrieval.settings import choose_indexes
@@ -71,7 +73,7 @@ def measure(
             if this is the start model.
         index_seeds: Seeds over which each index is averaged.
         norms: Per classification task, the norm at which it is scored; see `evaluation.measure.scores.evaluate`.
-        show_progress: Whether to show a progress bar over the tasks.
+        show_progress: Whether to show progress over the tasks and the FAISS checks.
 
     Returns:
         What was measured; what needs a task that failed is left out.
@@ -95,14 +97,17 @@ def measure(
         failures=failures,
         distributions=distributions(texts) if has_geometry else None,
     )
-    for name in searched:
-        if name not in unset:
+    checked = [name for name in searched if name not in unset]
+    with progress(f"FAISS check of {variant}", len(checked), get_console(), show_progress) as finish:
+        for name in checked:
             embeddings = RetrievalEmbeddings.load(embeddings_file(folder, name))
             qrels = read_json(qrels_file(folder, name))
             chosen = chosen_indexes(start or folder, name, indexes, qrels, index_seeds)
             measured.indexes[name] = chosen
+            measured.duplicates[name] = count_duplicates(embeddings.corpus)
             measured.retrieval[name] = faiss_check(embeddings, qrels, chosen, index_seeds)
             measured.curves[name] = search_curves(embeddings, qrels, chosen, index_seeds)
+            finish(name)
     return measured
 
 

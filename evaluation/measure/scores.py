@@ -15,7 +15,7 @@ import torch
 from mteb.abstasks import AbsTask, AbsTaskRetrieval
 from mteb.models import MTEBModels
 from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
-from rich.progress import track
+from rich import get_console
 from sentence_transformers import SentenceTransformer
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 
@@ -28,6 +28,7 @@ from evaluation.models.embeddings import save_texts
 from evaluation.models.load import fingerprint
 from evaluation.models.recording import RecordingEncoder
 from evaluation.processes import errors_only, no_dataset_bars
+from evaluation.report.progress import progress
 from evaluation.tasks.loading import load as load
 from evaluation.tasks.mteb import single_tasks
 from evaluation.tasks.source import TaskSource
@@ -70,7 +71,7 @@ def evaluate(
             `predictions/` for its predictions (for a part of a task, `mteb-<part>/` and `predictions-<part>/`), and
             `embeddings/` for what was encoded: see `embeddings_file` and `qrels_file`.
         batch_size: Texts per forward pass.
-        show_progress: Whether to show a progress bar over the tasks.
+        show_progress: Whether to show progress over the tasks.
         norms: Per classification task, the norm to bring the training texts to; a task that is not in it keeps its own.
 
     Returns:
@@ -83,11 +84,15 @@ def evaluate(
     """
     revision = fingerprint(model)
     encoder = _wrapped(model, variant, revision)
-    return [
-        _finished(source, folder, revision)
-        or _tried(encoder, source, folder, revision, batch_size, norms.get(source.name))
-        for source in track(tasks, f"evaluating {variant}", transient=True, disable=not show_progress)
-    ]
+    found: list[TaskScores | Failure] = []
+    with progress(f"evaluating {variant}", len(tasks), get_console(), show_progress) as finish:
+        for source in tasks:
+            found.append(
+                _finished(source, folder, revision)
+                or _tried(encoder, source, folder, revision, batch_size, norms.get(source.name))
+            )
+            finish(source.name)
+    return found
 
 
 def embeddings_file(folder: Path, task: str) -> Path:
@@ -135,7 +140,8 @@ def _tried(
 ) -> TaskScores | Failure:
     """Evaluate one task, so that its failure is no other task's; in smaller batches where a device is too small."""
     try:
-        scores = _fitting(encoder, source, folder, batch_size, norm)
+        with _without_noise():
+            scores = _fitting(encoder, source, folder, batch_size, norm)
     except UserError as error:
         return Failure(source.name, str(error))
     except MemoryError:
@@ -175,19 +181,18 @@ def _evaluated(
     recording = RecordingEncoder(encoder)
     for single in single_tasks(task):
         (predictions / single.prediction_file_name).unlink(missing_ok=True)  # mteb would add to an interrupted run's
-    with _without_noise():
-        for single in single_tasks(task):
-            load(single)  # by us, so that mteb leaves the data and we can read the gold labels
-        result = mteb.evaluate(
-            cast(MTEBModels, recording),
-            task,
-            cache=mteb.ResultCache(folder / f"mteb{part}"),
-            overwrite_strategy="always",
-            co2_tracker=False,
-            prediction_folder=predictions,
-            encode_kwargs={"batch_size": batch_size, "show_progress_bar": False},
-            show_progress_bar=False,
-        ).task_results[0]
+    for single in single_tasks(task):
+        load(single)  # by us, so that mteb leaves the data and we can read the gold labels
+    result = mteb.evaluate(
+        cast(MTEBModels, recording),
+        task,
+        cache=mteb.ResultCache(folder / f"mteb{part}"),
+        overwrite_strategy="always",
+        co2_tracker=False,
+        prediction_folder=predictions,
+        encode_kwargs={"batch_size": batch_size, "show_progress_bar": False},
+        show_progress_bar=False,
+    ).task_results[0]
     unscored = f"{source.name} has no score for {encoder.mteb_model_meta.name}"
     try:
         _save_embeddings(task, recording, source.name, folder)
@@ -243,7 +248,12 @@ def _searched(task: AbsTaskRetrieval) -> Any:
 @contextmanager
 def _without_noise() -> Iterator[None]:
     """Silence progress of data sets, a guess at model size, and warnings that say nothing about the result."""
-    with errors_only("mteb.models.model_meta"), no_dataset_bars(), warnings.catch_warnings():
+    with (
+        errors_only("mteb.models.model_meta"),
+        errors_only("mteb.abstasks.abstask"),  # that a task is superseded, which the report says once
+        no_dataset_bars(),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", "The `get_sentence_embedding_dimension` method", FutureWarning)
         warnings.filterwarnings("ignore", "The task .* is superseded")  # once per model and task
         warnings.simplefilter("ignore", ConvergenceWarning)  # mteb fixes 100 iterations

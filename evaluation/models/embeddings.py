@@ -71,6 +71,11 @@ class RetrievalEmbeddings:
             return cls(saved["queries"], saved["corpus"], query_ids, corpus_ids, bool(saved["skips_own_id"]))
 
 
+def count_duplicates(rows: NDArray[np.float32]) -> int:
+    """How many unit rows of shape `(n, d)` are an earlier one, to three decimals: a batch changes the last ones."""
+    return len(rows) - len(np.unique(rows.round(3) + 0.0, axis=0))  # + 0.0: there is a negative zero
+
+
 def save_texts(path: Path, rows: NDArray[np.floating]) -> None:
     """Save the embeddings of a task other than retrieval, as unit rows of shape `(n, d)`, where `load_texts` looks.
 

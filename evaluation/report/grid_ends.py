@@ -85,7 +85,7 @@ def grid_ends(tuning: Sequence[Candidate]) -> list[GridEnd]:
     return [end for chosen in tuning if chosen.chosen for end in _ends_of(chosen, tuning)]
 
 
-def counted(outcome: Outcome, ends: Collection[GridEnd]) -> Counted:
+def discount_ends(outcome: Outcome, ends: Collection[GridEnd]) -> Counted:
     """An outcome as it counts: a gain or loss of a choice at an end of a grid counts as neither."""
     return AT_AN_END if ends and outcome in ("better", "worse") else outcome
 

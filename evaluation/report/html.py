@@ -7,7 +7,7 @@ from itertools import count
 import jinja2
 
 from evaluation.report.across_runs import RunComparison
-from evaluation.report.headline import LONGEST, headlines
+from evaluation.report.headline import headlines
 from evaluation.report.index_plots import effort_plots, size_plots
 from evaluation.report.markdown import COMPARISON_READING, cost, notes, verdict_lines
 from evaluation.report.plots import (
@@ -34,7 +34,6 @@ from evaluation.report.tables import (
     verdict_table,
 )
 from evaluation.report.tuning_plots import dose_plots, tuning_plots
-from evaluation.report.wording import shorten
 from st_isotropy import __version__
 from st_isotropy.svg import draw, themed
 
@@ -112,7 +111,6 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    found.filters["short"] = lambda name: shorten(name, LONGEST)
     found.filters["tone"] = lambda cell: TONES.get(cell[:1], "")
     return found
 

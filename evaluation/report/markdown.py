@@ -20,6 +20,7 @@ from evaluation.report.tables import (
     tuning_table,
     verdict_table,
 )
+from evaluation.report.wording import duration
 
 COMPARISON_READING = (
     "Brackets are 95 % intervals, all for the same estimand in a line. Intervals that lie apart are a strong sign that "
@@ -63,8 +64,7 @@ def corpus_notes(summary: Summary) -> list[str]:
 
 def cost(summary: Summary) -> str:
     """Time and memory in a sentence."""
-    minutes, seconds = divmod(round(summary.timing.seconds), 60)
-    return f"Took {minutes} min {seconds:02d} s; peak memory {summary.timing.peak_memory_gib:.2f} GiB."
+    return f"Took {duration(summary.timing.seconds)}; peak memory {summary.timing.peak_memory_gib:.2f} GiB."
 
 
 def verdict_lines(section: Section) -> list[str]:

@@ -118,13 +118,16 @@ class Row:
         measure: What is measured.
         values: Per variant, the values of its runs.
         differences: One per compared pair.
-        isotropic: The value that an isotropic cloud of the same size would give; None outside the isotropy group.
+        isotropic: The value that an isotropic cloud of the same size would give; None outside the isotropy group, and
+            where the variants differ in it, as models of different dimension do.
+        isotropic_of: That value for each variant, where they differ in it.
     """
 
     measure: Measure
     values: dict[str, list[float]]
     differences: list[Difference] = field(default_factory=list)
     isotropic: float | None = None
+    isotropic_of: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

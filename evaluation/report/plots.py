@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,12 +13,12 @@ from evaluation.report.grid_ends import AT_AN_END
 from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measures import GROUPS
 from evaluation.report.summary import Finding, Section
-from evaluation.report.wording import difference, shorten, significant
+from evaluation.report.wording import difference, significant
 from st_isotropy.svg import FINE, INK, LINE, MUTED, OURS, REFERENCE, SERIES, STRONG
 
 MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼"}  # as drawn, and as written in the legend
 OUTCOME_COLORS = {"better": FINE, "worse": STRONG, "no difference found": MUTED, "undecided": MUTED, AT_AN_END: MUTED}
-LONGEST = 26  # characters of a name in a plot; tables have it in full
+LONGEST, MOST_LINES = 26, 4  # characters and lines of a name beside an axis
 SMALL = (3.6, 2.5)
 
 
@@ -83,7 +84,7 @@ def forest_plots(section: Section) -> Iterator[Plot]:
                 f"{label}: {f.outcome}, {difference(f.comparison)}" for label, f in zip(labels, found, strict=True)
             ),
             partial(_paint_forest, found=found, labels=labels),
-            (4.8, 0.75 + 0.27 * len(found)),
+            (4.8, 0.75 + (0.1 + 0.17 * max(label_text(label).count("\n") + 1 for label in labels)) * len(found)),
         )
 
 
@@ -120,7 +121,7 @@ def cosine_plots(section: Section) -> Iterator[Plot]:
         means = {name: _mean_cosine(cosines) for name, cosines in both.items()}
         yield Plot(
             new,
-            f"Cosines of two embeddings: {short_name(new)} filled, {short_name(old)} as a line.",
+            f"Cosines of two embeddings: {new} filled, {old} as a line.",
             "; ".join(f"{name}: mean cosine {mean:.2f}" for name, mean in means.items()),
             partial(_paint_cosines, new=both[new], old=both[old]),
             SMALL,
@@ -147,7 +148,7 @@ def barcode_plots(section: Section) -> Iterator[Plot]:
         both = {name: np.sort(section.distributions[name].bars)[::-1] for name in (old, new)}
         yield Plot(
             new,
-            f"H0 barcode, longest bars first: {short_name(new)} filled, {short_name(old)} as a line.",
+            f"H0 barcode, longest bars first: {new} filled, {old} as a line.",
             "; ".join(f"{name}: median bar {significant(float(np.median(bars)))}" for name, bars in both.items()),
             partial(_paint_barcodes, new=both[new], old=both[old]),
             SMALL,
@@ -194,11 +195,6 @@ def _paint_training(axes: Axes, lines: dict[str, list[tuple[float, float]]], loo
     axes.set(xlabel="step", ylabel=label_text(term.replace("_", " ")))
 
 
-def short_name(name: str) -> str:
-    """A name short enough to leave room for the plot."""
-    return shorten(name, LONGEST)
-
-
 def label_text(name: str) -> str:
-    """The same, escaped so that matplotlib reads no formula in it."""
-    return short_name(name).replace("$", r"\$")
+    """A name beside an axis in lines that leave room for the plot, escaped so that matplotlib reads no formula."""
+    return fill(name, LONGEST, max_lines=MOST_LINES, placeholder="…").replace("$", r"\$")

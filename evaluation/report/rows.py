@@ -38,16 +38,23 @@ LABEL_TYPES = {"Classification", "MultilabelClassification", "Clustering", "Regr
 def isotropy_rows(measured: Runs[Mapping[str, IsotropyValue]], pairs: Sequence[Pair]) -> list[Row]:
     """Rows for isotropy measures, each measurement by the name of the measure.
 
-    What an isotropic cloud would give depends on the dimension, so it is left out where variants differ in that.
+    What an isotropic cloud would give depends on the dimension, so variants that differ in that have one each.
     """
     rows = []
-    first = next(iter(measured.values()))[0]
-    for metric, value in first.items():
+    for metric in next(iter(measured.values()))[0]:
         values = {variant: [run[metric].value for run in runs] for variant, runs in measured.items()}
-        references = {run[metric].isotropic for runs in measured.values() for run in runs}
-        isotropic = value.isotropic if len(references) == 1 else None
+        references = {v: runs[0][metric].isotropic for v, runs in measured.items()}  # all runs have one dimension
+        same = len(set(references.values())) == 1
         differences = [Difference(pair, [compare_runs(values, pair)]) for pair in pairs_among(values, pairs)]
-        rows.append(Row(Measure("isotropy", metric), values, differences, isotropic))
+        rows.append(
+            Row(
+                Measure("isotropy", metric),
+                values,
+                differences,
+                isotropic=next(iter(references.values())) if same else None,
+                isotropic_of={} if same else {v: value for v, value in references.items() if value is not None},
+            )
+        )
     return rows
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from evaluation.measured import CurvePoint, Distributions, IndexQuality
 from evaluation.report.corpora import as_one
-from evaluation.report.grid_ends import AT_AN_END, Candidate, Counted, GridEnd, counted, grid_ends
+from evaluation.report.grid_ends import AT_AN_END, Candidate, Counted, GridEnd, grid_ends
 from evaluation.report.measures import GROUPS, Measure, Pair, Row
 from evaluation.report.wording import measure_name, scope
 from evaluation.statistics.dose_response import Answer, transfer
@@ -46,7 +46,7 @@ class Finding:
     @property
     def outcome(self) -> Counted:
         """The outcome; a difference that does not survive the adjustment counts as none."""
-        return counted("no difference found" if self._fails_adjustment else self.alone, self.ends)
+        return discount_ends("no difference found" if self._fails_adjustment else self.alone, self.ends)
 
     @property
     def scope(self) -> str:

@@ -88,18 +88,26 @@ def decimals(row: Row) -> int:
 
 def measure_table(section: Section) -> Table:
     """Every measure with its value for each variant and, if the variants are few, their differences."""
-    isotropic = any(row.isotropic is not None for row in section.rows)
+    isotropic = _isotropic_columns(section)
     columns = _difference_columns(section) if is_small(section) else []
-    headers = ["measure", *["isotropic"] * isotropic, *section.variants, *[header for _, header in columns]]
+    headers = ["measure", *isotropic, *section.variants, *[header for _, header in columns]]
 
     def cells(row: Row) -> list[str]:
         digits = decimals(row)
-        values = ["" if row.isotropic is None else number(row.isotropic, digits)] if isotropic else []
+        references = [row.isotropic_of.get(variant, row.isotropic) for variant in isotropic.values()]
+        values = ["" if reference is None else number(reference, digits) for reference in references]
         values += [number(row.mean(v), digits) if v in row.values else "" for v in section.variants]
         digits += row.measure.group != "isotropy"  # differences of points are small beside the points
         return [_name(row), *values, *[_difference_cell(row, *column, digits) for column in columns]]
 
     return Table(headers, {GROUP_TITLES[group]: [cells(row) for row in rows] for group, rows in _by_group(section)})
+
+
+def _isotropic_columns(section: Section) -> dict[str, str]:
+    """The headers of what an isotropic cloud would give, with the variant of each: one for all, or one for each."""
+    if any(row.isotropic_of for row in section.rows):
+        return {f"isotropic, as {variant}": variant for variant in section.variants}
+    return {"isotropic": ""} if any(row.isotropic is not None for row in section.rows) else {}
 
 
 def difference_table(section: Section) -> Table:

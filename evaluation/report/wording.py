@@ -106,6 +106,17 @@ def scope(estimand: str, tasks: int | None) -> str:
     return f"{what} {'on' if what == NEW_RUNS else 'of'} {these}{comma}{fixed}"
 
 
+def duration(seconds: float) -> str:
+    """Write a time.
+
+    Example:
+        >>> duration(260.4)
+        '4 min 20 s'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
 def decimals(half_width: float) -> int:
     """The decimals that show two significant digits of a half width; 2 if it is zero."""
     return min(6, max(0, 1 - math.floor(math.log10(half_width)))) if half_width else 2

@@ -12,7 +12,7 @@ import pytrec_eval
 from numpy.typing import NDArray
 from scipy import stats
 
-from evaluation.errors import UserError
+from evaluation.errors import UserError, counted
 from evaluation.measured import Setting
 from evaluation.models.embeddings import RetrievalEmbeddings
 from evaluation.retrieval.indexes import SEARCH_PARAMETERS, IndexKind
@@ -33,7 +33,7 @@ class VariantSearch:
         relevant = (doc for row in judged for doc, grade in qrels[variant.query_ids[row]].items() if grade > 0)
         if documents.isdisjoint(relevant):
             raise UserError(
-                f"None of the {len(variant.query_ids)} queries has a relevant document in the corpus: "
+                f"Of {counted(len(variant.query_ids), 'query', 'queries')} none has a relevant document in the corpus: "
                 "check that the ids in the qrels are those of the queries and documents."
             )
         self.variant = variant

@@ -6,6 +6,7 @@ same run directory and no cell is ever taken for another.
 
 import copy
 import inspect
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -208,7 +209,7 @@ def run_cell(cell: Cell, alone: bool) -> float:
             start=None if cell.reference is None else cell.reference.measured,
             index_seeds=range(cell.measuring.index_seeds),
             norms=_reference_norms(cell),
-            show_progress=alone,
+            show_progress=alone or (cell.as_it_is and not sys.stdout.isatty()),  # bars of two cells would tear
         )
         write_record(cell.path, replace(measured, training=log, seconds=time.perf_counter() - began))
     if not measured.failures:  # else the next run goes on here

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluation.errors import counted
 from evaluation.report.summary import NONE, START, Transformed
 from evaluation.study.cell import TEST, VALIDATION, Cell, Fitted, Measuring, Training
 from evaluation.study.description import Setting, Study, settings
@@ -81,8 +82,9 @@ class Plan:
             else ""
         )
         return (
-            f"{len(prepared)} combinations of a start model and a regime: {tried} training runs to choose settings, "
-            f"{len(prepared) * trained} to report, {len(study.models) + tried + tested} models to measure.{further}"
+            f"{counted(len(prepared), 'combination')} of a start model and a regime: "
+            f"{counted(tried, 'training run')} to choose settings, {len(prepared) * trained:,} to report, "
+            f"{counted(len(study.models) + tried + tested, 'model')} to measure.{further}"
         )
 
     def isotropy_note(self) -> str:

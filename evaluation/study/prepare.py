@@ -9,7 +9,7 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from evaluation.data.places import Sources
-from evaluation.errors import UserError
+from evaluation.errors import UserError, counted
 from evaluation.files import file_name, new_folder
 from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model, load_start_model
 from evaluation.processes import no_dataset_bars
@@ -17,7 +17,7 @@ from evaluation.study.description import Regime, Study
 from evaluation.study.leakage import drop_evaluated_pairs, evaluated_texts
 from evaluation.tasks.source import TaskSource
 from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
-from evaluation.train.columns import content_hash, for_objective
+from evaluation.train.columns import content_hash, count_repeats, for_objective
 from evaluation.train.pairs import load_pairs
 from evaluation.train.training import Term
 
@@ -70,12 +70,7 @@ def prepare(
         by_cosine = model.similarity_fn_name == "cosine" or (is_scored_by_cosine(model) and not study.posthoc)
         for regime in study.regimes:
             pairs, dropped = pairs_of[regime.name]
-            if len(pairs) < 2:
-                noun = "pair" if len(pairs) == 1 else "pairs"
-                raise UserError(
-                    f"Regime {regime.name!r} has {len(pairs)} training {noun} left after removing {dropped} that also "
-                    "occur in evaluation tasks; choose other pairs or tasks."
-                )
+            _check_number(regime, pairs, dropped)
             teacher = load_model(regime.teacher) if regime.teacher else None
             with model.truncate_embeddings(None):  # a loss sees the whole embedding
                 dimensions = model.get_embedding_dimension() or 0
@@ -83,16 +78,52 @@ def prepare(
             _check_terms(study, regime, model, ready)
             if len(ready) < regime.batch_size:
                 raise UserError(
-                    f"The regime {regime.name!r} has {len(ready)} training rows, fewer than its batch size of "
-                    f"{regime.batch_size}, after removing {dropped} pairs that also occur in evaluation tasks."
+                    f"The regime {regime.name!r} has {counted(len(ready), 'training row')}, fewer than its batch size "
+                    f"of {regime.batch_size}, after removing {counted(dropped, 'pair')} that also occur in evaluation "
+                    "tasks."
                 )
+            _check_targets(regime, ready)
             identity = content_hash(ready)
             where = folder / "pairs" / f"{file_name(regime.name)}-{identity}"
             rows[where] = ready
-            note = f"{regime.name} trains on {len(ready)} rows"
-            note += f"; {dropped} pairs that a task asks about were left out." if dropped else "."
+            note = _note(regime, pairs, ready, dropped)
             prepared.append(Prepared(model_name, fingerprint(model), regime, where, identity, note, by_cosine))
     return prepared, rows
+
+
+def _check_number(regime: Regime, pairs: Dataset, dropped: int) -> None:
+    """Refuse fewer than two different pairs."""
+    if len(pairs) < 2:
+        raise UserError(
+            f"Regime {regime.name!r} has {counted(len(pairs), 'training pair')} left after removing {dropped} that "
+            "also occur in evaluation tasks; choose other pairs or tasks."
+        )
+    if count_repeats(pairs) == len(pairs) - 1:
+        raise UserError(
+            f"All {len(pairs)} training pairs of the regime {regime.name!r} have the same texts, so there is nothing "
+            "to learn; give pairs that differ."
+        )
+
+
+def _check_targets(regime: Regime, rows: Dataset) -> None:
+    """Refuse scores or labels that are all the same; a teacher's embeddings are not."""
+    target = "score" if "score" in rows.column_names else "label"
+    if target not in rows.column_names or OBJECTIVES[regime.objective].columns == "teacher":
+        return
+    if len(found := set(rows[target])) == 1:
+        raise UserError(
+            f"All {len(rows)} training rows of the regime {regime.name!r} have the {target} {found.pop():g}, so there "
+            "is nothing to learn; give rows that differ in it."
+        )
+
+
+def _note(regime: Regime, pairs: Dataset, rows: Dataset, dropped: int) -> str:
+    note = f"{regime.name} trains on {counted(len(rows), 'row')}"
+    if repeats := count_repeats(pairs):
+        note += f"; {repeats:,} of its {counted(len(pairs), 'pair')} {'repeats' if repeats == 1 else 'repeat'} another"
+    if dropped:
+        note += f"; {counted(dropped, 'pair')} that a task asks about {'was' if dropped == 1 else 'were'} left out"
+    return f"{note}."
 
 
 def _check_terms(study: Study, regime: Regime, model: SentenceTransformer, rows: Dataset) -> None:

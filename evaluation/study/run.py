@@ -30,11 +30,13 @@ from evaluation.study.section import (
     add_tuning,
     build_section,
     candidates,
+    gains_over_exact,
     index_seconds,
     left_out_indexes,
     pairs_of_study,
     whole_variants,
 )
+from evaluation.tasks.mteb import superseded
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
 
@@ -112,10 +114,15 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         starts = measure_starts(running, prepared)
         finished = [run_section(running, one, starts[one.model]) for one in prepared]
     delete_folder(folder / "models")
+    over_exact = [
+        note
+        for one, section in zip(prepared, (found.section for found in finished), strict=True)
+        for note in gains_over_exact(section, starts[one.model].duplicates)
+    ]
     summary = Summary(
         title=study.title,
         sections=[one.section for one in finished],
-        notes=_notes(plan, prepared, tasks, starts),
+        notes=[*_notes(plan, prepared, tasks, starts), *dict.fromkeys(over_exact)],
         timing=Cost(**timing.read(), indexes={one.section.title: one.index_seconds for one in finished}),
         missing=running.missing,
     )
@@ -235,6 +242,7 @@ def _notes(
     others = dict.fromkeys(one.model for one in prepared if searched and not one.by_cosine)
     return [
         *(task.note for task in tasks if task.note),
+        *superseded(tasks),
         *dict.fromkeys(one.note for one in prepared if one.note),
         *(no_faiss_check(model) for model in others),
         *dict.fromkeys(note for one in prepared for note in left_out_indexes(starts[one.model])),

@@ -9,11 +9,11 @@ from typing import Any, cast
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from evaluation.errors import UserError
 from evaluation.measured import Measured
 from evaluation.processes import stop_if_interrupted
+from evaluation.report.progress import progress
 from evaluation.run_directory import Timing
 from evaluation.study.cell import Cell, run_cell
 
@@ -76,14 +76,14 @@ class Backend:
 def run_cells(
     cells: Sequence[Cell], what: str, jobs: int, timing: Timing, console: Console, alone: bool = False
 ) -> list[Measured]:
-    """Run the cells that are not finished, with a progress bar.
+    """Run the cells that are not finished, and show progress.
 
     Args:
         cells: The cells; equal ones are run once.
-        what: What they are, for the progress bar.
+        what: What they are, for the progress.
         jobs: How many run at once, on the backend that joblib uses at the time.
         timing: The run's clock, read when a cell is finished.
-        console: Where the progress bar goes.
+        console: Where the progress goes.
         alone: Whether a cell takes all threads and shows its own progress, where one runs at a time.
 
     Returns:
@@ -94,20 +94,13 @@ def run_cells(
     """
     waiting = list({cell.path: cell for cell in cells if not cell.finished()}.values())
     if waiting:
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
-            bar = progress.add_task(what, total=len(waiting))
+        with progress(what, len(waiting), console) as finish, timing.running():
             parallel: Any = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=cast(Any, 1))
             try:
                 stop_if_interrupted()
-                for peak_memory in parallel(joblib.delayed(run_cell)(cell, alone) for cell in waiting):
+                for label, peak_memory in parallel(joblib.delayed(_run_named)(cell, alone) for cell in waiting):
                     stop_if_interrupted()
-                    progress.advance(bar)
+                    finish(label)
                     timing.record(peak_memory)
             except TerminatedWorkerError as error:
                 raise UserError(
@@ -115,3 +108,8 @@ def run_cells(
                     "rerun the command with fewer --jobs to resume."
                 ) from error
     return [cell.read() for cell in cells]
+
+
+def _run_named(cell: Cell, alone: bool) -> tuple[str, float]:
+    """Run a cell; gives its label, as cells finish in any order, and its peak memory."""
+    return cell.label, run_cell(cell, alone)

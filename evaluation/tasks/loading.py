@@ -4,11 +4,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from mteb.abstasks import AbsTask
+from mteb.abstasks import AbsTask, AbsTaskClassification
 
 from evaluation.errors import UserError
 from evaluation.files import NO_MORE_FILES
 from evaluation.tasks.split_rows import subset_splits
+from evaluation.tasks.whole_columns import read_columns_whole
 
 
 def load(task: AbsTask) -> None:
@@ -38,6 +39,8 @@ def load(task: AbsTask) -> None:
                 f"it has {', '.join(splits)}: name one of these, or give a complete local copy, laid out as on the "
                 "hub, with --mirror DIR."
             )
+        if isinstance(task, AbsTaskClassification):
+            read_columns_whole(splits)
 
 
 def load_within(task: AbsTask, context: Callable[[], AbstractContextManager[object]]) -> None:

@@ -176,6 +176,13 @@ def identity(source: TaskSource) -> str:
     return " ".join(filter(None, (revision(source.make()), source.note, source.left_out)))
 
 
+def superseded(sources: Sequence[TaskSource]) -> list[str]:
+    """A sentence for each task that mteb has a newer version of."""
+    tasks = [single.metadata for source in sources for single in single_tasks(source.make())]
+    newer = {task.name: task.superseded_by for task in tasks if task.superseded_by}
+    return [f"{name} is superseded by {by}, says mteb." for name, by in newer.items()]
+
+
 def check_data(sources: Sequence[TaskSource], mirror: Path | None) -> None:
     """Refuse tasks whose data cannot be found, before anything runs.
 

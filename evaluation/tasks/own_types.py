@@ -1,7 +1,7 @@
 """MTEB's types of tasks for data sets on disk, which are read when the task is run."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -16,11 +16,12 @@ from mteb.abstasks import (
 from mteb.abstasks.retrieval_dataset_loaders import RetrievalSplitData
 from mteb.abstasks.task_metadata import TaskMetadata, TaskType
 
-from evaluation.data.folders import BeirData, DataSet, read_beir, read_tables
+from evaluation.data.folders import BeirData, DataSet, beir_file, read_beir, read_tables
 from evaluation.data.labelled import number_labels
 from evaluation.data.rows import HIDDEN, Rows
-from evaluation.errors import UserError
+from evaluation.errors import UserError, counted
 from evaluation.files import file_name
+from evaluation.tasks.own_minimum import check_clusters, check_pairs, check_texts, remark_on_examples
 
 BLOCK_ROWS = 100_000
 
@@ -97,12 +98,25 @@ class OwnRetrieval(OwnData, AbsTaskRetrieval):
         """Corpus, queries and grades of each split."""
         data = read_beir(self.data, cast(Any, self).eval_splits)
         self.ignore_identical_ids = _queries_are_documents(data)
-        self.remark = _remark(self.data.name, data, self.ignore_identical_ids)
+        remarks = (_blanks(self.data, data), _remark(self.data.name, data, self.ignore_identical_ids))
+        self.remark = " ".join(filter(None, remarks))
         corpus, queries = _in_blocks(data.corpus), Dataset.from_dict(data.queries)
         return {
             split: {"corpus": corpus, "queries": queries, "relevant_docs": grades, "top_ranked": None}
             for split, grades in data.grades.items()
         }
+
+
+def _blanks(data_set: DataSet, data: BeirData) -> str:
+    """Refuse queries or documents that say nothing; gives a remark about those that are blank."""
+    judged = {query for split in data.grades.values() for query in split}
+    queries = [text for id_, text in zip(data.queries["id"], data.queries["text"], strict=True) if id_ in judged]
+    documents = [f"{title} {text}" for title, text in zip(data.corpus["title"], data.corpus["text"], strict=True)]
+    remarks = (
+        check_texts(beir_file(data_set.folder, "queries"), data_set.name, queries, "query", "queries"),
+        check_texts(beir_file(data_set.folder, "corpus"), data_set.name, documents, "document", "documents"),
+    )
+    return " ".join(filter(None, remarks))
 
 
 def _in_blocks(rows: Rows) -> Dataset:
@@ -137,21 +151,21 @@ def _remark(name: str, data: BeirData, without_own: bool) -> str:
     remarks = []
     if data.unknown:
         remarks.append(
-            f"Qrels of {name} grade documents for {len(data.unknown)} queries that it lacks, such as "
-            f"{min(data.unknown)!r}; they do not count."
+            f"Qrels of {name} grade documents for {counted(len(data.unknown), 'query', 'queries')} that it lacks, "
+            f"such as {min(data.unknown)!r}; {'it does' if len(data.unknown) == 1 else 'they do'} not count."
         )
     if unknown:
         remarks.append(
-            f"Qrels of {name} grade {len(unknown)} documents that its corpus lacks, such as {min(unknown)!r}; no model "
-            "can find them."
+            f"Qrels of {name} grade {counted(len(unknown), 'document')} that its corpus lacks, such as "
+            f"{min(unknown)!r}; no model can find {'it' if len(unknown) == 1 else 'them'}."
         )
     texts = dict(zip(data.queries["id"], data.queries["text"], strict=True))
     judged = {query for split in data.grades.values() for query in split}
     repeats = len(judged) - len({texts[query] for query in judged})
     if repeats:
         remarks.append(
-            f"{repeats} of the {len(judged)} queries of {name} repeat the text of another, and intervals over queries "
-            "count each as one of its own."
+            f"{repeats} of the {len(judged)} queries of {name} {'repeats' if repeats == 1 else 'repeat'} the text of "
+            "another, and intervals over queries count each as one of its own."
         )
     if without_own:
         remarks.append(f"Queries of {name} are documents too, and none finds itself.")
@@ -166,13 +180,13 @@ class OwnSTS(OwnData, AbsTaskSTS):
     def read(self) -> DatasetDict:
         """Pairs with scores that differ."""
         splits = read_tables(self.data)
-        for split in cast(Any, self).eval_splits:
-            rows = splits.get(split, {"score": (0, 1)})  # loading the task raises an error for a hidden split
+        for split, rows in _of(splits, cast(Any, self).eval_splits):
             if len(set(rows["score"])) < 2:
                 raise UserError(
                     f"{self.data.files[split]}: all {len(rows['score'])} scores are {rows['score'][0]}, so there "
                     "is nothing to rank; give pairs of different similarity."
                 )
+            self.remark = check_pairs(self.data.files[split], self.data.name, rows["sentence1"], rows["sentence2"])
         if scores := [score for rows in splits.values() for score in rows["score"]]:
             self.min_score, self.max_score = cast(Any, (min(scores), max(scores)))
         return as_dataset(splits)
@@ -186,7 +200,10 @@ class OwnPairClassification(OwnData, AbsTaskPairClassification):
 
     def read(self) -> DatasetDict:
         """Pairs with labels."""
-        return as_dataset(_labelled(self.data, cast(Any, self).eval_splits))
+        splits = _labelled(self.data, needed := cast(Any, self).eval_splits)
+        for split, rows in _of(splits, needed):
+            self.remark = check_pairs(self.data.files[split], self.data.name, rows["sentence1"], rows["sentence2"])
+        return as_dataset(splits)
 
 
 class OwnClassification(OwnData, AbsTaskClassification):
@@ -198,6 +215,9 @@ class OwnClassification(OwnData, AbsTaskClassification):
         """Texts with the numbers of their labels."""
         splits = _labelled(self.data, ["train", *cast(Any, self).eval_splits])
         learned = set(splits["train"]["label"]) if "train" in splits else set()
+        remarks = [remark_on_examples(self.data.name, splits["train"]["label"])] if learned else []
+        for split, rows in _of(splits, ["train", *cast(Any, self).eval_splits]):
+            remarks.append(check_texts(self.data.files[split], f"{self.data.name}:{split}", rows["text"]))
         for split in cast(Any, self).eval_splits:
             labels = splits[split]["label"] if split in splits else []
             unknown = sorted({label for label in labels if label not in learned})
@@ -209,10 +229,11 @@ class OwnClassification(OwnData, AbsTaskClassification):
                 )
             if unknown:
                 rows = sum(label not in learned for label in labels)
-                self.remark = (
+                remarks.append(
                     f"{rows} of {len(labels)} texts of {self.data.name} have labels that train lacks, such as {few}; "
                     "no model can be right about them."
                 )
+        self.remark = " ".join(filter(None, remarks))
         return as_dataset(number_labels(splits))
 
     def _calculate_scores(self, y_test: Any, y_pred: Any) -> Any:
@@ -236,7 +257,13 @@ class OwnClustering(OwnData, AbsTaskClustering):
 
     def read(self) -> DatasetDict:
         """Texts with labels."""
-        splits = _labelled(self.data, cast(Any, self).eval_splits)
+        splits = _labelled(self.data, needed := cast(Any, self).eval_splits)
+        for split, rows in _of(splits, needed):
+            remarks = (
+                check_clusters(self.data.files[split], self.data.name, rows["label"]),
+                check_texts(self.data.files[split], self.data.name, rows["text"]),
+            )
+            self.remark = " ".join(filter(None, remarks))
         classes = max((len(set(rows["label"])) for rows in splits.values()), default=0)
         self.max_documents_per_cluster = max(self.max_documents_per_cluster, 2 * classes)
         return as_dataset(splits)
@@ -245,6 +272,11 @@ class OwnClustering(OwnData, AbsTaskClustering):
 def as_dataset(splits: dict[str, Rows]) -> DatasetDict:
     """Rows by split, as mteb keeps them."""
     return DatasetDict({split: Dataset.from_dict(rows) for split, rows in splits.items()})
+
+
+def _of(splits: dict[str, Rows], needed: Sequence[str]) -> Iterator[tuple[str, Rows]]:
+    """The splits that are needed and not hidden; for those that are, loading the task raises an error."""
+    return ((split, splits[split]) for split in needed if split in splits)
 
 
 def _labelled(data: DataSet, needed: Sequence[str]) -> dict[str, Rows]:

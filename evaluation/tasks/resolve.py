@@ -73,6 +73,9 @@ def resolve_tasks(specs: Sequence[str], mirror: Path | None = None, folders: Seq
     """
     # Absolute, because worker processes may run elsewhere.
     mirror = None if mirror is None else mirror.absolute()
+    if mirror is not None and not mirror.is_dir():
+        wrong = f"{mirror} is a file" if mirror.exists() else f"There is no folder {mirror}"
+        raise UserError(f"{wrong}: name the folder of the mirror with --mirror, or leave it out to use the hub.")
     own = folder_tasks([folder.absolute() for folder in folders], specs)
     _check_own_names(own)
     if not specs and not own:

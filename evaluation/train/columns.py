@@ -111,6 +111,11 @@ def text_columns(pairs: Dataset) -> list[str]:
     return [name for name, kind in kinds if getattr(kind, "dtype", None) == "string"]  # lists of numbers have none
 
 
+def count_repeats(pairs: Dataset) -> int:
+    """How many rows have the texts of an earlier one."""
+    return len(pairs) - len(set(zip(*(pairs[name] for name in text_columns(pairs)), strict=True)))
+
+
 def content_hash(pairs: Dataset) -> str:
     """Hash of the columns and their values, in order."""
     digest = hashlib.sha256(json.dumps(pairs.column_names).encode())

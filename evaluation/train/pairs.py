@@ -9,17 +9,21 @@ from datasets import Dataset
 from mteb.abstasks import AbsTaskSTS
 
 from evaluation.data.docstrings import docstring_corpus, positive_pairs
-from evaluation.data.folders import data_sets, tables_in
+from evaluation.data.folders import NAMELESS, SPLITS, data_sets, folder_name, tables_in
 from evaluation.data.labelled import LabelledData, find_labelled
 from evaluation.data.places import Sources
-from evaluation.data.rows import Rows, numbered_cells
-from evaluation.errors import UserError
+from evaluation.data.rows import Rows, numbered_cells, pair_label
+from evaluation.errors import UserError, counted
 from evaluation.files import cache_root
 from evaluation.tasks.loading import load
 from evaluation.tasks.resolve import DOCSTRINGS, resolve_tasks
 from evaluation.tasks.split_rows import evaluated_rows
 
-_HEADERS = (("anchor", "positive"), ("sentence1", "sentence2", "score"))
+_HEADERS = (
+    ("anchor", "positive"),
+    ("sentence1", "sentence2", "score"),
+    ("sentence1", "sentence2", "label"),
+)
 
 
 def load_pairs(name: str, sources: Sources) -> Dataset:
@@ -27,14 +31,15 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
 
     Args:
         name: "docstrings"; `TASK:SPLIT`, a split of an STS task or of a data set with labels in one of
-            `sources.folders`; or the name of a tab-separated file in one of `sources.pairs`, without its ending. Files
-            have a header with `anchor` and `positive` or `sentence1`, `sentence2` and `score`, and may be gzipped;
-            other columns are not read.
+            `sources.folders`; or the name of a tab-separated file in one of `sources.pairs`, without its ending, or of
+            that folder if the file is called "all", "data" or as a split is. Files have a header with `anchor` and
+            `positive`, or `sentence1` and `sentence2` with a `score` or a `label` (1 or true, 0 or false), and may be
+            gzipped; other columns are not read.
         sources: Where to look.
 
     Returns:
-        Columns `anchor` and `positive`; `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1]; or `text`
-        and `label`, see `evaluation.data.labelled.LabelledData`.
+        Columns `anchor` and `positive`; `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1] and labels
+        as scores; or `text` and `label`, see `evaluation.data.labelled.LabelledData`.
 
     Raises:
         UserError: There are no such pairs, or they cannot be read; the text names file and line.
@@ -48,12 +53,21 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
     if split:
         return _of_task(name, sources)
     for folder in sources.pairs:
-        if path := tables_in(folder).get(name):
+        if path := _file(folder, name):
             return _read(path)
     searched = ", ".join(map(str, sources.pairs)) or "no folder: name one with --pairs DIR"
     raise UserError(
         f"There are no training pairs {name!r}; a tab-separated file {name}.tsv was looked for in {searched}."
     )
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """The file of a name, or the only file with a name that says nothing in a folder of the name."""
+    tables = tables_in(folder)
+    if name in tables or folder_name(folder) != name:
+        return tables.get(name)
+    nameless = [path for stem, path in tables.items() if stem in (*NAMELESS, *SPLITS)]
+    return nameless[0] if len(nameless) == 1 else None
 
 
 def _labelled(labelled: LabelledData, split: str) -> Dataset:
@@ -97,8 +111,12 @@ def _of_task(name: str, sources: Sources) -> Dataset:
 def _read(path: Path) -> Dataset:
     lines, columns = _columns(path)
     if len(lines) < 2:
-        raise UserError(f"{path} holds {len(lines)} pairs, and training needs at least 2.")
-    if "score" in columns:
+        raise UserError(f"{path} holds {counted(len(lines), 'pair')}, and training needs at least 2.")
+    if "label" in columns:
+        columns["score"] = [
+            float(pair_label(cell, path, line)) for line, cell in zip(lines, columns.pop("label"), strict=True)
+        ]
+    elif "score" in columns:
         columns["score"] = _scaled(path, lines, columns["score"])
     return Dataset.from_dict(columns)
 
@@ -116,7 +134,7 @@ def _columns(path: Path) -> tuple[list[int], Rows]:
     for line, row in rows:
         if len(row) != len(header):
             raise UserError(
-                f"{path}, line {line}: there are {len(row)} cells instead of {len(header)}; separate them by tabs."
+                f"{path}, line {line}: {counted(len(row), 'cell')} instead of {len(header)}; separate them by tabs."
             )
         for name, column in columns.items():
             cell = row[header.index(name)]

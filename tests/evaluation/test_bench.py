@@ -7,13 +7,18 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from small_corpus import small_corpus, static_model
 
 from evaluation.bench import run as bench
 from evaluation.bench import suites as bench_suites
+from evaluation.bench.cell import compare_costs, encode_once, score_plainly
 from evaluation.bench.stopwatch import Figure, alternate, cost, in_fresh_process, speed_up
 from evaluation.bench.suites import cloud, prominent_by_loop
 from evaluation.errors import UserError
+from evaluation.measure.scores import evaluate
 from evaluation.processes import one_thread
+from evaluation.tasks.loading import load
+from evaluation.tasks.resolve import docstring_tasks
 from st_isotropy.barcodes.selection import count_prominent
 
 
@@ -78,7 +83,7 @@ def test_a_run_writes_every_figure_and_says_whether_a_target_was_missed(monkeypa
 
 
 def test_an_unknown_bench_is_an_error_that_lists_the_known_ones(tmp_path):
-    with pytest.raises(UserError, match=r"^There is no bench h7; there are h0, h1, select, step, large\.$"):
+    with pytest.raises(UserError, match=r"^There is no bench h7; there are h0, h1, select, step, large, cell\.$"):
         bench.run(["h0", "h7"], tmp_path)
 
 
@@ -116,3 +121,29 @@ def test_memory_is_measured_in_a_process_of_its_own():
     spent = in_fresh_process(operator.mul, (b"x", 1), (b"x", 400_000_000))
     assert 350 < spent.megabytes < 600
     assert spent.seconds > 0
+
+
+def test_scoring_plainly_gives_the_scores_of_mteb(tmp_path):
+    model, sources = static_model(), docstring_tasks(small_corpus)
+    tasks = [source.make() for source in sources]
+    for task in tasks:
+        load(task)
+    retrieval, accuracy, v_measure = (one.score for one in evaluate(model, "small", sources, tmp_path))
+    plain = score_plainly(model, tasks)
+    assert plain[:2] == pytest.approx([retrieval, accuracy], abs=1e-5)  # mteb rounds nDCG
+    assert plain[2] == pytest.approx(v_measure, abs=0.05)  # other draws
+    texts = {text for pair in small_corpus().test for text in (pair.first, pair.rest)}
+    assert set(encode_once(model, tasks)) <= texts
+
+
+def test_a_measurement_is_timed_with_its_parts():
+    figures = list(compare_costs("small", static_model(), docstring_tasks(small_corpus)))
+    limits = [(figure.quantity, figure.at_most) for figure in figures if figure.peer == "plain"]
+    assert limits == [
+        ("measuring: time over that of plain", 1.5),
+        ("mteb's scores: time over that of plain", None),
+    ]
+    shares = {figure.contender: figure.value for figure in figures if figure.peer == "measuring"}
+    assert list(shares) == ["mteb's scores", "isotropy", "encoding once"] and all(
+        0 < share < 1.5 for share in shares.values()
+    )

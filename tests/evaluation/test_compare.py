@@ -1,5 +1,7 @@
 """`python -m evaluation run` from a mirror of a few sentence pairs, and what it says about mirrors that are broken."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
-from own_data import write_beir, write_labels, write_pairs
+from own_data import sentences, write_beir, write_labels, write_lines, write_pairs
 from pyarrow import parquet
 from scipy.stats import spearmanr
 from sentence_transformers import SentenceTransformer
@@ -18,6 +20,8 @@ from small_corpus import WORDS, static_model
 from evaluation.__main__ import main
 from evaluation.compare import labels
 from evaluation.files import read_json
+from evaluation.models.embeddings import load_texts
+from st_isotropy.metrics import isotropy
 
 pytestmark = pytest.mark.study
 
@@ -243,6 +247,41 @@ def test_an_index_that_a_wider_model_cannot_be_trained_on_is_left_out_for_it(own
     rows = {row["name"].partition(" (")[0]: row for row in summary["sections"][0]["rows"]}
     assert list(rows["pca-2 nDCG@10"]["values"]) == ["narrow"]
     assert list(rows["sq8 nDCG@10"]["values"]) == ["narrow", "wide"]
+
+
+def test_models_of_different_dimension_have_an_isotropic_value_each(own: Path, tmp_path: Path) -> None:
+    for name, width in (("narrow", 16), ("wide", 64)):
+        static_model(dimensions=width).save_pretrained(str(tmp_path / name), create_model_card=False)
+    command = ["compare", str(tmp_path / "narrow"), str(tmp_path / "wide"), "--tasks", "likeness"]
+    assert main([*command, "--folder", str(own), "--out", str(tmp_path / "run")]) == 0
+    lines = (tmp_path / "run" / "report.md").read_text().splitlines()
+    cells = {line.split(" | ")[0]: line.split(" | ") for line in lines if line.startswith("| ")}
+    assert cells["| measure"][1:5] == ["isotropic, as narrow", "isotropic, as wide", "narrow", "wide"]
+    for place, (name, width) in enumerate((("narrow", 16), ("wide", 64)), start=1):
+        texts = load_texts(next((tmp_path / "run").glob(f"cells/{name}-*/*/embeddings/likeness.npz")))
+        assert texts.shape[1] == width
+        measured = isotropy(texts, names=["isoscore", "effective_rank"])
+        assert cells["| IsoScore ↑"][place] == f"{measured['isoscore'].isotropic:.4f}"
+        assert cells["| effective rank ↑"][place] == f"{measured['effective_rank'].isotropic:.1f}"
+
+
+def test_a_file_gets_a_line_for_every_finished_part_and_one_notice_that_a_task_has_a_newer_version(
+    models: list[str], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    for split, seed in (("train", 0), ("test", 1)):
+        texts = sentences(40, seed)
+        rows = [json.dumps({"text": text, "label": row % 2}) for row, text in enumerate(texts)]
+        write_lines(tmp_path / "mirror" / "mteb" / "banking77" / f"{split}.jsonl", rows)
+    command = ["compare", *models, "--mirror", str(tmp_path / "mirror"), "--tasks", "Banking77Classification"]
+    assert main([*command, "--out", str(tmp_path / "run")]) == 0
+    told = capfd.readouterr()
+    for model in ("before", "after"):
+        assert re.search(
+            rf"evaluating {model}-\w+: Banking77Classification \(1 of 1, after \d+ min \d\d s\)\n", told.out
+        )
+        assert re.search(rf"measuring models: {model} \(1 of 1, after \d+ min \d\d s\)\n", told.out)
+    assert (told.out + told.err).count("superseded") == 1
+    assert "Banking77Classification is superseded by Banking77Classification.v2, says mteb." in told.out
 
 
 def test_a_model_scored_by_euclidean_distance_has_scores(models: list[str], own: Path, tmp_path: Path) -> None:

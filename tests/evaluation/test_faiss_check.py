@@ -323,5 +323,5 @@ def test_an_unknown_index_is_answered_with_near_names():
 
 def test_qrels_of_another_corpus_are_refused():
     start, _ = planted(20, 4)
-    with pytest.raises(UserError, match=r"^None of the 20 queries has a relevant document in the corpus: check that"):
+    with pytest.raises(UserError, match=r"^Of 20 queries none has a relevant document in the corpus: check that"):
         choose(start, {"q0": {"other": 1}, "q1": {"d3": 0}})

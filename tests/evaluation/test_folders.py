@@ -53,18 +53,18 @@ def row(**columns: object) -> str:
         (
             "qrels/test.tsv",
             [HEADER, "q0 d0 1"],
-            "test.tsv, line 2: there are 1 cells instead of 3; separate them by",
+            "test.tsv, line 2: 1 cell instead of 3; separate them by",
         ),
         (
             "qrels/test.tsv",
             [HEADER, "q99\td0\t1"],
-            "test.tsv: none of its 1 queries, such as 'q99', is among the 30 queries of the data set; use"
-            " the same ids in both files.",
+            "test.tsv grades documents for 1 query, such as 'q99', and none is among the 30 of the data set; use the "
+            "same ids in both files.",
         ),
         (
             "qrels/test.tsv",
             [HEADER, "q0\td99\t1"],
-            "test.tsv: none of its 1 relevant documents, such as 'd99', is among the 60 of the corpus; use",
+            "test.tsv has 1 relevant document, such as 'd99', and none is among the 60 of the corpus; use",
         ),
         (
             "qrels/test.tsv",
@@ -174,14 +174,17 @@ PAIRS, LABELED, LABELS = "sentence1\tsentence2\tscore", "sentence1\tsentence2\tl
     ("lines", "reason"),
     [
         ([PAIRS], "has a header and no rows: add some, or remove the file."),
-        ([PAIRS, "a\tb"], ", line 2: there are 2 cells instead of 3; separate them by one tab each, and remove"),
+        ([PAIRS, "a\tb"], ", line 2: 2 cells instead of 3; separate them by one tab each, and remove"),
         (
             [PAIRS, "a\tb\t1", "", "a\tb\tmuch"],
             ", line 4: the score 'much' is not a finite number; correct it.",
         ),
         ([PAIRS, "a\tb\tnan"], ", line 2: the score 'nan' is not a finite number"),
         ([PAIRS, "a\tb\t1", "c\td\t1"], ": all 2 scores are 1.0, so there is nothing to rank; give pairs of different"),
-        ([LABELED, "a\tb\t2"], ", line 2: the label '2' is neither 1 (the pair means the same) nor 0; call the column"),
+        (
+            [LABELED, "a\tb\t2"],
+            ", line 2: the label '2' is neither 1 or true (the pair means the same) nor 0 or false; call",
+        ),
         ([LABELED, "a\tb\t1", "c\td\t-1"], ": 1 of 2 labels are -1, which stands for unknown; remove those rows."),
         ([LABELED, "a\tb\t-1"], ": every label or score is -1, which stands for unknown; fill them in, or remove"),
         ([LABELED, "a\tb\t1"], ": all 1 labels are 1; give at least two different ones."),
@@ -304,7 +307,7 @@ def test_queries_that_only_the_qrels_have_are_told_and_do_not_count(tmp_path: Pa
     write_lines(qrels, [*lines, lines[1], "gone\td1\t1"])  # and the same grade twice is one
     [source] = resolve_tasks([], folders=[tmp_path])
     assert source.note == (
-        "Qrels of books grade documents for 1 queries that it lacks, such as 'gone'; they do not count."
+        "Qrels of books grade documents for 1 query that it lacks, such as 'gone'; it does not count."
     )
     task = source.make()
     task.load_data()
@@ -354,9 +357,7 @@ def test_a_document_that_only_the_qrels_have_is_told_and_cannot_be_found(tmp_pat
     qrels = tmp_path / "books" / "qrels" / "test.tsv"
     write_lines(qrels, [*qrels.read_text().splitlines()[:3], "q1\tgone\t1"])
     [source] = resolve_tasks([], folders=[tmp_path])
-    assert (
-        source.note == "Qrels of books grade 1 documents that its corpus lacks, such as 'gone'; no model can find them."
-    )
+    assert source.note == "Qrels of books grade 1 document that its corpus lacks, such as 'gone'; no model can find it."
     task = source.make()
     task.load_data()
     assert task.dataset["default"]["test"]["relevant_docs"]["q1"] == {"gone": 1}
@@ -366,7 +367,9 @@ def test_a_split_that_is_not_evaluated_may_have_broken_qrels(tmp_path: Path) -> 
     write_beir(tmp_path / "books")
     write_lines(tmp_path / "books" / "qrels" / "train.tsv", [HEADER, "q99\td0\t1"])
     assert [source.name for source in resolve_tasks(["books"], folders=[tmp_path])] == ["books"]
-    with pytest.raises(UserError, match=r"train\.tsv: none of its 1 queries, such as 'q99', is among the 30"):
+    with pytest.raises(
+        UserError, match=r"train\.tsv grades documents for 1 query, such as 'q99', and none is among the 30"
+    ):
         resolve_tasks(["books:train"], folders=[tmp_path])
 
 
@@ -384,7 +387,7 @@ def test_a_test_split_without_the_column_of_labels_is_left_out(tmp_path: Path) -
 
 
 def test_scores_that_are_all_hidden_are_told_and_labels_beside_them_do_not_count(tmp_path: Path) -> None:
-    write_lines(tmp_path / "rated.tsv", [f"{PAIRS}\tlabel", "a\tb\t1\t-1", "c\td\t3\t-1"])
+    write_lines(tmp_path / "rated.tsv", [f"{PAIRS}\tlabel", *(f"a {row}\tb\t{row}\t-1" for row in range(10))])
     [source] = resolve_tasks([], folders=[tmp_path])
     assert source.type == "STS"
     write_lines(tmp_path / "rated.tsv", [PAIRS, "a\tb\t-1", "c\td\t-1"])
@@ -410,3 +413,81 @@ def test_a_column_that_is_there_twice_or_half_of_a_pair_is_told(tmp_path: Path) 
         UserError, match=r"line 1: beside text there is text_pair, so these are pairs: .* with the label 1"
     ):
         resolve_tasks([], folders=[tmp_path])
+
+
+def test_a_data_set_has_the_name_of_its_folder_where_that_of_the_file_says_nothing(tmp_path: Path) -> None:
+    for name in ("all", "data", "test"):
+        write_pairs(tmp_path / f"of-{name}" / f"{name}.tsv")
+    write_labels(tmp_path / "data" / "data.tsv.gz")  # the folder may have that name, too
+    write_pairs(tmp_path / "split" / "test.tsv")
+    write_pairs(tmp_path / "split" / "all.tsv")  # beside a split the name says something
+    names = [source.name for source in resolve_tasks([], folders=[tmp_path])]
+    assert names == ["data-clustering", "of-all", "of-data", "of-test", "split", "all"]
+    write_pairs(tmp_path / "of-all" / "data.tsv")
+    with pytest.raises(
+        UserError, match=r"all\.tsv and .*data\.tsv would both be the data set of-all: remove or rename"
+    ):
+        resolve_tasks([], folders=[tmp_path])
+
+
+def test_labels_of_pairs_may_be_written_out(tmp_path: Path) -> None:
+    write_lines(tmp_path / "same.tsv", ["sentence1\tsentence2\tlabel", "a\tb\tTrue", "c\td\tfalse"])
+    [data] = data_sets(tmp_path)
+    assert read_tables(data)["test"]["label"] == [1, 0]
+
+
+def test_queries_or_documents_that_are_all_blank_are_refused_and_some_are_told(tmp_path: Path) -> None:
+    for name, noun, count in (("queries", "queries", 30), ("corpus", "documents", 60)):
+        write_beir(tmp_path / "books")
+        path = tmp_path / "books" / f"{name}.jsonl"
+        rows = [{**json.loads(line), "title": ""} for line in path.read_text().splitlines()]
+        write_lines(path, [json.dumps({**row, "text": " "}) for row in rows])
+        with pytest.raises(UserError, match=rf"{name}\.jsonl: all {count} {noun} are blank; fill them in\.$"):
+            resolve_tasks([], folders=[tmp_path])
+        write_lines(path, [json.dumps({**row, "text": "one"}) for row in rows])
+        with pytest.raises(
+            UserError, match=rf"{name}\.jsonl: all {count} {noun} are the same, 'one.*'; give {noun} that"
+        ):
+            resolve_tasks([], folders=[tmp_path])
+        write_lines(path, [json.dumps({**row, "text": row["text"] * (place > 0)}) for place, row in enumerate(rows)])
+        [source] = resolve_tasks([], folders=[tmp_path])
+        assert source.note == f"1 of the {count} {noun} of books is blank."
+
+
+def test_labels_with_one_example_are_told(tmp_path: Path) -> None:
+    lines = write_labels(tmp_path / "topics" / "train.tsv").read_text().splitlines()
+    write_lines(tmp_path / "topics" / "train.tsv", [*lines, "alone\tz"])
+    write_labels(tmp_path / "topics" / "test.tsv", seed=1)
+    classified, _ = resolve_tasks([], folders=[tmp_path])
+    assert classified.note == (
+        "1 of the 4 labels of topics, such as z, has one training text, from which a classifier learns little."
+    )
+
+
+def test_clusters_of_one_text_each_are_refused_and_some_are_told(tmp_path: Path) -> None:
+    write_lines(tmp_path / "poems.tsv", ["text\tlabel", *(f"text {row}\tlabel {row}" for row in range(20))])
+    with pytest.raises(UserError, match=r"poems\.tsv: each of the 20 texts has a label of its own, so there are no cl"):
+        resolve_tasks([], folders=[tmp_path])
+    write_lines(tmp_path / "poems.tsv", ["text\tlabel", *(f"text {row}\tlabel {min(row, 9)}" for row in range(20))])
+    [source] = resolve_tasks([], folders=[tmp_path])
+    assert (
+        "9 of the 10 labels of poems, such as label 0, have one text, which makes the V-measure larger." in source.note
+    )
+
+
+@pytest.mark.parametrize("column", ["score", "label"])
+def test_a_score_of_very_few_pairs_is_refused(column: str, tmp_path: Path) -> None:
+    write_pairs(tmp_path / "rated.tsv", column, count=9)
+    with pytest.raises(UserError) as caught:
+        resolve_tasks([], folders=[tmp_path])
+    path = tmp_path / "rated.tsv"
+    assert str(caught.value) == f"{path} has 9 pairs, of which a score says nothing: give at least 10."
+
+
+def test_a_mirror_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        resolve_tasks(["STS12"], tmp_path / "miror")
+    assert str(caught.value) == (
+        f"There is no folder {tmp_path / 'miror'}: name the folder of the mirror with --mirror, or leave it out to use "
+        "the hub."
+    )

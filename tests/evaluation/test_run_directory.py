@@ -95,3 +95,21 @@ def test_what_was_begun_counts_where_a_run_is_interrupted(tmp_path):
     with Timing(tmp_path):  # a run that finds everything finished costs nothing
         time.sleep(0.05)
     assert Timing(tmp_path).read()["seconds"] == first
+
+
+_KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from evaluation import run_directory
+
+run_directory.TICK = 0.02
+with run_directory.Timing(Path(sys.argv[1])).running():
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_time_adds_up_over_starts_that_were_killed(tmp_path: Path) -> None:
+    for start in (1, 2):
+        subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], cwd=ROOT)
+        assert start * 0.2 < Timing(tmp_path).read()["seconds"] < start * 0.6

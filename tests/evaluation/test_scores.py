@@ -5,11 +5,13 @@ import json
 from functools import partial
 from pathlib import Path
 
+import mteb
 import numpy as np
 import pytest
 from datasets import concatenate_datasets
 from mteb.abstasks.aggregate_task_metadata import AggregateTaskMetadata
 from mteb.abstasks.aggregated_task import AbsTaskAggregate
+from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 from own_data import sentences, write_lines
 from small_corpus import SmallDevice, small_corpus, static_model
 
@@ -17,6 +19,7 @@ from evaluation.measure.scores import embeddings_file, evaluate, qrels_file
 from evaluation.measured import Failure, TaskScores
 from evaluation.models.embeddings import load_texts
 from evaluation.tasks.docstrings import DocstringRetrieval
+from evaluation.tasks.loading import load
 from evaluation.tasks.resolve import docstring_tasks, resolve_tasks
 from evaluation.tasks.source import TaskSource
 
@@ -196,3 +199,21 @@ def test_an_aggregate_is_the_mean_of_its_tasks(tmp_path: Path) -> None:
     both, first, second = evaluate(static_model(), "small", tasks, tmp_path)
     assert both.score == pytest.approx((first.score + second.score) / 2, abs=1e-5)
     assert both.units == {} and len(load_texts(embeddings_file(tmp_path, "Both"))) > 0
+
+
+def test_a_classifier_reads_labels_as_a_list_and_scores_exactly_as_in_mteb(tmp_path: Path) -> None:
+    for seed, split in enumerate(("train", "test")):
+        rows = [json.dumps({"text": text, "label": row % 3}) for row, text in enumerate(sentences(60, seed))]
+        write_lines(tmp_path / "mteb" / "banking77" / f"{split}.jsonl", rows)
+    [source] = resolve_tasks(["Banking77Classification"], tmp_path)
+    ours, untouched = source.make(), source.make()
+    load(ours)
+    train = ours.dataset["train"]
+    assert type(train["label"]) is type(train.select([5, 4])["label"]) is list
+    assert train.select([5, 4])["label"] == [2, 1] and train[3] == {"text": train["text"][3], "label": 0}
+    results = [
+        mteb.evaluate(SentenceTransformerEncoderWrapper(static_model()), task, cache=None, co2_tracker=False)
+        for task in (ours, untouched)
+    ]
+    one, other = (result.task_results[0].scores["test"] for result in results)
+    assert one == other

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,18 @@ from small_study import REGIME, cells, run, small_study, untuned, without_cost, 
 
 from evaluation.errors import UserError
 from evaluation.files import read_json
+from evaluation.measured import IndexQuality
+from evaluation.models.embeddings import count_duplicates
 from evaluation.models.load import fingerprint, load_model
 from evaluation.report.files import read_summary, write_report
 from evaluation.report.measures import Pair
+from evaluation.report.summary import Section
 from evaluation.report.terminal import print_report, wide_console
 from evaluation.study import cell, plan
 from evaluation.study import run as study_run
 from evaluation.study.description import Grid
+from evaluation.study.prepare import prepare
+from evaluation.study.section import gains_over_exact
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
@@ -329,6 +335,47 @@ def test_pairs_that_a_task_asks_about_are_left_out_and_counted(data, tmp_path):
     assert summary.notes[0] == "leaky trains on 40 rows; 3 pairs that a task asks about were left out."
 
 
+def test_training_pairs_that_teach_nothing_are_refused_and_repeats_are_told(data, tmp_path):
+    folder, sources = data
+    regime = replace(REGIME, pairs="mine", learning_rates=(5e-3,), name="mine", batch_size=4)
+    study, sources = untuned(folder, regimes=(regime,)), replace(sources, pairs=(tmp_path,))
+    write_lines(tmp_path / "mine.tsv", ["anchor\tpositive", *["one\tother"] * 300])
+    with pytest.raises(UserError) as caught:
+        prepare(study, sources, [], tmp_path / "run")
+    assert str(caught.value) == (
+        "All 300 training pairs of the regime 'mine' have the same texts, so there is nothing to learn; give pairs "
+        "that differ."
+    )
+    rows = [f"{text}\t{text[::-1]}" for text in sentences(20, seed=11)]
+    write_lines(tmp_path / "mine.tsv", ["sentence1\tsentence2\tscore", *(f"{row}\t0.5" for row in rows)])
+    with pytest.raises(UserError) as caught:
+        prepare(study, sources, [], tmp_path / "run")
+    assert str(caught.value) == (
+        "All 20 training rows of the regime 'mine' have the score 0.5, so there is nothing to learn; give rows that "
+        "differ in it."
+    )
+    write_lines(tmp_path / "mine.tsv", ["anchor\tpositive", *rows, rows[0]])
+    [one], _ = prepare(study, sources, [], tmp_path / "run")
+    assert one.note == "mine trains on 42 rows; 1 of its 21 pairs repeats another."
+
+
+def test_retention_over_100_percent_is_explained_by_duplicates_only_where_there_are_some():
+    kept = IndexQuality("sq8", {}, 0.51, 1.0, 1.0, 0.0, 0.0, 80.0, 32.0, retention=1.02)
+    section = Section("static", ["start"], [], indexes={"start": {"books": [kept, replace(kept, retention=0.9)]}})
+    assert gains_over_exact(section, {"books": 0}) == [
+        "Retention on books passes 100 % (sq8 keeps 102.0 % of start): approximate search ranks otherwise than exact "
+        "search, by chance with relevant documents further up."
+    ]
+    assert gains_over_exact(section, {"books": 1}) == [
+        "Retention on books passes 100 % (sq8 keeps 102.0 % of start): 1 document has the embedding of another, and "
+        "every index ranks it in an order of its own."
+    ]
+    below = replace(section, indexes={"start": {"books": [replace(kept, retention=1.0001)]}})
+    assert gains_over_exact(below, {"books": 1}) == []
+    rows = np.eye(4, dtype=np.float32)[[0, 1, 2, 1]]
+    assert count_duplicates(rows + 1e-6) == 1
+
+
 def test_a_worker_with_other_data_measures_nothing(data, tmp_path):
     _, sources = data
     [task] = resolve_tasks(["rated"], folders=sources.folders)
@@ -460,15 +507,17 @@ def test_a_transformer_has_the_same_fingerprint_before_and_after_it_is_saved(tmp
     assert fingerprint(trained) == fingerprint(loaded)
 
 
-def test_nothing_is_said_while_cells_run(data, tmp_path, capfd):
+def test_nothing_but_the_progress_is_said_while_cells_run(data, tmp_path, capfd):
     """What a library prints would tear the progress bar apart."""
     folder, sources = data
     run(untuned(folder, test=("found", "rated"), seeds=1), sources, tmp_path / "run")
     said = capfd.readouterr()
     assert said.err == ""
     lines = [line for line in said.out.splitlines() if line.strip()]
-    assert lines[0].startswith("1 combinations of a start model and a regime:")
-    assert lines[1] == "Does it?"
+    assert lines[0].startswith("1 combination of a start model and a regime:")
+    finished = lines[1 : lines.index("Does it?")]
+    assert len(finished) == 3  # the start model, the objective alone, the regularizer
+    assert all(re.search(r": \S.* \(\d of \d, after \d+ min \d\d s\)$", line) for line in finished)
 
 
 def test_hostile_names_are_harmless(tmp_path):

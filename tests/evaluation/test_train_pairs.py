@@ -55,9 +55,9 @@ def test_scores_that_are_shares_stay_as_they_are(tmp_path):
         ),
         (
             ["anchor\tpositive", "a\tb", "c"],
-            r"mine\.tsv, line 3: there are 1 cells instead of 2; separate them by",
+            r"mine\.tsv, line 3: 1 cell instead of 2; separate them by",
         ),
-        (["anchor\tpositive", "a\tb"], r"mine\.tsv holds 1 pairs, and training needs at least 2\."),
+        (["anchor\tpositive", "a\tb"], r"mine\.tsv holds 1 pair, and training needs at least 2\."),
         (
             ["sentence1\tsentence2\tscore", "a\tb\t1", "c\td\thigh"],
             r"line 3: the score 'high' is not a finite",
@@ -109,10 +109,12 @@ def test_pairs_that_are_nowhere_are_told_with_where_they_were_looked_for(tmp_pat
 
 
 def test_pairs_of_a_task_are_a_split_of_an_sts_task(tmp_path):
-    write_lines(tmp_path / "rated" / "train.tsv", ["sentence1\tsentence2\tscore", "a\tb\t0", "c\td\t5"])
-    write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "a\tx", "b\ty"])
+    write_lines(
+        tmp_path / "rated" / "train.tsv", ["sentence1\tsentence2\tscore", *(f"a {row}\tb\t{row}" for row in range(11))]
+    )
+    write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "a\tx", "b\ty", "c\ty"])
     sources = Sources(folders=(tmp_path,))
-    assert list(load_pairs("rated:train", sources)["score"]) == [0.0, 1.0]
+    assert list(load_pairs("rated:train", sources)["score"]) == [row / 10 for row in range(11)]
     with pytest.raises(UserError, match=r"from STS tasks, but sorted-clustering:test is of type Clustering\."):
         load_pairs("sorted-clustering:test", sources)
 
@@ -138,3 +140,28 @@ def test_a_pair_without_a_score_is_told(tmp_path):
 def test_a_long_text_is_read_whole(tmp_path):
     write_lines(tmp_path / "mine.tsv", ["anchor\tpositive", f"a\t{'long ' * 40_000}", "c\td"])
     assert len(load_pairs("mine", Sources(pairs=(tmp_path,)))["positive"][0]) == 200_000
+
+
+def test_pairs_with_labels_are_pairs_with_scores_and_truth_may_be_written_out(tmp_path):
+    lines = ["sentence1\tlabel\tsentence2", "a\tTrue\tb", "c\tfalse\td", "e\t1.0\tf", "g\t0\th"]
+    write_lines(tmp_path / "mine.tsv", lines)
+    pairs = load_pairs("mine", Sources(pairs=(tmp_path,)))
+    assert pairs.to_dict() == {
+        "sentence1": ["a", "c", "e", "g"],
+        "sentence2": ["b", "d", "f", "h"],
+        "score": [1.0, 0.0, 1.0, 0.0],
+    }
+    write_lines(tmp_path / "mine.tsv", [*lines, "i\tmaybe\tj"])
+    with pytest.raises(UserError) as caught:
+        load_pairs("mine", Sources(pairs=(tmp_path,)))
+    assert str(caught.value) == (
+        f"{tmp_path / 'mine.tsv'}, line 6: the label 'maybe' is neither 1 or true (the pair means the same) nor 0 or "
+        "false; call the column score if it is a degree of similarity."
+    )
+
+
+@pytest.mark.parametrize("stem", ["all", "data", "train"])
+def test_pairs_have_the_name_of_their_folder_where_that_of_the_file_says_nothing(tmp_path, stem):
+    write_lines(tmp_path / "quora" / f"{stem}.tsv", ["anchor\tpositive", "a\tb", "c\td"])
+    sources = Sources(pairs=(tmp_path / "quora",))
+    assert len(load_pairs("quora", sources)) == len(load_pairs(stem, sources)) == 2
