@@ -95,7 +95,7 @@ def test_with_one_setting_each_there_is_nothing_to_choose():
                 "regimes": (replace(REGIME, learning_rates=(1e-3,)),),
                 "regularizers": (Grid("koleo", (1.0,)),),
             },
-            r"The study has extend = 1, but tries one setting of each variant: leave it out, or give two learning rates",
+            r"The study has extend = 1, but tries one setting of each variant: leave it out, or give two learning",
         ),
         ({"models": ("static", "static")}, r"more than one model named static; give each a name of its own\."),
         ({"regimes": (REGIME, REGIME)}, r"more than one regime named cosine on docstrings"),
