@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from evaluation.measured import CurvePoint, Distributions, IndexQuality
 from evaluation.report.corpora import as_one
-from evaluation.report.grid_ends import AT_AN_END, Candidate, Counted, GridEnd, grid_ends
+from evaluation.report.grid_ends import AT_AN_END, Candidate, Counted, GridEnd, discount_ends, grid_ends
 from evaluation.report.measures import GROUPS, Measure, Pair, Row
 from evaluation.report.wording import measure_name, scope
 from evaluation.statistics.dose_response import Answer, transfer

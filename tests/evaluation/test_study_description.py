@@ -55,7 +55,7 @@ def test_a_mark_at_the_start_of_a_file_does_no_harm(tmp_path):
     assert read_study(path).title == "Does it?"
 
 
-def test_regularizers_get_equally_many_settings_and_the_objective_alone_one_a_learning_rate():
+def test_every_variant_gets_equally_many_settings():
     sizes = {}
     for setting in settings(STUDY, REGIME):
         sizes[setting.variant] = sizes.get(setting.variant, 0) + 1
@@ -95,7 +95,7 @@ def test_with_one_setting_each_there_is_nothing_to_choose():
                 "regimes": (replace(REGIME, learning_rates=(1e-3,)),),
                 "regularizers": (Grid("koleo", (1.0,)),),
             },
-            r"The study has extend = 1, but tries one setting of each variant: leave it out, or give two",
+            r"The study has extend = 1, but tries one setting of each variant: leave it out, or give two learning",
         ),
         ({"models": ("static", "static")}, r"more than one model named static; give each a name of its own\."),
         ({"regimes": (REGIME, REGIME)}, r"more than one regime named cosine on docstrings"),
