@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.documentation.results import StudySection
 from evaluation.report.summary import NONE, Candidate, Section
-from evaluation.report.tables import weight_text
+from evaluation.report.tables import rate_text, weight_text
 
 
 @dataclass(frozen=True)
@@ -91,4 +91,4 @@ def validation_score(candidate: Candidate) -> float:
 def chosen_setting(section: Section, variant: str) -> str:
     """Weight and learning rate chosen for a variant; empty for a transform, and where only one setting was tried."""
     chosen = [candidate for candidate in section.tuning if candidate.chosen and candidate.variant == variant]
-    return "".join(f"{weight_text(candidate.weight)}, {candidate.learning_rate:g}" for candidate in chosen)
+    return "".join(f"{weight_text(candidate.weight)}, {rate_text(candidate)}" for candidate in chosen)

@@ -62,6 +62,8 @@ class CompactCandidate(NamedTuple):
     chosen: bool
     scores: list[float]
     isotropy: list[float]
+    objective: str = ""
+    temperature_scale: float | None = None
 
 
 class CompactTransfer(NamedTuple):

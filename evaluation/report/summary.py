@@ -69,11 +69,13 @@ class Candidate:
 
     Attributes:
         variant: Name of the regularizer, or `NONE`.
-        weight: Its weight; 0 for `NONE`.
+        weight: Its weight; 0 for an objective alone.
         learning_rate: Peak learning rate.
         scores: Mean validation score in points, per tuning seed.
         isotropy: Per isotropy measure, its value per tuning seed.
         chosen: Whether the test tasks were run with this setting.
+        objective: The variant's own objective; empty for that of the section.
+        temperature_scale: What cosines were multiplied by; None for the default, and without in-batch negatives.
     """
 
     variant: str
@@ -82,6 +84,13 @@ class Candidate:
     scores: list[float]
     isotropy: dict[str, list[float]]
     chosen: bool
+    objective: str = ""
+    temperature_scale: float | None = None
+
+    @property
+    def conditions(self) -> tuple[str, float | None, float]:
+        """What was set besides the regularizer and its weight: own objective, temperature scale and learning rate."""
+        return self.objective, self.temperature_scale, self.learning_rate
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ def tuning_table(section: Section) -> Table:
         return [
             candidate.variant,
             weight_text(candidate.weight),
-            f"{candidate.learning_rate:g}",
+            rate_text(candidate),
             number(fmean(candidate.scores), 2),
             spread if len(candidate.scores) > 1 else "",
             *isotropy,
@@ -198,6 +198,12 @@ def tasks_of(points: Mapping[str, Mapping[str, object]]) -> list[str]:
 def weight_text(weight: float | str) -> str:
     """A weight as it is written in a study."""
     return weight if isinstance(weight, str) else f"{weight:g}"
+
+
+def rate_text(candidate: Candidate) -> str:
+    """The learning rate of a setting, with the temperature scale where one was set."""
+    scale = "" if candidate.temperature_scale is None else f", scale {candidate.temperature_scale:g}"
+    return f"{candidate.learning_rate:g}{scale}"
 
 
 def _by_group(section: Section) -> list[tuple[str, list[Row]]]:

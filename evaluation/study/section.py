@@ -12,7 +12,7 @@ from evaluation.report.measures import Pair
 from evaluation.report.rows import isotropy_rows, task_rows
 from evaluation.report.summary import NONE, START, Candidate, Section
 from evaluation.report.transfer import transfer_answers
-from evaluation.study.description import Setting
+from evaluation.study.settings import Setting
 
 Part = TypeVar("Part")
 Point = TypeVar("Point", CurvePoint, IndexQuality)
@@ -148,6 +148,8 @@ def _candidate(tried: Tried, chosen: Mapping[str, Setting]) -> Candidate:
         scores=tried.scores or [],
         isotropy=tried.isotropy,
         chosen=chosen.get(setting.variant) == setting,
+        objective=setting.objective,
+        temperature_scale=setting.temperature_scale,
     )
 
 
