@@ -531,6 +531,7 @@ def test_a_transform_can_follow_a_regularizer(data, tmp_path):
     assert cosine.comparisons(Pair("koleo + center", "none"))
 
 
+@pytest.mark.slow
 def test_variants_with_objectives_of_their_own_are_paired_with_the_tuned_reference_on_the_same_batches(data, tmp_path):
     folder, sources = data
     regime = replace(REGIME, objective="contrastive", learning_rates=(5e-3,), temperature_scales=(5, 20))
