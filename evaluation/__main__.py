@@ -167,7 +167,7 @@ def _quickstart(options: argparse.Namespace) -> int:
 
 def _study(options: argparse.Namespace) -> int:
     from evaluation.data.places import Sources
-    from evaluation.study.description import read_study
+    from evaluation.study.reading import read_study
     from evaluation.study.run import run_study
     from evaluation.study.runner import Backend
 

@@ -22,7 +22,8 @@ from evaluation.bench.stopwatch import (
     speed_up,
 )
 from evaluation.train.catalog import REGULARIZERS, Kind
-from st_isotropy.barcodes import barcode, edge_lengths
+from st_isotropy.barcodes import barcode
+from st_isotropy.barcodes.bars import EdgeLengths
 from st_isotropy.barcodes.large import large_tree
 from st_isotropy.barcodes.mst import prim, walk
 from st_isotropy.barcodes.rips import MODULES, Engine, InstalledEngine
@@ -194,7 +195,7 @@ def terms_of_all(kind: Kind, clouds: list[Tensor]) -> None:
 def h0_numpy(points: Tensor) -> None:
     """The barcode where numba is not installed."""
     edges = torch.from_numpy(prim(points.detach(), walk))
-    edge_lengths(points, edges).sum().backward()
+    EdgeLengths.apply(points, edges).sum().backward()
 
 
 def h1_ours(points: Tensor, engine: Engine) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.documentation.results import StudySection
-from evaluation.report.grid_ends import Candidate
+from evaluation.report.grid_ends import Candidate, rate_text
 from evaluation.report.summary import NONE, Section
 from evaluation.report.wording import weight_text
 
@@ -92,4 +92,4 @@ def validation_score(candidate: Candidate) -> float:
 def chosen_setting(section: Section, variant: str) -> str:
     """Weight and learning rate chosen for a variant; empty for a transform, and where only one setting was tried."""
     chosen = [candidate for candidate in section.tuning if candidate.chosen and candidate.variant == variant]
-    return "".join(f"{weight_text(candidate.weight)}, {candidate.learning_rate:g}" for candidate in chosen)
+    return "".join(f"{weight_text(candidate.weight)}, {rate_text(candidate)}" for candidate in chosen)

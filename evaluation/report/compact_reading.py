@@ -73,6 +73,8 @@ def _restored_section(section: CompactSection, methods: Sequence[Method]) -> Sec
                 {m: [value] for m, value in zip(section.tuned_measures, candidate.isotropy, strict=True)},
                 candidate.chosen,
                 candidate.extension,
+                candidate.objective,
+                candidate.temperature_scale,
             )
             for candidate in section.tuning
         ],

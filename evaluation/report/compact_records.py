@@ -63,6 +63,8 @@ class CompactCandidate(NamedTuple):
     scores: list[float]
     isotropy: list[float]
     extension: int = 0
+    objective: str = ""
+    temperature_scale: float | None = None
 
 
 class CompactTransfer(NamedTuple):

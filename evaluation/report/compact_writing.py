@@ -100,6 +100,8 @@ def _compact_section(section: Section, methods: dict[Method, int]) -> CompactSec
                 _rounded(candidate.scores, DOSE_DIGITS),
                 [_round(fmean(candidate.isotropy[metric]), _tuned_digits(metric)) for metric in measures],
                 candidate.extension,
+                candidate.objective,
+                candidate.temperature_scale,
             )
             for candidate in section.tuning
         ],

@@ -11,7 +11,7 @@ from typing import Literal
 from evaluation.report.wording import weight_text
 from evaluation.statistics.verdict import Outcome
 
-SettingName = Literal["learning rate", "weight"]
+SettingName = Literal["learning rate", "weight", "temperature scale"]
 End = Literal["lowest", "highest"]
 AT_AN_END = "at an end of a grid"
 Counted = Outcome | Literal["at an end of a grid"]
@@ -23,12 +23,14 @@ class Candidate:
 
     Attributes:
         variant: Name of the regularizer, or `evaluation.report.summary.NONE`.
-        weight: Its weight; 0 for the objective alone.
+        weight: Its weight; 0 for an objective alone.
         learning_rate: Peak learning rate.
         scores: Mean validation score in points, per tuning seed.
         isotropy: Per isotropy measure, its value per tuning seed.
         chosen: Whether the test tasks were run with this setting.
         extension: The extension of the grid that added it; 0 for the grid that the study names.
+        objective: The variant's own objective; empty for that of the section.
+        temperature_scale: What cosines were multiplied by; None for the default, and without in-batch negatives.
     """
 
     variant: str
@@ -38,6 +40,19 @@ class Candidate:
     isotropy: dict[str, list[float]]
     chosen: bool
     extension: int = 0
+    objective: str = ""
+    temperature_scale: float | None = None
+
+    @property
+    def conditions(self) -> tuple[str, float | None, float]:
+        """What was set besides the regularizer and its weight: own objective, temperature scale and learning rate."""
+        return self.objective, self.temperature_scale, self.learning_rate
+
+
+def rate_text(candidate: Candidate) -> str:
+    """The learning rate of a setting, with the temperature scale where one was set."""
+    scale = "" if candidate.temperature_scale is None else f", scale {candidate.temperature_scale:g}"
+    return f"{candidate.learning_rate:g}{scale}"
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,9 @@ def _ends_of(chosen: Candidate, tuning: Sequence[Candidate]) -> Iterator[GridEnd
     tried = [candidate for candidate in tuning if candidate.variant == chosen.variant]
     if end := _end(chosen.learning_rate, {candidate.learning_rate for candidate in tried}):
         yield GridEnd(chosen.variant, "learning rate", chosen.learning_rate, end)
+    scales = {scale for candidate in tried if (scale := candidate.temperature_scale) is not None}
+    if (scale := chosen.temperature_scale) is not None and (end := _end(scale, scales)):
+        yield GridEnd(chosen.variant, "temperature scale", scale, end)
     kind, weight = scale_of(chosen.weight)
     weights = [scale_of(candidate.weight) for candidate in tried]
     if weight and (end := _end(weight, {size for other, size in weights if other == kind})):

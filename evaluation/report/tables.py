@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from evaluation.report.grid_ends import AT_AN_END, Candidate, Counted, GridEnd
+from evaluation.report.grid_ends import AT_AN_END, Candidate, Counted, GridEnd, rate_text
 from evaluation.report.headline import GROUP_TITLES, correlation
 from evaluation.report.measures import GROUPS, Difference, Pair, Row
 from evaluation.report.summary import Finding, Section
@@ -215,7 +215,7 @@ def tuning_table(section: Section) -> Table:
         return [
             candidate.variant,
             weight_text(candidate.weight),
-            f"{candidate.learning_rate:g}",
+            rate_text(candidate),
             number(fmean(candidate.scores), 2),
             spread if len(candidate.scores) > 1 else "",
             *isotropy,

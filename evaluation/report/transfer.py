@@ -15,7 +15,8 @@ FEWEST_FOR_A_CORRELATION = 3  # doses; a rank correlation over two says nothing
 def transfer_answers(tuning: Sequence[Candidate]) -> list[TransferAnswer]:
     """Test, for each regularizer and isotropy measure, whether weights that raise isotropy raise the validation score.
 
-    All doses are at the learning rate that was chosen for the regularizer; the objective alone is a dose of 0.
+    All doses are at the learning rate and temperature that were chosen for the regularizer; the objective alone is a
+    dose of 0, unless the variant has an objective of its own.
 
     Args:
         tuning: Every setting that was tried.
@@ -25,9 +26,7 @@ def transfer_answers(tuning: Sequence[Candidate]) -> list[TransferAnswer]:
     answers = []
     for setting in chosen:
         doses = [
-            dose
-            for dose in tuning
-            if dose.variant in (NONE, setting.variant) and dose.learning_rate == setting.learning_rate
+            dose for dose in tuning if dose.variant in (NONE, setting.variant) and dose.conditions == setting.conditions
         ]
         if setting.variant == NONE or len(doses) < FEWEST_FOR_A_CORRELATION:
             continue

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from matplotlib.axes import Axes
 
-from evaluation.report.grid_ends import Candidate
+from evaluation.report.grid_ends import Candidate, rate_text
 from evaluation.report.measures import LOWER_IS_MORE_ISOTROPIC
 from evaluation.report.plots import SMALL, Look, Plot, label_text, looks
 from evaluation.report.summary import NONE, Section
@@ -21,19 +21,19 @@ def dose_plots(section: Section, metrics: Container[str] | None = None) -> Itera
         section: The section.
         metrics: The isotropy measures that have a plot; None for all.
     """
-    base = {one.learning_rate: one for one in section.tuning if one.variant == NONE}
-    tried = [one for one in section.tuning if one.variant != NONE and one.learning_rate in base]
+    base = {one.conditions: one for one in section.tuning if one.variant == NONE}
+    tried = [one for one in section.tuning if one.variant != NONE and one.conditions in base]
     for measure in dict.fromkeys(measure for one in tried for measure in one.isotropy):
         if metrics is not None and measure not in metrics:
             continue
         points = [
             (
                 one,
-                fmean(one.isotropy[measure]) - fmean(base[one.learning_rate].isotropy[measure]),
-                fmean(one.scores) - fmean(base[one.learning_rate].scores),
+                fmean(one.isotropy[measure]) - fmean(base[one.conditions].isotropy[measure]),
+                fmean(one.scores) - fmean(base[one.conditions].scores),
             )
             for one in tried
-            if measure in one.isotropy and measure in base[one.learning_rate].isotropy
+            if measure in one.isotropy and measure in base[one.conditions].isotropy
         ]
         shown = measure_name(measure)
         towards = "← more isotropic" if measure in LOWER_IS_MORE_ISOTROPIC else "more isotropic →"
@@ -43,7 +43,7 @@ def dose_plots(section: Section, metrics: Container[str] | None = None) -> Itera
             "One mark for each weight and learning rate that was tried: the change from no regularizer at the same "
             "learning rate. Rings are the chosen settings.",
             "; ".join(
-                f"{e.variant} {weight_text(e.weight)} at {e.learning_rate:g}: {significant(x, sign=True)} in {shown}, "
+                f"{e.variant} {weight_text(e.weight)} at {rate_text(e)}: {significant(x, sign=True)} in {shown}, "
                 f"{significant(y, sign=True)} points"
                 for e, x, y in points
             ),
@@ -76,10 +76,9 @@ def tuning_plots(section: Section) -> Iterator[Plot]:
         yield Plot(
             variant,
             "Validation score over the weight. "
-            + "".join(f"Chosen: weight {weight_text(e.weight)} at {e.learning_rate:g}." for e in chosen),
+            + "".join(f"Chosen: weight {weight_text(e.weight)} at {rate_text(e)}." for e in chosen),
             "; ".join(
-                f"weight {weight_text(e.weight)} at {e.learning_rate:g}: {significant(fmean(e.scores), 4)}"
-                for e in tried
+                f"weight {weight_text(e.weight)} at {rate_text(e)}: {significant(fmean(e.scores), 4)}" for e in tried
             ),
             partial(_paint_tuning, tried=tried, base=base, limits=limits),
             SMALL,
@@ -90,11 +89,11 @@ def _paint_tuning(axes: Axes, tried: list[Candidate], base: float | None, limits
     weights = list(dict.fromkeys(one.weight for one in tried))
     if base is not None:
         axes.axhline(base, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label=NONE)
-    for place, rate in enumerate(dict.fromkeys(one.learning_rate for one in tried)):
+    for place, conditions in enumerate(dict.fromkeys(one.conditions for one in tried)):
         color = SERIES[place % len(SERIES)]
-        line = [one for one in tried if one.learning_rate == rate]
+        line = [one for one in tried if one.conditions == conditions]
         x = [weights.index(one.weight) for one in line]
-        axes.plot(x, [fmean(one.scores) for one in line], "o-", color=color, markersize=4, label=f"{rate:g}")
+        axes.plot(x, [fmean(one.scores) for one in line], "o-", color=color, markersize=4, label=rate_text(line[0]))
         for one in line:
             axes.plot([weights.index(one.weight)] * len(one.scores), one.scores, "_", color=color, alpha=0.6)
             if one.chosen:

@@ -86,7 +86,9 @@ class Training:
     @property
     def content(self) -> list[Any]:
         """Everything that determines the trained model, besides its start model."""
-        return [self.pairs_hash, asdict(self.recipe), self.term and asdict(self.term), self.seed]
+        # What is None was no field once: cells of before keep their names.
+        recipe = {name: value for name, value in asdict(self.recipe).items() if value is not None}
+        return [self.pairs_hash, recipe, self.term and asdict(self.term), self.seed]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
 """What a study compares: start models, training regimes, regularizers with their weights, seeds, tasks and indexes."""
 
 import math
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
 from evaluation.errors import UserError, check_name
 from evaluation.measured import EXACT
@@ -28,11 +26,13 @@ class Regime:
         objective: One of `evaluation.train.catalog.OBJECTIVES`.
         pairs: Training pairs: "docstrings", `TASK:SPLIT` of an STS task, `NAME:SPLIT` of own data with labels, or the
             name of a file without its ending.
-        learning_rates: Peak learning rates that are tried with every regularizer.
+        learning_rates: Peak learning rates that are tried with every variant.
         steps: Optimizer steps.
         batch_size: Rows per step.
         warmup: Share of the steps over which the learning rate rises to its peak.
         teacher: Name of the model whose embeddings are learned; for objectives that learn some, such as "distillation".
+        temperature_scales: With in-batch negatives, what cosines are multiplied by, tried with the objective alone; the
+            default of sentence-transformers, 20, where none are given.
     """
 
     objective: str
@@ -43,10 +43,12 @@ class Regime:
     warmup: float = 0.0
     teacher: str = ""
     name: str = ""
+    temperature_scales: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("objective", self.objective, OBJECTIVES)
         object.__setattr__(self, "learning_rates", tuple(self.learning_rates))
+        object.__setattr__(self, "temperature_scales", tuple(self.temperature_scales))
         object.__setattr__(self, "name", self.name or f"{self.objective} on {self.pairs}")
         where = f"The regime {self.name!r}"
         for field_name in ("steps", "batch_size"):
@@ -61,6 +63,7 @@ class Regime:
             raise UserError(f"{where} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise UserError(f"{where} names a learning rate twice.")
+        _check_scales(where, self.temperature_scales, self.objective)
         taught = [name for name, objective in OBJECTIVES.items() if objective.columns == "teacher"]
         if (self.objective in taught) != bool(self.teacher):
             raise UserError(f"{where}: a teacher goes with the objective {' or '.join(taught)} and no other.")
@@ -68,22 +71,33 @@ class Regime:
 
 @dataclass(frozen=True)
 class Grid:
-    """A regularizer with the weights that are tried.
+    """A variant: a regularizer with the weights that are tried, and with an objective of its own if it names one.
 
     Attributes:
-        regularizer: One of `evaluation.train.catalog.REGULARIZERS`.
+        regularizer: One of `evaluation.train.catalog.REGULARIZERS`, or "none" for an objective of its own, alone.
         weights: Numbers, `"auto"`, `"auto:FRACTION"`, or `"decay:NUMBER"`, a weight that falls to 0 over the training.
-        name: What the report calls it; the regularizer's name by default.
+        name: What the report calls it; by default the regularizer, after the objective if it has its own.
+        objective: Its own objective, for the same columns as the regime's; empty for the regime's.
+        temperature_scales: As of a regime, for this variant.
     """
 
     regularizer: str
-    weights: tuple[Weight, ...]
+    weights: tuple[Weight, ...] = ()
     name: str = ""
+    objective: str = ""
+    temperature_scales: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        check_name("regularizer", self.regularizer, REGULARIZERS)
+        check_name("regularizer", self.regularizer, [NONE, *REGULARIZERS])
+        if self.objective:
+            check_name("objective", self.objective, OBJECTIVES)
         object.__setattr__(self, "weights", tuple(self.weights))
-        object.__setattr__(self, "name", self.name or self.regularizer)
+        object.__setattr__(self, "temperature_scales", tuple(self.temperature_scales))
+        object.__setattr__(self, "name", self.name or self._usual_name())
+        if self.regularizer == NONE:
+            if self.weights or not self.objective:
+                raise UserError(f"The variant {self.name!r} has no regularizer: give it an objective, and no weights.")
+            return
         if not self.weights:
             raise UserError(f"The regularizer {self.name!r} has no weights; give one at least.")
         for weight in self.weights:
@@ -94,6 +108,15 @@ class Grid:
             check_weight(self.name, weight)
         if len(set(self.weights)) < len(self.weights):
             raise UserError(f"The regularizer {self.name!r} names a weight twice.")
+
+    def _usual_name(self) -> str:
+        parts = [self.objective, "" if self.regularizer == NONE else self.regularizer]
+        return " + ".join(part for part in parts if part)
+
+    @property
+    def size(self) -> int:
+        """How many settings there are at each learning rate."""
+        return max(len(self.weights), 1) * max(len(self.temperature_scales), 1)
 
 
 @dataclass(frozen=True)
@@ -109,14 +132,14 @@ class Study:
         title: What the study asks, in a sentence.
         models: Start models, as `evaluation.models.load.load_model` takes them.
         regimes: How they are trained.
-        regularizers: What is added to the objectives, beside nothing ("none").
+        regularizers: What is added to the objectives, or trained in their place, beside nothing ("none").
         test: Tasks that are reported, as `evaluation.tasks.resolve.resolve_tasks` takes them.
         validation: Tasks on which settings are chosen.
         posthoc: Transforms that are appended to the start model and to trained models, fitted on training texts.
         posthoc_of: Which trained variants they are appended to; the objective alone by default.
         seeds: Paired training runs of the chosen settings.
-        tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test. The objective
-            alone, which has no weights to try, gets as many more of them as the others have weights.
+        tuning_seeds: Training runs of each setting that is tried; other seeds than those of the test. An objective
+            alone, which has no weights to try, gets as many times more of them as the others have more settings.
         extend: How many values are added, at most, at either end of the rates and of the weights while the choice of
             a variant lies there; for all variants alike, by the ratio of the last two.
         isotropy_of: The test task whose texts the isotropy is measured on; if empty, the first retrieval task, else the
@@ -169,10 +192,8 @@ class Study:
             check_name("index", name, ALL_INDEXES)
         if self.indexes:
             object.__setattr__(self, "indexes", tuple(dict.fromkeys((EXACT, *self.indexes))))
-        sizes = {grid.name: len(grid.weights) for grid in self.regularizers}
-        if len(set(sizes.values())) > 1:
-            listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
-            raise UserError(f"Budgets must be equal, but the numbers of weights differ ({listed}).")
+        _check_objectives(self)
+        _check_budgets(self)
         if self.is_tuned and not self.validation:
             raise UserError("There is more than one setting to choose from, so the study needs validation tasks.")
         if self.extend and not self.is_tuned:
@@ -182,14 +203,16 @@ class Study:
             )
 
     @property
-    def weights_each(self) -> int:
-        """The number of weights that every regularizer is tried with."""
-        return len(self.regularizers[0].weights) if self.regularizers else 1
+    def settings_each(self) -> int:
+        """The number of settings that every regularizer is tried with at each learning rate."""
+        return max(
+            [*(grid.size for grid in self.regularizers), *(len(one.temperature_scales) for one in self.regimes), 1]
+        )
 
     @property
     def is_tuned(self) -> bool:
         """Whether there is a setting to be chosen."""
-        return self.weights_each > 1 or any(len(regime.learning_rates) > 1 for regime in self.regimes)
+        return self.settings_each > 1 or any(len(regime.learning_rates) > 1 for regime in self.regimes)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -202,40 +225,6 @@ class Study:
         return tuple(
             Transformed(variant, transform) for variant in (START, *self.posthoc_of) for transform in self.posthoc
         )
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting of a variant: what is tuned.
-
-    Attributes:
-        variant: `NONE` or the name of a grid.
-        regularizer: Name of the regularizer; empty for `NONE`.
-        weight: Its weight; 0 for `NONE`.
-        learning_rate: Peak learning rate.
-    """
-
-    variant: str
-    regularizer: str
-    weight: Weight
-    learning_rate: float
-
-
-def settings(study: Study, regime: Regime) -> list[Setting]:
-    """All settings of a regime, those of `NONE` first; every variant is tried at the same learning rates.
-
-    Example:
-        >>> regime = Regime("cosine", "docstrings", (1e-3, 3e-3))
-        >>> study = Study("Does it?", ("static",), (regime,), (Grid("koleo", (1.0, 2.0)),), ("STS12",), ("STS13",))
-        >>> [(one.variant, one.weight, one.learning_rate) for one in settings(study, regime)][:3]
-        [('none', 0.0, 0.001), ('none', 0.0, 0.003), ('koleo', 1.0, 0.001)]
-    """
-    return [Setting(NONE, "", 0.0, rate) for rate in regime.learning_rates] + [
-        Setting(grid.name, grid.regularizer, weight, rate)
-        for grid in study.regularizers
-        for rate in regime.learning_rates
-        for weight in grid.weights
-    ]
 
 
 def coarse_grids(study: Study) -> list[str]:
@@ -258,49 +247,41 @@ def coarse_grids(study: Study) -> list[str]:
     return found
 
 
-def read_study(path: Path) -> Study:
-    """Read a study from a TOML file.
-
-    Raises:
-        UserError: The file cannot be read, is no TOML, or does not describe a study; the text says what and where.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"The study {path} cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"The study {path} is no TOML file: {error}.") from error
-    tables: dict[str, Any] = {}
-    for name, kind in (("regimes", Regime), ("regularizers", Grid)):
-        rows = content.get(name, [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise UserError(f"The study {path}: write {name} as tables, each under [[{name}]].")
-        tables[name] = [_build(kind, row, f"the study {path}, [[{name}]] number {i}") for i, row in enumerate(rows, 1)]
-    return _build(Study, {**content, **tables}, f"the study {path}")
+def _check_scales(where: str, scales: Sequence[float], objective: str) -> None:
+    """Refuse temperature scales that are no positive numbers, or of an objective without a temperature."""
+    if scales and OBJECTIVES[objective].at_scale is None:
+        having = ", ".join(name for name, one in OBJECTIVES.items() if one.at_scale is not None)
+        raise UserError(f"{where} has temperature_scales, but {objective} has no temperature; {having} have one.")
+    if len(set(scales)) < len(scales) or not all(_positive(scale) for scale in scales):
+        raise UserError(f"{where} has temperature_scales = {list(scales)!r} and needs different positive numbers.")
 
 
-def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
-    known = [field.name for field in fields(kind)]
-    for key in row:
-        if key not in known:
-            check_name(f"key in {where},", key, known)
-    missing = [field.name for field in fields(kind) if field.default is MISSING and field.name not in row]
-    if missing:
-        raise UserError(f"There is no {', '.join(missing)} in {where}.")
-    for field in fields(kind):
-        wanted = get_origin(field.type) or field.type
-        value = row.get(field.name)
-        if field.name in row and (not isinstance(value, _TOML_TYPES[wanted]) or isinstance(value, bool)):
-            raise UserError(f"In {where}, {field.name} is {value!r} and must be a {_TOML_NAMES[wanted]}.")
-        if field.type == tuple[str, ...] and (
-            odd := [value for value in row.get(field.name, ()) if type(value) is not str]
-        ):
-            raise UserError(f"In {where}, {field.name} holds {odd[0]!r} and must be a list of texts.")
-    return kind(**row)
+def _check_objectives(study: Study) -> None:
+    """An objective of a variant's own trains on the same rows as the regime's, or its batches would be others."""
+    for regime in study.regimes:
+        for grid in study.regularizers:
+            objective = grid.objective or regime.objective
+            _check_scales(f"The variant {grid.name!r}", grid.temperature_scales, objective)
+            wanted, given = OBJECTIVES[regime.objective].columns, OBJECTIVES[objective].columns
+            if given != wanted:
+                raise UserError(
+                    f"The variant {grid.name!r} trains with {objective} on {given} rows, and the regime "
+                    f"{regime.name!r} with {regime.objective} on {wanted} ones: take objectives for the same rows."
+                )
 
 
-_TOML_TYPES: dict[Any, Any] = {str: str, int: int, float: int | float, tuple: list}
-_TOML_NAMES: dict[Any, str] = {str: "text", int: "whole number", float: "number", tuple: "list"}
+def _check_budgets(study: Study) -> None:
+    """Every regularizer has as many settings; an objective alone can have fewer, and more seeds for each of them."""
+    most = study.settings_each
+    alone = [max(len(regime.temperature_scales), 1) for regime in study.regimes]
+    alone += [grid.size for grid in study.regularizers if grid.regularizer == NONE]
+    sizes = {grid.name: grid.size for grid in study.regularizers if grid.regularizer != NONE}
+    if any(size != most for size in sizes.values()) or any(most % size for size in alone):
+        listed = ", ".join(f"{name} {size}" for name, size in {NONE: max(alone), **sizes}.items())
+        raise UserError(
+            f"Budgets must be equal, but the numbers of settings at a learning rate differ ({listed}); only an "
+            "objective alone may have fewer, a whole part of the others'."
+        )
 
 
 def _check_heads(study: Study) -> None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.errors import counted
-from evaluation.report.summary import NONE, START, Transformed
+from evaluation.report.summary import START, Transformed
 from evaluation.study.cell import TEST, VALIDATION, Cell, Fitted, Measuring, Training
-from evaluation.study.description import Setting, Study, settings
+from evaluation.study.description import Regime, Study
 from evaluation.study.prepare import Prepared
+from evaluation.study.settings import Setting, seeds_each, settings
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.source import TaskSource
 from evaluation.train.training import Recipe, Term
@@ -49,11 +50,19 @@ class Plan:
     def cell(self, prepared: Prepared, phase: str, setting: Setting, seed: int, posthoc: str = "") -> Cell:
         """A model trained with a setting, measured."""
         regime = prepared.regime
-        recipe = Recipe(regime.objective, regime.steps, regime.batch_size, setting.learning_rate, regime.warmup)
+        recipe = Recipe(
+            setting.objective or regime.objective,
+            regime.steps,
+            regime.batch_size,
+            setting.learning_rate,
+            regime.warmup,
+            setting.temperature_scale,
+        )
         term = Term(setting.regularizer, setting.weight) if setting.regularizer else None
         variant = Transformed(setting.variant, posthoc).name if posthoc else setting.variant
+        scale = "" if setting.temperature_scale is None else f", temperature scale {setting.temperature_scale:g}"
         return Cell(
-            f"{prepared.title}, {variant}, weight {setting.weight}, rate {setting.learning_rate}, seed {seed}",
+            f"{prepared.title}, {variant}, weight {setting.weight}, rate {setting.learning_rate}{scale}, seed {seed}",
             prepared.model,
             prepared.fingerprint,
             Training(prepared.pairs, prepared.pairs_hash, recipe, term, seed),
@@ -63,16 +72,17 @@ class Plan:
             self.start(prepared, phase),
         )
 
-    def tuning_seeds(self, setting: Setting) -> range:
-        """The seeds with which a setting is tried; the objective alone, which has one weight, has more of them."""
-        shares = self.study.weights_each if setting.variant == NONE else 1
-        return range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + self.study.tuning_seeds * shares)
+    def tuning_seeds(self, regime: Regime, setting: Setting) -> range:
+        """The seeds with which a setting is tried; an objective alone, which has no weights, has more of them."""
+        return range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + seeds_each(self.study, regime, setting))
 
     def sentence(self, prepared: Sequence[Prepared]) -> str:
         """Say how many models are trained and measured."""
         study = self.study
         trained = len(study.variants) * study.seeds
-        tried = sum(len(self.tuning_seeds(setting)) for one in prepared for setting in settings(study, one.regime))
+        tried = sum(
+            len(self.tuning_seeds(one.regime, setting)) for one in prepared for setting in settings(study, one.regime)
+        )
         tried *= study.is_tuned
         runs = [1 if one.variant == START else study.seeds for one in study.transformed]
         tested = len(prepared) * (trained + sum(runs))

@@ -13,6 +13,7 @@ from evaluation.errors import UserError, counted
 from evaluation.files import file_name, new_folder
 from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model, load_start_model
 from evaluation.processes import no_dataset_bars
+from evaluation.report.summary import NONE
 from evaluation.study.description import Regime, Study
 from evaluation.study.leakage import drop_evaluated_pairs, evaluated_texts
 from evaluation.tasks.source import TaskSource
@@ -130,9 +131,13 @@ def _check_terms(study: Study, regime: Regime, model: SentenceTransformer, rows:
     """Refuse a regularizer that does not go with the model or the objective, or whose package is missing."""
     objective = OBJECTIVES[regime.objective]
     copied = copy.deepcopy(model)  # the loss of a head appends it
-    loss = objective.loss(copied, rows)
+    losses = {"": objective.loss(copied, rows)}
     for grid in study.regularizers:
-        Term(grid.regularizer, grid.weights[0]).around(copied, loss)
+        if grid.objective not in losses:
+            losses[grid.objective] = OBJECTIVES[grid.objective].loss(copied, rows)
+        if grid.regularizer == NONE:
+            continue
+        Term(grid.regularizer, grid.weights[0]).around(copied, losses[grid.objective])
         of_labels = REGULARIZERS[grid.regularizer]().options.get("cloud") == "labels"
         if of_labels and objective.columns != "labelled":
             raise UserError(

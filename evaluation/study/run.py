@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,12 +15,12 @@ from evaluation.files import delete_folder, write_json
 from evaluation.measured import Measured
 from evaluation.report.files import write_report
 from evaluation.report.grid_ends import grid_ends
-from evaluation.report.summary import START, Cost, Section, Summary
+from evaluation.report.summary import NONE, START, Cost, Section, Summary
 from evaluation.report.terminal import print_report, wide_console
 from evaluation.retrieval.settings import no_faiss_check
 from evaluation.run_directory import Timing, check_folder, open_run
 from evaluation.study.cell import TEST, VALIDATION, Cell, Measuring, missing_parts
-from evaluation.study.description import Setting, Study, coarse_grids, settings
+from evaluation.study.description import Study, coarse_grids
 from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
 from evaluation.study.prepare import Prepared, prepare, save_pairs
@@ -36,6 +37,7 @@ from evaluation.study.section import (
     pairs_of_study,
     whole_variants,
 )
+from evaluation.study.settings import Setting, settings
 from evaluation.tasks.mteb import superseded
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
@@ -210,8 +212,9 @@ def try_settings(running: Running, prepared: Prepared) -> list[Tried]:
     search, what = Search.of(running.plan.study, prepared.regime), f"{prepared.title}: choosing settings"
     while True:
         plan = replace(running.plan, study=search.study)  # the objective alone has seeds as the others have weights
+        seeds = partial(plan.tuning_seeds, search.regime)
         tuning = {
-            setting: [plan.cell(prepared, VALIDATION, setting, seed) for seed in plan.tuning_seeds(setting)]
+            setting: [plan.cell(prepared, VALIDATION, setting, seed) for seed in seeds(setting)]
             for setting in settings(search.study, search.regime)
         }
         tried = [Tried(one, found, search.extension[one]) for one, found in running.run(tuning, what).items()]
@@ -234,6 +237,16 @@ def choose_settings(study: Study, prepared: Prepared, tried: Sequence[Tried]) ->
     return {variant: setting for variant, (_, setting) in best.items()}
 
 
+def objectives_notes(study: Study) -> list[str]:
+    """A sentence for each regime whose variants do not all train with its objective: what the reference is."""
+    others = ", ".join(f"{grid.name} with {grid.objective}" for grid in study.regularizers if grid.objective)
+    return [
+        f"In {regime.name} the reference, {NONE}, trains with {regime.objective}, and on the same batches {others}."
+        for regime in study.regimes
+        if others
+    ]
+
+
 def _notes(
     plan: Plan, prepared: Sequence[Prepared], tasks: Sequence[TaskSource], starts: Mapping[str, Measured]
 ) -> list[str]:
@@ -244,6 +257,7 @@ def _notes(
         *(task.note for task in tasks if task.note),
         *superseded(tasks),
         *dict.fromkeys(one.note for one in prepared if one.note),
+        *objectives_notes(plan.study),
         *(no_faiss_check(model) for model in others),
         *dict.fromkeys(note for one in prepared for note in left_out_indexes(starts[one.model])),
         plan.isotropy_note(),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from evaluation.report.grid_ends import End, GridEnd, SettingName, scale_of
-from evaluation.study.description import Grid, Regime, Setting, Study, settings
+from evaluation.study.description import Grid, Regime, Study
+from evaluation.study.settings import Setting, settings
 from evaluation.train.training import Weight
 
 DIGITS = 3  # significant, of a value that is added
@@ -36,14 +37,14 @@ class Search:
         wanted = [
             key
             for key in dict.fromkeys(end.place for end in ends)
-            if self.added.get(key, 0) < self.study.extend and (key[0] != "weight" or _have_ratios(self.study))
+            if self.added.get(key, 0) < self.study.extend and _can_extend(self.study, key[0])
         ]
         if not wanted:
             return None
         study, regime = self.study, self.regime
         for setting, end in wanted:
             if setting == "weight":
-                grids = tuple(_with_next_weight(grid, end) for grid in study.regularizers)
+                grids = tuple(_with_next_weight(grid, end) if grid.weights else grid for grid in study.regularizers)
                 study = replace(study, regularizers=grids)
             else:
                 rates = regime.learning_rates
@@ -53,11 +54,13 @@ class Search:
         return Search(study, regime, added, dict.fromkeys(settings(study, regime), latest) | self.extension)
 
 
-def _have_ratios(study: Study) -> bool:
-    """Whether every regularizer has several weights of one kind, all positive, so that a next one follows."""
+def _can_extend(study: Study, setting: SettingName) -> bool:
+    """Whether a next value follows: of rates; of weights, several of one kind and positive; of no temperature scale."""
+    if setting != "weight":
+        return setting == "learning rate"
     return all(
         len({kind for kind, _ in scales}) == 1 and len(scales) > 1 and min(size for _, size in scales) > 0
-        for scales in ([scale_of(weight) for weight in grid.weights] for grid in study.regularizers)
+        for scales in ([scale_of(weight) for weight in grid.weights] for grid in study.regularizers if grid.weights)
     )
 
 

@@ -15,7 +15,7 @@ from evaluation.report.measures import Pair
 from evaluation.report.rows import isotropy_rows, task_rows
 from evaluation.report.summary import NONE, START, Section
 from evaluation.report.transfer import transfer_answers
-from evaluation.study.description import Setting
+from evaluation.study.settings import Setting
 
 SHOWN_OVER_EXACT = 1.0005  # shares from here on are written as more than 100.0 %
 
@@ -193,6 +193,8 @@ def _candidate(tried: Tried, chosen: Mapping[str, Setting]) -> Candidate:
         isotropy=tried.isotropy,
         chosen=chosen.get(setting.variant) == setting,
         extension=tried.extension,
+        objective=setting.objective,
+        temperature_scale=setting.temperature_scale,
     )
 
 

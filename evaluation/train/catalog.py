@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, TypedDict, Unpack
 
 from datasets import Dataset
@@ -15,6 +16,7 @@ from sentence_transformers.sentence_transformer.losses import (
 from torch import nn
 
 from evaluation.models.linear_head import LinearHeadLoss
+from st_isotropy import AlignmentLoss
 from st_isotropy.losses.clouds import CloudKind
 from st_isotropy.posthoc import AllButTheTop, Center, PostHoc, ProjectOutMean, SpectralPower, Whitening
 from st_isotropy.regularizers import (
@@ -31,6 +33,7 @@ from st_isotropy.regularizers import (
 )
 
 Columns = Literal["scored", "positive", "teacher", "labelled"]
+Direction = Literal["query_to_doc", "query_to_query", "doc_to_query", "doc_to_doc"]
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,32 @@ class Objective:
         loss: Makes the loss for a model and the rows that it trains on.
         columns: "scored" (two sentences and a score in [0, 1]), "positive" (an anchor and its positive), "teacher" (a
             sentence and a teacher's embedding of it) or "labelled" (a text and the number of its class).
+        at_scale: Makes the loss for a model with the number by which cosines are multiplied before their softmax, one
+            over the temperature; None where there is none. `loss` takes the library's default.
     """
 
     loss: Callable[[SentenceTransformer, Dataset], nn.Module]
     columns: Columns
+    at_scale: Callable[[SentenceTransformer, float], nn.Module] | None = None
+
+
+def _in_batch(*directions: Direction, partition_mode: Literal["joint", "per_direction"] = "joint") -> Objective:
+    """In-batch negatives: which texts of the batch are told apart from which."""
+
+    def at_scale(model: SentenceTransformer, scale: float = 20.0) -> nn.Module:
+        return MultipleNegativesRankingLoss(model, scale, directions=directions, partition_mode=partition_mode)
+
+    return Objective(lambda model, _: at_scale(model), "positive", at_scale)
 
 
 OBJECTIVES: dict[str, Objective] = {
     "cosine": Objective(lambda model, _: CosineSimilarityLoss(model), "scored"),
     "cosent": Objective(lambda model, _: CoSENTLoss(model), "scored"),
-    "contrastive": Objective(lambda model, _: MultipleNegativesRankingLoss(model), "positive"),
+    "contrastive": _in_batch("query_to_doc"),
+    # As Günther et al. 2024 (arXiv 2310.19923), and as Li et al. 2023 (arXiv 2308.03281).
+    "contrastive_two_sided": _in_batch("query_to_doc", "doc_to_query", partition_mode="per_direction"),
+    "contrastive_all_sides": _in_batch("query_to_doc", "query_to_query", "doc_to_query", "doc_to_doc"),
+    "alignment": Objective(lambda model, _: AlignmentLoss(model), "positive"),
     "distillation": Objective(lambda model, _: MSELoss(model), "teacher"),
     "linear_head": Objective(lambda model, rows: LinearHeadLoss(model, max(rows["label"]) + 1), "labelled"),
 }
@@ -103,6 +122,10 @@ REGULARIZERS: dict[str, Callable[[], Kind]] = {
         )
     },
     "absolute_entropy": _alone(lambda: PersistentEntropy(scale="absolute")),
+    **{
+        f"absolute_entropy_order_{order:g}": _alone(partial(PersistentEntropy, scale="absolute", order=order))
+        for order in (1.0, 0.5, 0.25, 0.125)
+    },
     "entropy_and_spread": lambda: Kind(((PersistentEntropy(), 1.0), (MSTLength(), SPREAD_SHARE))),
     "prominent_entropy": _prominent,
     "floored_entropy": lambda: Kind(((PersistentEntropy(floor=0.5), 1.0),)),

@@ -46,6 +46,8 @@ class Recipe:
         batch_size: Rows per step.
         learning_rate: Peak learning rate of AdamW; it falls linearly to 0. The default is for static embeddings.
         warmup: Share of the steps, below 1, over which it first rises linearly from 0.
+        temperature_scale: What cosines are multiplied by before the softmax of in-batch negatives; None for the
+            default of sentence-transformers, and for other objectives.
     """
 
     objective: str = "cosine"
@@ -53,6 +55,7 @@ class Recipe:
     batch_size: int = 64
     learning_rate: float = 2e-3
     warmup: float = 0.0
+    temperature_scale: float | None = None
 
     def __post_init__(self) -> None:
         check_name("objective", self.objective, OBJECTIVES)
@@ -60,6 +63,18 @@ class Recipe:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UserError(f"The recipe's {name} is {value} and must be a positive number.")
+        if self.temperature_scale is not None and OBJECTIVES[self.objective].at_scale is None:
+            raise UserError(
+                f"The recipe has temperature_scale = {self.temperature_scale}, but the objective {self.objective} has "
+                "no temperature."
+            )
+
+    def loss(self, model: SentenceTransformer, rows: Dataset) -> nn.Module:
+        """Make the loss for a model and the rows that it trains on."""
+        objective = OBJECTIVES[self.objective]
+        if objective.at_scale is None or self.temperature_scale is None:
+            return objective.loss(model, rows)
+        return objective.at_scale(model, self.temperature_scale)
 
 
 @dataclass(frozen=True)
@@ -173,7 +188,7 @@ def _fit(
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise UserError("The model has no parameter that can be trained; take one whose weights are not frozen.")
     model.model_card_data.widget = [{"text": "No card is written."}]  # else the trainer looks for some
-    loss = OBJECTIVES[recipe.objective].loss(model, pairs)
+    loss = recipe.loss(model, pairs)
     if term is not None:
         loss = term.around(model, loss)
     with (

@@ -1,6 +1,8 @@
 """Bar lengths of a point cloud, differentiable with respect to its points."""
 
+import functools
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -12,6 +14,8 @@ from st_isotropy.barcodes.distances import pairwise_distances
 from st_isotropy.barcodes.mst import minimum_spanning_tree
 from st_isotropy.barcodes.rips import Engine, critical_edges
 from st_isotropy.precision import at_least_float32
+
+COMPILED_FOR = (torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,40 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
         return points.new_zeros(edges.shape[:-1])
     if points.ndim > 2:
         return torch.stack([edge_lengths(*cloud) for cloud in zip(points, edges, strict=True)])
-    return EdgeLengths.apply(points, edges)
+    kernels = compiled_kernels() if points.device.type == "cpu" and points.dtype in COMPILED_FOR else None
+    if kernels is None:
+        return EdgeLengths.apply(points, edges)
+    return CompiledEdgeLengths.apply(points, edges, kernels)
+
+
+@functools.cache
+def compiled_kernels() -> ModuleType | None:
+    """Give the compiled loops where numba works (the extra `fast`)."""
+    try:
+        from st_isotropy.barcodes import compiled
+    except (ImportError, RuntimeError):  # the latter where numba may write to no folder for its cache
+        return None
+    return compiled
+
+
+class CompiledEdgeLengths(Function):
+    """`EdgeLengths` in two compiled loops: small clouds otherwise spend most of their time on calls of torch."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, edges: Tensor, kernels: ModuleType) -> Tensor:
+        """Compute the lengths; the differences are computed again on the way back."""
+        points, edges = points.contiguous(), edges.contiguous()
+        lengths = torch.from_numpy(kernels.lengths(points.numpy(), edges.numpy()))
+        ctx.save_for_backward(points, edges, lengths)
+        ctx.kernels = kernels
+        return lengths
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Pull the ends apart along the differences; the ends of an edge of length zero stay."""
+        points, edges, lengths = (saved.numpy() for saved in ctx.saved_tensors)
+        return torch.from_numpy(ctx.kernels.pull(points, edges, lengths, gradient.contiguous().numpy())), None, None
 
 
 class EdgeLengths(Function):

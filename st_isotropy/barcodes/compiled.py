@@ -1,4 +1,4 @@
-"""The walk of Prim's algorithm, compiled: the same comparisons as in `mst.walk`, so the same edges."""
+"""Loops over a cloud, compiled: Prim's walk, with the comparisons of `mst.walk` and so its edges, and edge lengths."""
 
 import numba
 import numpy as np
@@ -30,3 +30,32 @@ def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             newest += 1
         lengths[newest] = least
     return parents, lengths
+
+
+@numba.njit(cache=True, fastmath={"reassoc", "contract"})  # sums of differences in any order, for vector instructions
+def lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Compute the Euclidean lengths of edges; see `bars.edge_lengths`."""
+    found = np.empty(len(edges), points.dtype)
+    for edge in range(len(edges)):
+        left, right = points[edges[edge, 0]], points[edges[edge, 1]]
+        squared = points.dtype.type(0)
+        for k in range(points.shape[1]):
+            difference = left[k] - right[k]
+            squared += difference * difference
+        found[edge] = np.sqrt(squared)
+    return found
+
+
+@numba.njit(cache=True)
+def pull(points: np.ndarray, edges: np.ndarray, lengths: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Pull the ends of edges apart along their difference; see `bars.EdgeLengths`."""
+    pulled = np.zeros_like(points)
+    for edge in range(len(edges)):
+        if lengths[edge] == 0:
+            continue
+        left, right, strength = edges[edge, 0], edges[edge, 1], gradient[edge] / lengths[edge]
+        for k in range(points.shape[1]):
+            moved = strength * (points[left, k] - points[right, k])
+            pulled[left, k] += moved
+            pulled[right, k] -= moved
+    return pulled

@@ -11,6 +11,7 @@ from torch import Tensor
 NEAR_IN_ULPS = 2**14
 # What fits the cache of a core beside the operands.
 STRIP = 64
+WHOLE = 256  # up to here one product of the whole matrix takes no longer
 ENTRIES_AT_ONCE = 2**18
 PAIRS_AT_ONCE = 2**10
 
@@ -21,7 +22,7 @@ def centered(points: Tensor) -> Tensor:
 
 
 def squared_distances(cloud: Tensor, norms: Tensor) -> Tensor:
-    """Compute the squared distances `(n, n)` with about half the multiplications of a full matrix product.
+    """Compute the squared distances `(n, n)` of many points with half the multiplications of a full matrix product.
 
     A strip of columns is multiplied from the diagonal down and copied across the diagonal while it is in the cache.
     Products are written to a given tensor, because autocast leaves such calls alone and would turn others into half
@@ -36,6 +37,8 @@ def squared_distances(cloud: Tensor, norms: Tensor) -> Tensor:
     """
     n = len(cloud)
     squared = cloud.new_empty(n, n)
+    if n <= WHOLE:
+        return torch.addmm(norms[:, None], cloud, cloud.T, alpha=-2, out=squared).add_(norms)
     for start in range(0, n, STRIP):
         end = min(start + STRIP, n)
         strip = cloud.new_empty(n - start, end - start)

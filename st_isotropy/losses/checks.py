@@ -1,5 +1,6 @@
 """What a regularized loss can be made of: every other base loss, option or regularizer is refused, with a way out."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Literal
 
@@ -8,8 +9,9 @@ from sentence_transformers.base.losses import uses_gradient_cache
 from sentence_transformers.sentence_transformer.losses import AdaptiveLayerLoss
 from torch import nn
 
+from st_isotropy.losses.alignment import trains_on_positives_alone
 from st_isotropy.losses.capture import EncoderPlace, nested_losses
-from st_isotropy.regularizers import Regularizer
+from st_isotropy.regularizers import PersistentEntropy, Regularizer
 from st_isotropy.weights import Weight, parse_weight
 
 WeightArgument = Weight | Literal["auto"]
@@ -101,3 +103,14 @@ def check_names(names: Sequence[str]) -> None:
     """Refuse names of terms that would be one entry of the log, or none at all."""
     if len(set(names)) < len(names) or not names or "base" in names:
         raise ValueError(f'At least one regularizer is needed, each with its own name other than "base", got {names}.')
+
+
+def warn_of_collapse(loss: nn.Module, regularizers: Sequence[Regularizer]) -> None:
+    """Warn where nothing holds the cloud open: an objective without negatives, and no term that sees its size."""
+    blind = [term for term in regularizers if isinstance(term, PersistentEntropy) and term.scale == "relative"]
+    if len(blind) == len(regularizers) and trains_on_positives_alone(loss):
+        warnings.warn(
+            "AlignmentLoss pulls all embeddings into one point, and entropy on the relative scale, which is the same "
+            'for a cloud of any size, does not hold them apart; use PersistentEntropy(scale="absolute").',
+            stacklevel=3,
+        )

@@ -21,6 +21,10 @@ DEFAULT_REGULARIZER = PersistentEntropy()  # it keeps no state, so that losses c
 class PersistentEntropyLoss(RegularizedLoss):
     r"""Any sentence-transformers loss plus the persistent-entropy deficit of its embeddings.
 
+    Entropy on the relative scale, the default, is the same for a cloud of any size, so it does not hold open what an
+    objective without negatives closes: `AlignmentLoss` alone collapses, and with it as well, which is warned of. There
+    use `PersistentEntropy(scale="absolute")`.
+
     Args:
         model: The model being trained; the one the base loss was built with.
         loss: The base loss.

@@ -25,6 +25,7 @@ from st_isotropy.losses.checks import (
     check_names,
     check_token_level,
     pair_weights,
+    warn_of_collapse,
 )
 from st_isotropy.losses.clouds import CloudKind, Column
 from st_isotropy.losses.penalties import Penalties, gradients
@@ -110,7 +111,9 @@ class RegularizedLoss(nn.Module):
             tokens = TokenLayers.of(model, tuple(layers), max_points)
         regularizers = pair_weights(regularizer, weight)
         inner = [pair for nested in _regularized_in(loss) for pair in nested.penalties.regularizers]
-        check_names([term.name for term, _ in (*regularizers, *inner)])
+        terms = [term for term, _ in (*regularizers, *inner)]
+        check_names([term.name for term in terms])
+        warn_of_collapse(loss, terms)
         self.penalties = Penalties(regularizers, cloud, tokens, reduction, gather_across_devices)
         self._cached_batch: _CachedBatch | None = None
 

@@ -71,3 +71,10 @@ BALESTRIERO_2025 = bibtex(
     2025,
     "2511.08544",
 )
+GAO_2021 = bibtex(
+    "gao2021scaling",
+    "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup",
+    "Gao, Luyu and Zhang, Yunyi and Han, Jiawei and Callan, Jamie",
+    2021,
+    "2101.06983",
+)

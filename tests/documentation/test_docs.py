@@ -114,7 +114,7 @@ def test_the_blocks_that_need_nothing_run(page: str, hub_folder: Path) -> None:
 
 @pytest.mark.parametrize("page", pages_with("toml"))
 def test_the_studies_of_a_page_are_studies(page: str, tmp_path: Path) -> None:
-    from evaluation.study.description import read_study
+    from evaluation.study.reading import read_study
 
     for block in BLOCKS:
         if block.page == page and block.language == "toml":

@@ -61,6 +61,14 @@ def test_one_value_is_no_choice_and_the_weight_0_is_no_end() -> None:
     assert grid_ends(tried("koleo", 1.0, 3e-3, (0.0, 1.0, 3.0))) == []
 
 
+def test_a_temperature_at_an_end_is_found_and_one_that_was_not_searched_has_none() -> None:
+    scales = (5.0, 10.0, 20.0)
+    at_end = [Candidate("none", 0, 3e-3, [50.0], {}, scale == 5.0, temperature_scale=scale) for scale in scales]
+    assert grid_ends(at_end) == [GridEnd("none", "temperature scale", 5.0, "lowest")]
+    inside = [Candidate("none", 0, 3e-3, [50.0], {}, scale == 10.0, temperature_scale=scale) for scale in scales]
+    assert grid_ends(inside) == grid_ends(at_end[:1]) == []
+
+
 def test_weights_of_one_kind_are_a_grid_of_their_own() -> None:
     mixed = ("auto:0.03", "auto", "auto:0.3", 1.0, 30.0)
     assert grid_ends(tried("koleo", "auto", 3e-3, mixed)) == []

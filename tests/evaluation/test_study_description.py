@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from evaluation.errors import UserError
-from evaluation.study.description import Grid, Regime, Study, coarse_grids, read_study, settings
+from evaluation.study.description import Grid, Regime, Study, coarse_grids
 from evaluation.study.quickstart import quickstart
+from evaluation.study.reading import read_study
+from evaluation.study.settings import Setting, seeds_each, settings
 
 REGIME = Regime("cosine", "docstrings", (1e-3, 4e-3))
 STUDY = Study(
@@ -106,7 +108,8 @@ def test_with_one_setting_each_there_is_nothing_to_choose():
         ({"regularizers": (Grid("koleo", (1.0,), name="none"),)}, r"more than one variant named none"),
         (
             {"regularizers": (Grid("koleo", (1.0,)), Grid("uniformity", (1.0, 2.0)))},
-            r"Budgets must be equal, but the numbers of weights differ \(koleo 1, uniformity 2\)\.",
+            r"Budgets must be equal, but the numbers of settings at a learning rate differ "
+            r"\(none 1, koleo 1, uniformity 2\); only an objective alone may have fewer, a whole part of the others'\.",
         ),
         ({"validation": ()}, r"more than one setting to choose from, so the study needs validation tasks\."),
     ],
@@ -180,3 +183,104 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 def test_the_quickstart_refuses_an_objective_that_needs_other_data_before_it_loads_a_model(tmp_path, objective):
     with pytest.raises(UserError, match=f"trains on pairs, and the objective {objective} does not: choose cosine"):
         quickstart("no-such-model", objective, 30.0, 1, 1, tmp_path)
+
+
+TEMPERED = Regime("contrastive", "known", (1e-3,), temperature_scales=(5, 20), name="in-batch")
+VARIANTS = Study(
+    title="Are negatives needed?",
+    models=("static",),
+    regimes=(TEMPERED,),
+    regularizers=(
+        Grid("absolute_entropy", (0.3, 1, 3, 10), objective="alignment"),
+        Grid("koleo", (0.1, 0.3), temperature_scales=(5, 10)),
+        Grid("none", objective="contrastive_two_sided", temperature_scales=(5, 20), name="two-sided"),
+        Grid("none", objective="alignment"),
+    ),
+    test=("STS12",),
+    validation=("STS13",),
+)
+
+
+def test_a_variant_may_have_an_objective_and_temperatures_of_its_own():
+    found = settings(VARIANTS, TEMPERED)
+    assert VARIANTS.variants == ("none", "alignment + absolute_entropy", "koleo", "two-sided", "alignment")
+    assert found[:2] == [Setting("none", "", 0.0, 1e-3, "", 5), Setting("none", "", 0.0, 1e-3, "", 20)]
+    assert found[2] == Setting("alignment + absolute_entropy", "absolute_entropy", 0.3, 1e-3, "alignment", None)
+    of_koleo = [(one.temperature_scale, one.weight) for one in found if one.variant == "koleo"]
+    assert of_koleo == [(5, 0.1), (5, 0.3), (10, 0.1), (10, 0.3)]
+    assert found[-3:] == [
+        Setting("two-sided", "", 0.0, 1e-3, "contrastive_two_sided", 5),
+        Setting("two-sided", "", 0.0, 1e-3, "contrastive_two_sided", 20),
+        Setting("alignment", "", 0.0, 1e-3, "alignment", None),
+    ]
+
+
+def test_an_objective_alone_gets_as_many_times_more_seeds_as_it_has_fewer_settings():
+    runs = {}
+    for setting in settings(VARIANTS, TEMPERED):
+        runs[setting.variant] = runs.get(setting.variant, 0) + seeds_each(VARIANTS, TEMPERED, setting)
+    assert set(runs.values()) == {8}
+
+
+def test_a_toml_file_names_objectives_and_temperatures(tmp_path):
+    text = """
+    title = "Are negatives needed?"
+    models = ["static"]
+    test = ["STS12"]
+    validation = ["STS13"]
+    [[regimes]]
+    name = "in-batch"
+    objective = "contrastive"
+    pairs = "known"
+    learning_rates = [1e-3]
+    temperature_scales = [5, 20]
+    [[regularizers]]
+    regularizer = "absolute_entropy"
+    weights = [0.3, 1, 3, 10]
+    objective = "alignment"
+    [[regularizers]]
+    regularizer = "koleo"
+    weights = [0.1, 0.3]
+    temperature_scales = [5, 10]
+    [[regularizers]]
+    name = "two-sided"
+    regularizer = "none"
+    objective = "contrastive_two_sided"
+    temperature_scales = [5, 20]
+    [[regularizers]]
+    regularizer = "none"
+    objective = "alignment"
+    """
+    assert read_study(written(tmp_path, text)) == VARIANTS
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        (
+            Grid("koleo", (1, 2), objective="cosine"),
+            "The variant 'cosine + koleo' trains with cosine on scored rows, and the regime 'in-batch' with "
+            "contrastive on positive ones: take objectives for the same rows.",
+        ),
+        (
+            Grid("koleo", (1,), objective="alignment", temperature_scales=(5, 20)),
+            "The variant 'alignment + koleo' has temperature_scales, but alignment has no temperature; contrastive, "
+            "contrastive_two_sided, contrastive_all_sides have one.",
+        ),
+        (
+            Grid("koleo", (1,), temperature_scales=(5, 5)),
+            "The variant 'koleo' has temperature_scales = [5, 5] and needs different positive numbers.",
+        ),
+    ],
+)
+def test_an_objective_that_does_not_fit_its_regime_is_refused(grid, message):
+    with pytest.raises(UserError) as error:
+        replace(VARIANTS, regularizers=(grid,))
+    assert str(error.value) == message
+
+
+def test_a_variant_without_regularizer_has_an_objective_and_no_weights():
+    for options in ({"weights": (1,), "objective": "alignment"}, {"name": "alignment"}):
+        with pytest.raises(UserError) as error:
+            Grid("none", **options)
+        assert str(error.value) == ("The variant 'alignment' has no regularizer: give it an objective, and no weights.")

@@ -600,3 +600,39 @@ def test_a_study_extends_its_grid_while_a_choice_lies_at_an_end_and_resumes_with
     assert run(study, sources, out).sections == [section] and cells(out) == before
     written = read_json(out / "summary.json")["sections"][0]
     assert {one["learning_rate"] for one in written["tuning"] if one["extension"]} == added
+
+
+@pytest.mark.slow
+def test_variants_with_objectives_of_their_own_are_paired_with_the_tuned_reference_on_the_same_batches(data, tmp_path):
+    folder, sources = data
+    regime = replace(REGIME, objective="contrastive", learning_rates=(5e-3,), temperature_scales=(5, 20))
+    study = small_study(
+        folder,
+        regimes=(regime,),
+        regularizers=(
+            Grid("absolute_entropy", (0.3, 3), objective="alignment"),
+            Grid("none", objective="contrastive_two_sided", name="two-sided"),
+        ),
+        test=("rated",),
+        posthoc=(),
+        indexes=(),
+        seeds=1,
+    )
+    summary = run(study, sources, tmp_path / "run")
+    [section] = summary.sections
+    assert summary.missing == []
+    assert section.variants == ["start", "none", "alignment + absolute_entropy", "two-sided"]
+    assert {pair.old for pair in section.pairs} == {"none", "start"}
+    tried = {(one.variant, one.objective, one.temperature_scale, len(one.scores)) for one in section.tuning}
+    assert tried == {
+        ("none", "", 5, 1),
+        ("none", "", 20, 1),
+        ("alignment + absolute_entropy", "alignment", None, 1),
+        ("two-sided", "contrastive_two_sided", None, 2),  # as many runs as the others have settings
+    }
+    assert (
+        "In small the reference, none, trains with contrastive, and on the same batches alignment + absolute_entropy "
+        "with alignment, two-sided with contrastive_two_sided."
+    ) in summary.notes
+    assert read_summary(tmp_path / "run").sections[0].tuning == section.tuning
+    assert "0.005, scale 5" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from datasets import Dataset
 from small_corpus import SmallDevice, small_corpus, static_model, transformer_model
+from torch.nn.functional import cross_entropy, normalize
 
 from evaluation.data.docstrings import positive_pairs
 from evaluation.errors import UserError
@@ -179,6 +180,33 @@ def test_every_objective_trains_with_a_term_and_without(tmp_path, objective):
     start = fingerprint(static_model())
     plain = trained(tmp_path / "plain", pairs, recipe=recipe)
     assert len({start, plain, trained(tmp_path / "term", pairs, Term("mst_length", 1.0), recipe=recipe)}) == 3
+
+
+def test_in_batch_negatives_have_a_temperature_and_two_sided_forms(tmp_path, pairs):
+    def loss(objective, scale):
+        return Recipe(objective, temperature_scale=scale).loss(static_model(), pairs)
+
+    assert [loss("contrastive", scale).scale for scale in (None, 5.0)] == [20.0, 5.0]
+    columns = [torch.randn(6, 8, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    cosines = 5 * normalize(columns[0], dim=1) @ normalize(columns[1], dim=1).T
+    both = (cross_entropy(cosines, torch.arange(6)) + cross_entropy(cosines.T, torch.arange(6))) / 2
+    found = loss("contrastive_two_sided", 5.0).compute_loss_from_embeddings(columns, None)
+    torch.testing.assert_close(found, both)
+    assert len(loss("contrastive_all_sides", 5.0).directions) == 4
+    with pytest.raises(UserError) as error:
+        Recipe("alignment", temperature_scale=5.0)
+    assert str(error.value) == "The recipe has temperature_scale = 5.0, but the objective alignment has no temperature."
+
+
+def test_the_orders_of_absolute_entropy_can_be_named():
+    orders = {name: REGULARIZERS[name]().terms[0][0].order for name in REGULARIZERS if "absolute" in name}
+    assert orders == {
+        "absolute_entropy": None,
+        "absolute_entropy_order_1": 1.0,
+        "absolute_entropy_order_0.5": 0.5,
+        "absolute_entropy_order_0.25": 0.25,
+        "absolute_entropy_order_0.125": 0.125,
+    }
 
 
 def test_a_weight_can_be_balanced_or_fall_to_zero_over_the_training(tmp_path, pairs):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from point_clouds import bars_by_hand, cone, gauss
+from point_clouds import CLOUDS, bars_by_hand, cone, gauss
 
 from st_isotropy.barcodes import barcode, edge_lengths, minimum_spanning_tree
+from st_isotropy.barcodes.bars import CompiledEdgeLengths, EdgeLengths
 from st_isotropy.barcodes.large import large_tree
 from st_isotropy.entropy import entropy_deficit
 from st_isotropy.regularizers import PersistentEntropy
@@ -110,3 +111,19 @@ def test_non_finite_points_stop_every_search_on_the_cpu(search):
 def test_no_clouds_have_no_bars():
     found = barcode(torch.zeros(0, 5, 3))
     assert (found.lengths.shape, found.edges.shape) == ((0, 4), (0, 4, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", CLOUDS)
+def test_compiled_edge_lengths_and_their_gradient_are_those_of_torch(name, dtype):
+    kernels = pytest.importorskip("st_isotropy.barcodes.compiled", exc_type=ImportError)
+    rows = CLOUDS[name].to(dtype)
+    edges = minimum_spanning_tree(rows)
+    weights = torch.rand(len(edges), dtype=dtype, generator=torch.Generator().manual_seed(0))
+    results = []
+    for apply in (EdgeLengths.apply, lambda *given: CompiledEdgeLengths.apply(*given, kernels)):
+        points = rows.T.contiguous().T.requires_grad_()  # not contiguous
+        lengths = apply(points, edges)
+        results.append((lengths, *torch.autograd.grad((weights * lengths).sum(), points)))
+    torch.testing.assert_close(*results)
+    assert all(part.isfinite().all() and part.dtype == dtype for part in results[1])

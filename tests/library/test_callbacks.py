@@ -1,6 +1,8 @@
 """Geometry and weights in the training log."""
 
 import math
+import re
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +18,17 @@ from sentence_transformers.sentence_transformer.losses import (
 from torch.nn.functional import normalize
 from transformers import TrainerControl, TrainerState
 
-from st_isotropy import GeometryCallback, MSTLength, PersistentEntropyLoss, RegularizedLoss, WeightSchedule, isotropy
+from st_isotropy import (
+    AlignmentLoss,
+    CachedAlignmentLoss,
+    GeometryCallback,
+    MSTLength,
+    PersistentEntropy,
+    PersistentEntropyLoss,
+    RegularizedLoss,
+    WeightSchedule,
+    isotropy,
+)
 from st_isotropy.barcodes import barcode
 from st_isotropy.callbacks import LOGGED_MEASURES, describe
 from st_isotropy.entropy import persistent_entropy
@@ -296,3 +308,64 @@ def test_several_processes_need_the_same_terms_for_all_data_sets(model, tmp_path
 def test_a_loss_that_is_not_built_cannot_be_followed():
     with pytest.raises(ValueError, match=r"The callback needs a loss object, such as .*, not <function"):
         GeometryCallback(lambda model: model)
+
+
+def unheld(make):
+    """An objective that closes the cloud: its term has no weight."""
+    return lambda model: RegularizedLoss(model, make(model), PersistentEntropy(scale="absolute"), 0.0)
+
+
+@pytest.mark.parametrize("make", [AlignmentLoss, CachedAlignmentLoss])
+def test_a_cloud_that_closes_without_negatives_is_warned_of_once_with_the_numbers(make, model, make_trainer):
+    loss = MatryoshkaLoss(model, unheld(make)(model), [32])
+    trainer = make_trainer(loss, max_steps=40, logging_steps=10, learning_rate=3e-3)
+    GeometryCallback.attach(trainer)
+    with pytest.warns(UserWarning, match="the cloud closes") as caught:
+        trainer.train()
+    (message,) = (str(each.message) for each in caught if "the cloud closes" in str(each.message))
+    first, edge, step = re.match(
+        r"The mean tree edge fell from (.+) in the first batch to (.+) at step (\d+): trained on positives alone, "
+        r'the cloud closes; add PersistentEntropy\(scale="absolute"\) or another regularizer that sees how far the '
+        r"cloud is spread, or raise its weight\.$",
+        message,
+    ).groups()
+    entry = next(entry for entry in training_entries(trainer) if entry["mean_mst_length"] < float(first) / 2)
+    assert (entry["step"], f"{entry['mean_mst_length']:.3f}") == (int(step), edge)
+
+
+def test_the_first_batch_of_a_training_is_measured_although_it_is_not_logged(model, make_trainer):
+    loss = unheld(AlignmentLoss)(model)
+    trainer = make_trainer(loss, max_steps=4, logging_steps=4, logging_first_step=False)
+    callback = GeometryCallback.attach(trainer)
+    edges = []
+    loss.register_forward_hook(lambda *_: edges.append(loss.penalties.seen and describe(loss.penalties.seen)))
+    trainer.train()
+    assert callback.first_edges == {"": edges[0]["mean_mst_length"]}
+    assert edges[1:3] == [None, None]
+    again = make_trainer(loss, max_steps=1)
+    again.add_callback(callback)
+    again.train()
+    assert callback.first_edges == {"": edges[4]["mean_mst_length"]} != {"": edges[0]["mean_mst_length"]}
+
+
+def test_a_cloud_that_is_held_open_or_has_negatives_is_not_warned_of(model, sentences, make_trainer):
+    held = RegularizedLoss(model, AlignmentLoss(model), PersistentEntropy(scale="absolute"), 3.0)
+    trainer = make_trainer(held, max_steps=20, learning_rate=1e-3)
+    GeometryCallback.attach(trainer)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*the cloud closes")
+        trainer.train()
+    negatives = GeometryCallback(PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model)))
+    assert negatives.positives_alone == set()
+
+
+def test_of_several_data_sets_the_one_whose_cloud_closes_is_named(model):
+    losses = {"a": unheld(AlignmentLoss)(model), "b": PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))}
+    callback = GeometryCallback(losses)
+    assert callback.positives_alone == {"a_"}
+    callback.first_edges = {"a_": 1.0}
+    for penalties in callback.penalties.values():
+        penalties._training.snapshot = Snapshot([0.01 * torch.eye(4) + 1], 0, {}, {})
+    state = TrainerState(log_history=[{}], global_step=7)
+    with pytest.warns(UserWarning, match=r"^The mean tree edge of a fell from 1\.000 in the first batch to 0\.0"):
+        callback.on_log(None, state, TrainerControl(), {"loss": 1.0})

@@ -1,4 +1,4 @@
-"""Every loss of sentence-transformers: value, gradient and number of forward passes of the wrapped loss."""
+"""Every loss of sentence-transformers and ours: value, gradient and number of forward passes of the wrapped loss."""
 
 import copy
 import inspect
@@ -9,7 +9,8 @@ import torch
 from sentence_transformers.sentence_transformer import losses
 from torch import nn
 
-from st_isotropy import MSTLength, PersistentEntropy, RegularizedLoss
+import st_isotropy
+from st_isotropy import AlignmentLoss, CachedAlignmentLoss, MSTLength, PersistentEntropy, RegularizedLoss
 
 ROWS = 12
 WEIGHTS = {PersistentEntropy(): 30.0, MSTLength(): 0.5}
@@ -93,6 +94,8 @@ RECIPES = {
     "Matryoshka2dLoss": modified(
         "Matryoshka2dLoss", matryoshka_dims=[32, 16], n_layers_per_step=-1, n_dims_per_step=-1
     ),
+    "AlignmentLoss": Recipe(lambda model, guide: AlignmentLoss(model, positives=2), 3),
+    "CachedAlignmentLoss": Recipe(lambda model, guide: CachedAlignmentLoss(model, positives=2, mini_batch_size=5), 3),
 }
 
 
@@ -106,10 +109,15 @@ def measured():
     sys.stdout.write("\n" + "\n".join(lines) + "\n")  # seen with `pytest -s`
 
 
-def test_every_loss_of_sentence_transformers_is_decided():
-    exported = {name for name in losses.__all__ if inspect.isclass(getattr(losses, name))}
-    modules = {name for name in exported if issubclass(getattr(losses, name), nn.Module)}
-    assert modules == {name.split(",")[0] for name in RECIPES} | set(REFUSED)
+def modules_of(package):
+    exported = {name: getattr(package, name) for name in package.__all__}
+    return {name for name, part in exported.items() if inspect.isclass(part) and issubclass(part, nn.Module)}
+
+
+def test_every_loss_of_sentence_transformers_and_of_this_package_is_decided():
+    wrappers = {"PersistentEntropyLoss", "RegularizedLoss"}
+    decided = {name.split(",")[0] for name in RECIPES} | set(REFUSED)
+    assert modules_of(losses) | modules_of(st_isotropy) - wrappers == decided
 
 
 def run(loss, model, texts, labels):

@@ -82,8 +82,9 @@ def test_the_readme_has_two_commands_and_at_most_100_lines() -> None:
 
 # What users' code may import, module by module of the pages under docs/api. A deprecated name stays for a version.
 PUBLIC = {
-    "st_isotropy": "BalancedWeight GeometryCallback IsotropyEvaluator MSTLength Measure PersistentEntropy "
-    "PersistentEntropyLoss RegularizedLoss Regularizer WeightSchedule authors_setting isotropy",
+    "st_isotropy": "AlignmentLoss BalancedWeight CachedAlignmentLoss GeometryCallback IsotropyEvaluator MSTLength "
+    "Measure PersistentEntropy PersistentEntropyLoss RegularizedLoss Regularizer WeightSchedule authors_setting "
+    "isotropy",
     "st_isotropy.authors": "InClusterLength authors_setting",
     "st_isotropy.barcodes": "Barcode barcode edge_lengths minimum_spanning_tree",
     "st_isotropy.barcodes.selection": "Selection check_selection count_prominent prefix_sums selected_bars",
@@ -91,7 +92,7 @@ PUBLIC = {
     "st_isotropy.entropy": "absolute_entropy absolute_entropy_deficit entropy_deficit largest_mean_bar "
     "persistent_entropy total_persistence",
     "st_isotropy.evaluator": "IsotropyEvaluator",
-    "st_isotropy.losses": "DEFAULT_WEIGHT PersistentEntropyLoss RegularizedLoss",
+    "st_isotropy.losses": "AlignmentLoss CachedAlignmentLoss DEFAULT_WEIGHT PersistentEntropyLoss RegularizedLoss",
     "st_isotropy.metrics": "CATALOG CATALOGUE Cloud Measure alignment anti_hub_share as_cloud average_cosine "
     "effective_rank first_component_share hubness_skewness isoscore isotropic_values isotropy k_occurrences "
     "largest_coordinate_share largest_hub mean_mst_length participation_ratio partition_ratio persistent_entropy "

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +18,18 @@ from sentence_transformers.sentence_transformer import losses
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from torch.nn.parallel import DistributedDataParallel
 
-from st_isotropy import BalancedWeight, PersistentEntropyLoss
+from st_isotropy import (
+    AlignmentLoss,
+    BalancedWeight,
+    CachedAlignmentLoss,
+    PersistentEntropy,
+    PersistentEntropyLoss,
+)
 
 ROWS = 16
 COLUMNS = 3
 
-# Those that gather the batch themselves, those that average over rows, and one that does neither.
+# Those that gather the batch themselves, one that does not, and those that average over rows.
 OBJECTIVES = {
     "in-batch negatives, gathered": lambda model: losses.MultipleNegativesRankingLoss(
         model, gather_across_devices=True
@@ -33,6 +40,8 @@ OBJECTIVES = {
     "triplets": losses.TripletLoss,
     "teacher embeddings": losses.MSELoss,
     "in-batch negatives, not gathered": losses.MultipleNegativesRankingLoss,
+    "positives alone": partial(AlignmentLoss, positives=2),
+    "cached positives alone": partial(CachedAlignmentLoss, positives=2, mini_batch_size=3),
 }
 
 
@@ -56,7 +65,8 @@ def distributed(model):
 def measure(name, folder, texts, rows, wrap, **options):
     """Compute both terms of one step, and the norm of the gradient that the optimizer would see."""
     model = build_model(folder)
-    loss = PersistentEntropyLoss(model, OBJECTIVES[name](model), **options)
+    regularizer = PersistentEntropy(scale="absolute" if "positives alone" in name else "relative")
+    loss = PersistentEntropyLoss(model, OBJECTIVES[name](model), regularizer=regularizer, **options)
     features, labels = batch(model, texts, rows)
     loss.loss.model = loss.model = wrap(model)  # as the trainer does
     loss.penalties.watch()
@@ -65,9 +75,9 @@ def measure(name, folder, texts, rows, wrap, **options):
     gradient = torch.cat([each.grad.flatten() for each in model.parameters() if each.grad is not None])
     return {
         "base": mean_over_processes(terms["base_loss"]),
-        "penalty": mean_over_processes(terms["persistent_entropy_loss"]),
+        "penalty": mean_over_processes(terms[f"{regularizer.name}_loss"]),
         "gradient": gradient.norm().item(),
-        "weight": loss.penalties.seen.weights["persistent_entropy"],
+        "weight": loss.penalties.seen.weights[regularizer.name],
     }
 
 
