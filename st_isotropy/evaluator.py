@@ -12,6 +12,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 
 from st_isotropy.metrics import Measure, isotropy
 from st_isotropy.metrics.measures import check_names
+from st_isotropy.unwrap import unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +112,7 @@ class IsotropyEvaluator(BaseEvaluator):
         self, model: BaseModel, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
         """Encode the texts and measure their embeddings; return the metrics by prefixed name."""
+        model = unwrap(model)
         if not isinstance(model, SentenceTransformer):
             raise TypeError(
                 f"Isotropy is measured on a SentenceTransformer, not on a {type(model).__name__}; pass a "

@@ -18,6 +18,7 @@ from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor
 
 from st_isotropy.metrics.cloud import BLOCK_ROWS, Cloud, as_cloud
+from st_isotropy.unwrap import unwrap
 
 # Directions with less than this share of the largest variance are rounding and are left out.
 _ROUNDING = 1e-10
@@ -56,6 +57,7 @@ class PostHoc(ABC):
         """
         if isinstance(texts, str):
             raise ValueError("A transform is fitted on a list of texts, but this is a single string.")
+        model = unwrap(model)
         if not isinstance(model, SentenceTransformer):
             raise ValueError(
                 f"A transform is fitted to the embeddings of a SentenceTransformer, not of a {type(model).__name__}."

@@ -32,6 +32,7 @@ from st_isotropy.losses.terms import LossTerms
 from st_isotropy.losses.text_keys import text_keys
 from st_isotropy.losses.tokens import TokenLayers
 from st_isotropy.regularizers import Regularizer
+from st_isotropy.unwrap import unwrap
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class RegularizedLoss(nn.Module):
         tokens = None
         if level == "token":
             check_token_level(loss, gather_across_devices)
-            tokens = TokenLayers.of(model, tuple(layers), max_points)
+            tokens = TokenLayers.of(unwrap(model), tuple(layers), max_points)
         regularizers = pair_weights(regularizer, weight)
         inner = [pair for nested in _regularized_in(loss) for pair in nested.penalties.regularizers]
         check_names([term.name for term, _ in (*regularizers, *inner)])

@@ -10,6 +10,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from torch import Tensor, nn
 
+from st_isotropy.unwrap import unwrap
+
 
 @dataclass(frozen=True)
 class TokenLayers:
@@ -34,7 +36,7 @@ class TokenLayers:
         Raises:
             ValueError: If the model computes no contextual token embeddings, lacks a layer, or `max_points` is below 3.
         """
-        transformer = model[0]
+        transformer = unwrap(model[0])
         if not isinstance(transformer, Transformer):
             raise ValueError(
                 f'The option level="token" needs contextual token embeddings, which {type(transformer).__name__} does '
@@ -92,17 +94,10 @@ class TokenLayers:
         if self.layers == (-1,):
             yield
             return
-        transformer: Any = unwrapped(model)[0]
+        transformer: Any = unwrap(model)[0]
         config = transformer.auto_model.config
         before, config.output_hidden_states = config.output_hidden_states, True
         try:
             yield
         finally:
             config.output_hidden_states = before
-
-
-def unwrapped(model: Any) -> SentenceTransformer:
-    """Take the sentence transformer out of its distributed or compiled wrapper."""
-    while not isinstance(model, SentenceTransformer):
-        model = model.module if hasattr(model, "module") else model._orig_mod
-    return model
