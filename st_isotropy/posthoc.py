@@ -9,13 +9,14 @@ so that it would gain or lose by another scale alone.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor
 
+from st_isotropy.distinct import distinct_inputs
 from st_isotropy.metrics.cloud import BLOCK_ROWS, Cloud, Points, as_cloud
 from st_isotropy.metrics.rows import as_rows
 from st_isotropy.unwrap import unwrap
@@ -34,12 +35,13 @@ class PostHoc(ABC):
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Find the map of a cloud up to a factor: a matrix `(d, d)` and a vector `(d,)`, float64, `y = A x + b`."""
 
-    def fit(self, model: SentenceTransformer, texts: Sequence[str], batch_size: int = 32) -> Dense:
+    def fit(self, model: SentenceTransformer, texts: Sequence[Any], batch_size: int = 32) -> Dense:
         """Fit the map to a model's embeddings of texts.
 
         Args:
             model: The model; it is not changed. The map acts before a `truncate_dim`, as every module does.
-            texts: Texts that the model will not be evaluated on; encoded as documents. Repeated ones count once.
+            texts: Texts that the model will not be evaluated on, or what else it encodes, such as images; encoded as
+                documents. Repeated ones count once.
             batch_size: Texts per forward pass.
 
         Returns:
@@ -62,7 +64,7 @@ class PostHoc(ABC):
             raise ValueError(
                 f"A transform is fitted to the embeddings of a SentenceTransformer, not of a {type(model).__name__}."
             )
-        distinct = list(dict.fromkeys(texts))
+        distinct = distinct_inputs(texts)
         with model.truncate_embeddings(None):
             embeddings = model.encode_document(distinct, batch_size=batch_size, show_progress_bar=False)
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)

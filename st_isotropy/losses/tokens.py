@@ -42,7 +42,13 @@ class TokenLayers:
                 f'The option level="token" needs contextual token embeddings, which {type(transformer).__name__} does '
                 'not compute; use level="sentence".'
             )
-        depth = transformer.auto_model.config.num_hidden_layers + 1
+        hidden_layers = getattr(transformer.auto_model.config, "num_hidden_layers", None)
+        if hidden_layers is None:  # towers of several modalities
+            raise ValueError(
+                f'The option level="token" needs one stack of layers over text tokens, which '
+                f'{type(transformer.auto_model).__name__} does not have; use level="sentence".'
+            )
+        depth = hidden_layers + 1
         wrong = [layer for layer in layers if not -depth <= layer < depth]
         if wrong or not layers:
             raise ValueError(
@@ -81,11 +87,11 @@ class TokenLayers:
             return (output["token_embeddings"],)
         return tuple(output["all_layer_embeddings"][layer] for layer in self.layers)
 
-    def draw(self, tokens: Tensor, step: int) -> Tensor:
-        """Draw at most `max_points` of the tokens `(n, d)`, the same ones whenever the step is the same."""
+    def draw(self, tokens: Tensor, seed: int) -> Tensor:
+        """Draw at most `max_points` of the tokens `(n, d)`, the same ones whenever the seed is the same."""
         if len(tokens) <= self.max_points:
             return tokens
-        chosen = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(step))[: self.max_points]
+        chosen = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(seed))[: self.max_points]
         return tokens[chosen.to(tokens.device)]
 
     @contextmanager
