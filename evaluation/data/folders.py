@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from evaluation.data.layouts import check_formats, check_one_fold
 from evaluation.data.rows import (
     COLUMNS,
     HIDDEN_AS,
@@ -182,6 +183,7 @@ def _in_folder(folder: Path) -> list[DataSet]:
         files = [*_present(folder, "corpus"), *_present(folder, "queries"), *qrels.values()]
         return [DataSet(_name(folder), folder, qrels, _revision(files))]
     tables = tables_in(folder)
+    check_formats(folder, tables, SPLITS)
     splits: dict[str, Path] = {}
     for stem, path in tables.items():
         if stem in SPLITS and splits.setdefault(SPLITS[stem], path) != path:
@@ -238,6 +240,8 @@ def _beir_file(folder: Path, name: str) -> Path:
 def _kind(files: list[Path]) -> str:
     """The kind of table that all files are; GLUE's test files may lack the label that the others have."""
     headers = {path: table_header(path) for path in files}
+    for path in files:
+        check_one_fold(path, numbered_cells(path))
     kinds = {path: _kind_of(path, header) for path, header in headers.items() if not _is_unlabelled(header, headers)}
     first, kind = next(iter(kinds.items()))
     for path, other in kinds.items():
