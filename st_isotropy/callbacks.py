@@ -1,5 +1,6 @@
 """The trainer's side: the global step for weight schedules, and the geometry of a batch in the training log."""
 
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from statistics import fmean
@@ -7,7 +8,7 @@ from typing import Any
 
 from sentence_transformers import SentenceTransformerTrainer
 from torch import nn
-from transformers.trainer_callback import TrainerCallback, TrainerControl, TrainerState
+from transformers.trainer_callback import CallbackHandler, TrainerCallback, TrainerControl, TrainerState
 from transformers.trainer_utils import IntervalStrategy
 from transformers.training_args import TrainingArguments
 
@@ -53,7 +54,7 @@ class GeometryCallback(TrainerCallback):
         >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
         >>> from st_isotropy import PersistentEntropyLoss, WeightSchedule
         >>> loss = PersistentEntropyLoss(model, CosineSimilarityLoss(model), weight=WeightSchedule(30.0, warmup=100))
-        >>> callback = GeometryCallback(loss)  # for callbacks=[...]; `attach` reaches TensorBoard and W&B too
+        >>> callback = GeometryCallback(loss)  # for callbacks=[...], or `attach`
     """
 
     def __init__(self, loss: nn.Module | Mapping[str, nn.Module]) -> None:
@@ -83,8 +84,6 @@ class GeometryCallback(TrainerCallback):
     def attach(cls, trainer: SentenceTransformerTrainer) -> "GeometryCallback":
         """Add a callback for the trainer's loss in front of all others, so that TensorBoard and W&B log the geometry.
 
-        Callbacks given to a trainer run after its reporters, which then have written their entry already.
-
         Args:
             trainer: The trainer, before training.
 
@@ -98,12 +97,14 @@ class GeometryCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Forget the clouds of an earlier training; refuse losses of data sets that would log different terms.
+        """Forget an earlier training; refuse losses that would log different terms; go before all other callbacks.
 
-        Processes can be at different data sets in one step, and the trainer would then wait forever.
+        Processes can be at different data sets in one step, and the trainer would then wait forever. What other
+        callbacks read, as early stopping does the terms of an evaluation, this one adds.
         """
         self.first_edges.clear()
         self.closed.clear()
+        _go_first(self)
         if args.world_size > 1 and len(self.terms) > 1:
             named = " and ".join(", ".join(names) or "none" for names in sorted(self.terms))
             raise ValueError(
@@ -190,6 +191,19 @@ class GeometryCallback(TrainerCallback):
 def _regularized(root: nn.Module) -> list[RegularizedLoss]:
     """A loss and those inside it that are regularized, outermost first."""
     return [part for part in root.modules() if isinstance(part, RegularizedLoss)]
+
+
+def _go_first(callback: TrainerCallback) -> None:
+    """Move a callback to the front of those that the trainer is calling."""
+    # The trainer gives its callbacks nothing that leads to the others.
+    frame = sys._getframe()
+    while frame is not None and not isinstance(frame.f_locals.get("self"), CallbackHandler):
+        frame = frame.f_back
+    if frame is not None:
+        callbacks = frame.f_locals["self"].callbacks
+        if callback in callbacks:
+            callbacks.remove(callback)
+            callbacks.insert(0, callback)
 
 
 def _names(several: Iterable[Penalties]) -> tuple[str, ...]:

@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--similarity", choices=get_args(Similarity), help="for .npy; a model has its own (default cosine)"
     )
+    command.add_argument(
+        "--unpack-bits",
+        action=argparse.BooleanOptionalAction,
+        help="whether 8-bit integers in .npy are packed bits (binary, ubinary) or numbers (int8, uint8)",
+    )
     command.add_argument("--html", type=Path, metavar="OUT", help="write one self-contained page with plots")
     command.add_argument("--json", type=Path, metavar="OUT", help="write the numbers as JSON")
     return parser
@@ -67,8 +72,8 @@ def _diagnose(options: argparse.Namespace) -> None:
     if options.model.endswith(".npy"):
         if options.texts is not None:
             raise ValueError(f"{options.model} already holds embeddings; leave --texts out, or name a model.")
-        embeddings = read_embeddings(Path(options.model))
-        queries = None if options.queries is None else read_embeddings(Path(options.queries))
+        embeddings = read_embeddings(Path(options.model), options.unpack_bits)
+        queries = None if options.queries is None else read_embeddings(Path(options.queries), options.unpack_bits)
         similarity = options.similarity or "cosine"
     else:
         if options.texts is None:
@@ -149,17 +154,19 @@ def read_texts(source: str, fewest: int) -> list[str]:
     return texts
 
 
-def read_embeddings(path: Path) -> np.ndarray:
+def read_embeddings(path: Path, unpack_bits: bool | None = None) -> np.ndarray:
     """Read embeddings of shape `(n, d)` from a `.npy` file; pickled objects in it are never loaded.
 
     Args:
         path: The file.
+        unpack_bits: Whether 8-bit integers hold a bit for each of eight dimensions, which become -1 and 1.
 
     Returns:
-        The array, in float32 or float64.
+        The array, in its own precision if that is float, else in float32.
 
     Raises:
-        ValueError: If the file cannot be read, holds objects, or is not a numeric array with two axes.
+        ValueError: If the file cannot be read, holds objects, or is not a numeric array with two axes; if it holds
+            8-bit integers and nobody said what they are.
     """
     try:
         array = np.load(path, allow_pickle=False)
@@ -171,7 +178,18 @@ def read_embeddings(path: Path) -> np.ndarray:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 2:
         shape, dtype = getattr(array, "shape", "?"), getattr(array, "dtype", type(array).__name__)
         raise ValueError(f"{path} has shape {shape} and type {dtype}; embeddings are numbers of shape (n, d).")
-    return array if array.dtype == np.float64 else array.astype(np.float32)
+    if array.dtype.itemsize > 1:
+        return array if array.dtype.kind == "f" else array.astype(np.float32)
+    if unpack_bits is None:
+        raise ValueError(
+            f"{path} holds 8-bit integers ({array.dtype}), which can be packed bits or numbers; add --unpack-bits for "
+            "binary or ubinary embeddings, or --no-unpack-bits for int8 or uint8 ones."
+        )
+    if not unpack_bits:
+        return array.astype(np.float32)
+    # The bytes of `binary` are those of `ubinary` minus 128.
+    bits = np.unpackbits(array if array.dtype == np.uint8 else (array.astype(np.int16) + 128).astype(np.uint8), axis=1)
+    return 2 * bits.astype(np.float32) - 1
 
 
 def load_model(name: str) -> SentenceTransformer:

@@ -10,8 +10,10 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base import BaseModel
 from sentence_transformers.base.evaluation import BaseEvaluator
 
+from st_isotropy.distinct import distinct_inputs
 from st_isotropy.metrics import Measure, isotropy
 from st_isotropy.metrics.measures import check_names
+from st_isotropy.unwrap import unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +37,8 @@ class IsotropyEvaluator(BaseEvaluator):
 
     Args:
         inputs: At least 20 different texts, none of them used for training; encoded as documents. A text that is there
-            several times counts once, as it does in the loss.
+            several times counts once, as it does in the loss. What else the model encodes, such as images, is taken
+            like texts.
         name: Prefix of the metric names and of the CSV file; give each evaluator its own.
         queries: Different texts that search the inputs, encoded as queries; they add the measures of query-to-corpus
             hubness.
@@ -43,6 +46,7 @@ class IsotropyEvaluator(BaseEvaluator):
         primary_metric: The measure that selects the best checkpoint.
         greater_is_better: Which direction of the primary metric is better.
         batch_size: Texts per forward pass.
+        truncate_dim: Measure the first coordinates alone, this many; one evaluator for each Matryoshka dimension.
         sample_size: Most rows that measures over all pairs run on; at least 20.
         show_progress_bar: Show a progress bar while encoding.
         write_csv: Append a line to `isotropy_evaluation_<name>_results.csv` in the output folder of the trainer.
@@ -61,14 +65,15 @@ class IsotropyEvaluator(BaseEvaluator):
 
     def __init__(
         self,
-        inputs: Sequence[str],
+        inputs: Sequence[Any],
         name: str = "isotropy",
         *,
-        queries: Sequence[str] | None = None,
+        queries: Sequence[Any] | None = None,
         measures: Sequence[str] | str = CORE_MEASURES,
         primary_metric: str = "isoscore",
         greater_is_better: bool = True,
         batch_size: int = 32,
+        truncate_dim: int | None = None,
         sample_size: int = 2000,
         show_progress_bar: bool = False,
         write_csv: bool = True,
@@ -76,8 +81,8 @@ class IsotropyEvaluator(BaseEvaluator):
         super().__init__()
         if isinstance(inputs, str) or isinstance(queries, str):
             raise ValueError("Inputs and queries must be lists of texts, but one of them is a single string.")
-        self.inputs = list(dict.fromkeys(inputs))
-        self.queries = None if queries is None else list(dict.fromkeys(queries))
+        self.inputs = distinct_inputs(inputs)
+        self.queries = None if queries is None else distinct_inputs(queries)
         if len(self.inputs) < FEWEST_TEXTS:
             raise ValueError(
                 f"Isotropy is measured on at least {FEWEST_TEXTS} different texts, not on {len(self.inputs)}; add more."
@@ -101,6 +106,7 @@ class IsotropyEvaluator(BaseEvaluator):
         self.primary_metric = f"{name}_{primary_metric}" if name else primary_metric
         self.greater_is_better = greater_is_better
         self.batch_size = batch_size
+        self.truncate_dim = truncate_dim
         self.sample_size = sample_size
         self.show_progress_bar = show_progress_bar
         self.write_csv = write_csv
@@ -111,12 +117,15 @@ class IsotropyEvaluator(BaseEvaluator):
         self, model: BaseModel, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
         """Encode the texts and measure their embeddings; return the metrics by prefixed name."""
+        model = unwrap(model)
         if not isinstance(model, SentenceTransformer):
             raise TypeError(
                 f"Isotropy is measured on a SentenceTransformer, not on a {type(model).__name__}; pass a "
                 "SentenceTransformer."
             )
-        encoding = {"batch_size": self.batch_size, "show_progress_bar": self.show_progress_bar}
+        encoding: dict[str, Any] = {"batch_size": self.batch_size, "show_progress_bar": self.show_progress_bar}
+        if self.truncate_dim is not None:  # else the model's own
+            encoding["truncate_dim"] = self.truncate_dim
         # Both fall back to plain encoding for models that do not tell queries and documents apart.
         queries = None if self.queries is None else model.encode_query(self.queries, **encoding)
         self.measures = isotropy(
@@ -143,7 +152,12 @@ class IsotropyEvaluator(BaseEvaluator):
 
     def get_config_dict(self) -> dict[str, Any]:
         """Configuration shown in the model card."""
-        return {"inputs": len(self.inputs), "queries": len(self.queries or ()), "sample_size": self.sample_size}
+        return {
+            "inputs": len(self.inputs),
+            "queries": len(self.queries or ()),
+            "sample_size": self.sample_size,
+            "truncate_dim": self.truncate_dim,
+        }
 
 
 def _append_csv(path: Path, row: dict[str, float]) -> None:

@@ -9,17 +9,19 @@ so that it would gain or lose by another scale alone.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor
 
-from st_isotropy.metrics.cloud import BLOCK_ROWS, Cloud, as_cloud
+from st_isotropy.distinct import distinct_inputs
+from st_isotropy.metrics.cloud import BLOCK_ROWS, Cloud, Points, as_cloud
+from st_isotropy.metrics.rows import as_rows
+from st_isotropy.unwrap import unwrap
 
-# Directions with less than this share of the largest variance are rounding and are left out.
+# A model accumulates rounding: directions with less than this share of the largest variance are left out, too.
 _ROUNDING = 1e-10
 
 
@@ -33,12 +35,13 @@ class PostHoc(ABC):
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Find the map of a cloud up to a factor: a matrix `(d, d)` and a vector `(d,)`, float64, `y = A x + b`."""
 
-    def fit(self, model: SentenceTransformer, texts: Sequence[str], batch_size: int = 32) -> Dense:
+    def fit(self, model: SentenceTransformer, texts: Sequence[Any], batch_size: int = 32) -> Dense:
         """Fit the map to a model's embeddings of texts.
 
         Args:
             model: The model; it is not changed. The map acts before a `truncate_dim`, as every module does.
-            texts: Texts that the model will not be evaluated on; encoded as documents. Repeated ones count once.
+            texts: Texts that the model will not be evaluated on, or what else it encodes, such as images; encoded as
+                documents. Repeated ones count once.
             batch_size: Texts per forward pass.
 
         Returns:
@@ -56,16 +59,17 @@ class PostHoc(ABC):
         """
         if isinstance(texts, str):
             raise ValueError("A transform is fitted on a list of texts, but this is a single string.")
+        model = unwrap(model)
         if not isinstance(model, SentenceTransformer):
             raise ValueError(
                 f"A transform is fitted to the embeddings of a SentenceTransformer, not of a {type(model).__name__}."
             )
-        distinct = list(dict.fromkeys(texts))
+        distinct = distinct_inputs(texts)
         with model.truncate_embeddings(None):
             embeddings = model.encode_document(distinct, batch_size=batch_size, show_progress_bar=False)
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)
 
-    def fit_embeddings(self, embeddings: np.ndarray | Tensor | list[Tensor]) -> Dense:
+    def fit_embeddings(self, embeddings: Points) -> Dense:
         """Fit the map to embeddings of shape `(n, d)`; errors as for `fit`.
 
         The mean norm of these embeddings is the same before and after. The module is in float32, or in float64 where
@@ -84,7 +88,7 @@ class PostHoc(ABC):
         )
 
 
-def apply_posthoc(transform: Dense, embeddings: np.ndarray | Tensor) -> Tensor:
+def apply_posthoc(transform: Dense, embeddings: Points) -> Tensor:
     """Apply a fitted transform to embeddings of shape `(n, d)`, without a model, in the transform's precision.
 
     Examples:
@@ -93,8 +97,8 @@ def apply_posthoc(transform: Dense, embeddings: np.ndarray | Tensor) -> Tensor:
         [[2.0, 1.0]]
     """
     with torch.no_grad():
-        rows = torch.as_tensor(embeddings).to(transform.linear.weight)
-        return transform({"sentence_embedding": rows})["sentence_embedding"]
+        rows = as_rows(embeddings)
+        return transform({"sentence_embedding": rows.to(transform.linear.weight)})["sentence_embedding"]
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ class AllButTheTop(PostHoc):
             raise ValueError(
                 f"All-but-the-top removes between 1 and {width - 1} of {width} components, not {self.components}."
             )
-        _, directions = _principal(cloud)
+        _, directions = cloud.principal
         leading = directions[:, : self.components]
         matrix = _identity(cloud) - leading @ leading.T
         return matrix, -matrix @ cloud.mean
@@ -240,12 +244,6 @@ def _identity(cloud: Cloud) -> Tensor:
     return torch.eye(cloud.points.shape[1], dtype=torch.float64, device=cloud.points.device)
 
 
-def _principal(cloud: Cloud) -> tuple[Tensor, Tensor]:
-    """Eigenvalues `(d,)` and eigenvectors (columns) of the covariance, largest first."""
-    values, vectors = torch.linalg.eigh(cloud.covariance)
-    return values.flip(0).clamp(min=0), vectors.flip(1)
-
-
 def _scaled(cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float) -> tuple[Tensor, Tensor]:
     if not 0 <= gamma <= 1:
         raise ValueError(f"The power gamma of a spectrum must be between 0 and 1, not {gamma}.")
@@ -257,9 +255,11 @@ def _scaled(cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float) -> 
             f"A scaling of all {width} dimensions needs more than {width} embeddings, but there are {count}; "
             "add texts or set a shrinkage such as 0.1."
         )
-    values, directions = _principal(cloud)
-    values = (1 - shrinkage) * values + shrinkage * values.mean()
-    factors = torch.where(values > _ROUNDING * values.max(), values.clamp(min=1e-300) ** (-gamma / 2), 0.0)
+    found, directions = cloud.principal
+    values = (1 - shrinkage) * found + shrinkage * found.mean()
+    # Few embeddings leave directions out that others may use; of more, nothing but rounding is left there.
+    used = (found > _ROUNDING * found.max()) | ((count <= width) & (values > 0))
+    factors = torch.where(used, values.clamp(min=1e-300) ** (-gamma / 2), 0.0)
     matrix = factors[:, None] * directions.T
     if rotate_back:
         matrix = directions @ matrix

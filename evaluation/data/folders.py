@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from evaluation.data.layouts import check_formats, check_one_fold
 from evaluation.data.rows import (
     COLUMNS,
     HIDDEN_AS,
@@ -183,6 +184,7 @@ def _in_folder(folder: Path) -> list[DataSet]:
         files = [*_present(folder, "corpus"), *_present(folder, "queries"), *qrels.values()]
         return [DataSet(folder_name(folder), folder, qrels, _revision(files))]
     tables = tables_in(folder)
+    check_formats(folder, tables, SPLITS)
     splits = _splits(folder, tables)
     name = folder_name(folder)
     if splits and name in tables and tables[name] not in splits.values():
@@ -254,6 +256,8 @@ def beir_file(folder: Path, name: str) -> Path:
 def _kind(files: list[Path]) -> str:
     """The kind of table that all files are; GLUE's test files may lack the label that the others have."""
     headers = {path: table_header(path) for path in files}
+    for path in files:
+        check_one_fold(path, numbered_cells(path))
     kinds = {path: _kind_of(path, header) for path, header in headers.items() if not _is_unlabelled(header, headers)}
     first, kind = next(iter(kinds.items()))
     for path, other in kinds.items():

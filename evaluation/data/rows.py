@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from evaluation.data.layouts import GRADES, without_trec_format
 from evaluation.errors import UserError, counted
 
 Grades = dict[str, dict[str, int]]  # query id -> document id -> grade
@@ -232,9 +233,9 @@ def read_grades(path: Path, queries: set[str], documents: set[str]) -> Grades:
         UserError: A line is broken, a pair has two grades, no query is known, nothing is relevant, or no relevant
             document is known.
     """
-    rows = numbered_cells(path)
+    rows = without_trec_format(numbered_cells(path))
     header = next(rows, (1, []))[1]
-    if header != ["query-id", "corpus-id", "score"]:
+    if header != GRADES:
         raise UserError(f"{path}, line 1: the header must be query-id, corpus-id, score, separated by tabs.")
     grades: Grades = {}
     for number, cells in rows:

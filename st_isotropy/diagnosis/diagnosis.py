@@ -5,12 +5,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from st_isotropy.metrics import Measure, isotropy
-from st_isotropy.metrics.cloud import Cloud, Similarity, as_cloud
+from st_isotropy.metrics.cloud import Cloud, Points, Similarity, as_cloud
+from st_isotropy.metrics.rows import as_rows
 from st_isotropy.posthoc import AllButTheTop, Center, PostHoc, SpectralPower, Whitening, apply_posthoc
 from st_isotropy.precision import at_least_float32
 
@@ -131,10 +128,10 @@ RULES = (
 
 
 def diagnose(
-    embeddings: np.ndarray | Tensor,
+    embeddings: Points,
     *,
     source: str = "embeddings",
-    queries: np.ndarray | Tensor | None = None,
+    queries: Points | None = None,
     similarity: Similarity = "cosine",
     sample_size: int = 2000,
     seed: int = 0,
@@ -157,6 +154,7 @@ def diagnose(
             are fewer than 2, not finite or of another width; for an unknown similarity.
 
     Examples:
+        >>> import numpy as np
         >>> rows = np.random.default_rng(0).standard_normal((200, 8)) + 3
         >>> diagnose(rows).defects[0].name
         'cone'
@@ -165,14 +163,15 @@ def diagnose(
     count, width = cloud.points.shape
     if count < FEWEST_ROWS:
         raise ValueError(f"A diagnosis needs at least {FEWEST_ROWS} embeddings, but there are {count}; add texts.")
-    if not cloud.spectrum.any():
+    if cloud.is_one_point:
         raise ValueError(f"All {count} embeddings coincide; give texts that differ, or fix the model.")
-    measures = isotropy(cloud, queries=queries, similarity=similarity)
+    asking = None if queries is None else as_cloud(queries, similarity)
+    measures = isotropy(cloud, queries=asking)
     return Diagnosis(
         source=source,
         rows=count,
         dimensions=width,
-        queries=0 if queries is None else len(queries),
+        queries=0 if asking is None else len(asking.points),
         similarity=similarity,
         sample_size=sample_size,
         seed=seed,
@@ -197,14 +196,14 @@ def find_defects(measures: dict[str, Measure]) -> tuple[Defect, ...]:
     return tuple(sorted(defects, key=lambda defect: -defect.level))
 
 
-def try_transforms(embeddings: np.ndarray | Tensor, cloud: Cloud) -> dict[str, dict[str, Measure]]:
+def try_transforms(embeddings: Points, cloud: Cloud) -> dict[str, dict[str, Measure]]:
     """Fit each post-hoc transform on one half of the cloud's sample and measure the other half.
 
     Args:
         embeddings: The rows as the model gives them, on which a transform acts, not normalized.
         cloud: Made of them.
     """
-    rows = at_least_float32(torch.as_tensor(embeddings)[cloud.sample])
+    rows = at_least_float32(as_rows(embeddings)[cloud.sample])
     fitting, measuring = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     leading = max(1, round(cloud.points.shape[1] / 100))
     candidates: dict[str, PostHoc] = {

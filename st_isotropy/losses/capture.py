@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from st_isotropy.losses.clouds import Column
 from st_isotropy.losses.text_keys import text_keys
 from st_isotropy.losses.tokens import TokenLayers
+from st_isotropy.unwrap import unwrap
 
 # The observer is no part of a compiled model.
 _eager_text_keys = cast(Callable[[dict[str, Any]], Tensor | None], torch.compiler.disable(text_keys))
@@ -189,7 +190,7 @@ class EncoderPlace:
             cls(depth, name)
             for depth, part in enumerate(nested_losses(loss))
             for name, child in part.named_children()
-            if child is model
+            if unwrap(child) is unwrap(model)
         ]
         return places[-1] if places else None
 
@@ -202,5 +203,6 @@ def nested_losses(loss: nn.Module) -> Iterator[nn.Module]:
     """Yield a loss and the losses that it modifies (attribute `loss`), outermost first."""
     current: Any = loss
     while isinstance(current, nn.Module):
+        current = getattr(current, "_orig_mod", current)  # a loss may be compiled
         yield current
         current = getattr(current, "loss", None)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.losses import uses_gradient_cache
@@ -12,6 +12,7 @@ from torch import nn
 from st_isotropy.losses.alignment import trains_on_positives_alone
 from st_isotropy.losses.capture import EncoderPlace, nested_losses
 from st_isotropy.regularizers import PersistentEntropy, Regularizer
+from st_isotropy.unwrap import unwrap
 from st_isotropy.weights import Weight, parse_weight
 
 WeightArgument = Weight | Literal["auto"]
@@ -19,14 +20,14 @@ WeightArgument = Weight | Literal["auto"]
 
 def check_base_loss(model: object, loss: nn.Module) -> EncoderPlace:
     """Find where a base loss holds the model; refuse a loss whose embeddings cannot be observed there."""
-    if not isinstance(model, SentenceTransformer):
+    if not isinstance(unwrap(model), SentenceTransformer):
         raise ValueError(
             f"The regularizers act on dense sentence embeddings, so the model must be a SentenceTransformer, "
             f"not {type(model).__name__}."
         )
     if not isinstance(loss, nn.Module):
         raise ValueError(f"The base loss must be a loss object, such as CosineSimilarityLoss(model), not {loss}.")
-    place = EncoderPlace.find(loss, model)
+    place = EncoderPlace.find(loss, cast(nn.Module, model))
     if place is None:
         raise ValueError(
             f"{type(loss).__name__} does not hold the model that was given, so its embeddings cannot be observed; "

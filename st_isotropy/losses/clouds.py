@@ -115,7 +115,7 @@ def point_clouds(
         cloud: Which columns share a cloud; `labels` forms one cloud per column and label.
         labels: Integer labels of shape `(rows,)`, for `labels`.
         tokens: Take clouds of tokens instead of sentences.
-        step: Global step of the trainer, if known: for the error text and for drawing tokens.
+        step: Global step of the trainer, if known: for the error text, and in training for drawing tokens.
 
     Returns:
         Point clouds of shape `(n, d)`, in float32, or float64 where the embeddings are.
@@ -134,11 +134,11 @@ def point_clouds(
                 "lower the learning rate or the weight, or look for broken texts in that column or a custom "
                 "regularizer whose gradient is not finite."
             )
-    clouds = []
+    clouds, seed = [], (step or 0) if torch.is_grad_enabled() else 0
     for group in column_groups(cloud, len(columns)):
         group_keys = [key for column in group for key in keys[column]]
         for rows in _row_sets(group_keys, label_list):
-            clouds += _points([columns[column] for column in group], rows, tokens, step or 0)
+            clouds += _points([columns[column] for column in group], rows, tokens, seed)
     return clouds
 
 
@@ -150,7 +150,7 @@ def _row_sets(keys: list[int | None], labels: list[int] | None) -> list[list[int
     return [[rows[place] for place in distinct_rows([keys[row] for row in rows])] for rows in sets]
 
 
-def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | None, step: int) -> list[Tensor]:
+def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | None, seed: int) -> list[Tensor]:
     total = sum(len(column.embeddings) for column in columns)
     device = columns[0].embeddings.device
     if tokens is None:
@@ -162,7 +162,7 @@ def _points(columns: Sequence[Column], rows: list[int], tokens: TokenLayers | No
     masks = [counted[:, None] & column.mask for column, counted in parts if column.mask is not None]
     layers = zip(*(column.layers for column in columns), strict=True)
     clouds = [torch.cat([part[mask] for part, mask in zip(layer, masks, strict=True)]) for layer in layers]
-    return [at_least_float32(tokens.draw(points, step)) for points in clouds]
+    return [at_least_float32(tokens.draw(points, seed)) for points in clouds]
 
 
 def _on_host(columns: Sequence[Column]) -> tuple[list[list[int | None]], list[bool]]:

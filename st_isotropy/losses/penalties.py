@@ -1,7 +1,8 @@
 """Columns of embeddings to weighted penalties; knows nothing of losses or models."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -114,7 +115,8 @@ class Penalties:
             usable = [cloud for cloud in clouds if len(cloud) >= MINIMUM_POINTS]
             terms, weights = LossTerms(), {}
             for regularizer, weight in self.regularizers:
-                penalty = self._reduce([_penalty(regularizer, cloud) for cloud in usable], clouds)
+                with drawn_alike(columns[0].embeddings.device):
+                    penalty = self._reduce([_penalty(regularizer, cloud) for cloud in usable], clouds)
                 if not penalty.isfinite():  # the trainer waits for every term, too
                     raise ValueError(
                         f"The regularizer {regularizer.name} gives {penalty.item()} for finite embeddings; a penalty "
@@ -184,6 +186,17 @@ def _penalty(regularizer: Regularizer, cloud: Tensor) -> Tensor:
             "penalty is a tensor without dimensions."
         )
     return penalty
+
+
+@contextmanager
+def drawn_alike(device: torch.device) -> Iterator[None]:
+    """In evaluation, draw the same whenever the batch is the same, and leave the draws of training as they were."""
+    if torch.is_grad_enabled():
+        yield
+        return
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        yield
 
 
 def gradients(value: Tensor, sources: list[Tensor]) -> Gradients:

@@ -33,6 +33,7 @@ from st_isotropy.losses.terms import LossTerms
 from st_isotropy.losses.text_keys import text_keys
 from st_isotropy.losses.tokens import TokenLayers
 from st_isotropy.regularizers import Regularizer
+from st_isotropy.unwrap import unwrap
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class RegularizedLoss(nn.Module):
             count once; clouds of fewer than three points are left out, and where none is left the penalty is 0.
         level: `sentence` embeddings or contextual `token` embeddings.
         layers: Hidden layers whose tokens are regularized; 0 is the embedding layer, -1 the last.
-        max_points: At most this many tokens form a cloud, drawn anew in each step that `GeometryCallback` passes on.
+        max_points: At most this many tokens form a cloud, drawn anew in each step that `GeometryCallback` passes on;
+            in evaluation the same for the same batch.
         reduction: `mean` or `sum` of the penalties of all clouds.
         gather_across_devices: Form the clouds from the batches of all processes.
 
@@ -108,7 +110,7 @@ class RegularizedLoss(nn.Module):
         tokens = None
         if level == "token":
             check_token_level(loss, gather_across_devices)
-            tokens = TokenLayers.of(model, tuple(layers), max_points)
+            tokens = TokenLayers.of(unwrap(model), tuple(layers), max_points)
         regularizers = pair_weights(regularizer, weight)
         inner = [pair for nested in _regularized_in(loss) for pair in nested.penalties.regularizers]
         terms = [term for term, _ in (*regularizers, *inner)]
@@ -152,6 +154,11 @@ class RegularizedLoss(nn.Module):
         columns = [column for rows in sweep for column in rows.split(batch_size)]
         sources = [part for rows in sweep for part in rows.layers or (rows.embeddings,)]
         return base + self.penalties.terms(columns, labels, sources, lambda: gradients(base.total, sources))
+
+    def _apply(self, *arguments: Any, **options: Any) -> "RegularizedLoss":
+        """Forget the step of a training that was interrupted when another trainer moves the loss to its device."""
+        self.penalties.end_training()
+        return super()._apply(*arguments, **options)
 
     def compute_loss_from_embeddings(self, embeddings: Sequence[Tensor], labels: Any = None) -> LossTerms:
         """Compute the base loss and the weighted penalties of embeddings that are there already.

@@ -10,6 +10,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from torch import Tensor, nn
 
+from st_isotropy.unwrap import unwrap
+
 
 @dataclass(frozen=True)
 class TokenLayers:
@@ -34,13 +36,19 @@ class TokenLayers:
         Raises:
             ValueError: If the model computes no contextual token embeddings, lacks a layer, or `max_points` is below 3.
         """
-        transformer = model[0]
+        transformer = unwrap(model[0])
         if not isinstance(transformer, Transformer):
             raise ValueError(
                 f'The option level="token" needs contextual token embeddings, which {type(transformer).__name__} does '
                 'not compute; use level="sentence".'
             )
-        depth = transformer.auto_model.config.num_hidden_layers + 1
+        hidden_layers = getattr(transformer.auto_model.config, "num_hidden_layers", None)
+        if hidden_layers is None:  # towers of several modalities
+            raise ValueError(
+                f'The option level="token" needs one stack of layers over text tokens, which '
+                f'{type(transformer.auto_model).__name__} does not have; use level="sentence".'
+            )
+        depth = hidden_layers + 1
         wrong = [layer for layer in layers if not -depth <= layer < depth]
         if wrong or not layers:
             raise ValueError(
@@ -79,11 +87,11 @@ class TokenLayers:
             return (output["token_embeddings"],)
         return tuple(output["all_layer_embeddings"][layer] for layer in self.layers)
 
-    def draw(self, tokens: Tensor, step: int) -> Tensor:
-        """Draw at most `max_points` of the tokens `(n, d)`, the same ones whenever the step is the same."""
+    def draw(self, tokens: Tensor, seed: int) -> Tensor:
+        """Draw at most `max_points` of the tokens `(n, d)`, the same ones whenever the seed is the same."""
         if len(tokens) <= self.max_points:
             return tokens
-        chosen = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(step))[: self.max_points]
+        chosen = torch.randperm(len(tokens), generator=torch.Generator().manual_seed(seed))[: self.max_points]
         return tokens[chosen.to(tokens.device)]
 
     @contextmanager
@@ -92,17 +100,10 @@ class TokenLayers:
         if self.layers == (-1,):
             yield
             return
-        transformer: Any = unwrapped(model)[0]
+        transformer: Any = unwrap(model)[0]
         config = transformer.auto_model.config
         before, config.output_hidden_states = config.output_hidden_states, True
         try:
             yield
         finally:
             config.output_hidden_states = before
-
-
-def unwrapped(model: Any) -> SentenceTransformer:
-    """Take the sentence transformer out of its distributed or compiled wrapper."""
-    while not isinstance(model, SentenceTransformer):
-        model = model.module if hasattr(model, "module") else model._orig_mod
-    return model

@@ -3,7 +3,6 @@
 import math
 
 import torch
-from torch.nn.functional import normalize
 
 from st_isotropy.metrics.cloud import BLOCK_ROWS, Points, as_cloud, sum_rows
 
@@ -31,7 +30,7 @@ def average_cosine(embeddings: Points, center: bool = False) -> float:
         Ethayarajh 2019, "How contextual are contextualized word representations?".
     """
     cloud = as_cloud(embeddings)
-    unit = normalize(cloud.points - cloud.mean.to(cloud.points), dim=1) if center else cloud.unit
+    unit = cloud.centered_unit if center else cloud.unit
     count = len(unit)
     squared_norms = sum_rows(unit.square().sum(dim=1, keepdim=True))
     return ((sum_rows(unit).square().sum() - squared_norms) / (count * (count - 1))).item()

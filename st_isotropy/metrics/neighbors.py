@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from st_isotropy.metrics.rows import as_rows
+
 # A block of scores should stay in the cache, but a block of few rows would copy the corpus too often.
 _SCORES_PER_BLOCK = 2**23
 _FEWEST_ROWS = 256
@@ -32,8 +34,8 @@ def k_occurrences(
     References:
         Radovanović, Nanopoulos and Ivanović 2010, "Hubs in space", JMLR 11.
     """
-    rows = torch.as_tensor(corpus).detach().float()
-    asking = rows if queries is None else torch.as_tensor(queries).detach().float()
+    rows = as_rows(corpus).float()
+    asking = rows if queries is None else as_rows(queries).float()
     finds = asking.any(dim=1) | (similarity not in ("cosine", "dot"))
     offset = torch.zeros(len(rows), device=rows.device)
     if similarity == "cosine":

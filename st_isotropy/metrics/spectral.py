@@ -118,8 +118,8 @@ def largest_coordinate_share(embeddings: Points, center: bool = False) -> float:
         Timkey and van Schijndel 2021, "All bark and no bite: rogue dimensions in transformer language models".
     """
     cloud = as_cloud(embeddings)
-    moments = cloud.covariance if center else cloud.second_moments
-    return _largest_share(moments.diagonal()) * len(moments)
+    moments = cloud.variances if center else cloud.mean_squares
+    return _largest_share(moments) * len(moments)
 
 
 def partition_ratio(embeddings: Points) -> float:

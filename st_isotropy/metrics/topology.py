@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from st_isotropy import entropy
-from st_isotropy.barcodes import barcode
 from st_isotropy.metrics.cloud import Points, as_cloud
 
 _SUBSETS = 8  # sizes at which the growth of the tree is measured
@@ -84,7 +83,7 @@ def ph_dimension(embeddings: Points) -> float:
     cloud = as_cloud(embeddings)
     rows = cloud.unit[cloud.sample].double()
     sizes = np.unique(np.geomspace(max(2, len(rows) // 8), len(rows), _SUBSETS).astype(int))
-    barcodes = [*(barcode(rows[:size]).lengths for size in sizes[:-1]), cloud.bars]
+    barcodes = [*(cloud.bars_of(rows[:size]) for size in sizes[:-1]), cloud.bars]
     totals = [entropy.total_persistence(lengths).item() for lengths in barcodes]
     if len(sizes) < 2 or min(totals) == 0:
         return 1.0
@@ -99,7 +98,7 @@ def twonn_dimension(embeddings: Points, discard: float = 0.1) -> float:
     $\ln \mu$. It is blind to a cone, and far too low above 10 or so dimensions: compare it with its isotropic value.
 
     Args:
-        embeddings: Rows of shape `(n, d)`, taken as they are; a seeded sample is used, exact duplicates once.
+        embeddings: Rows of shape `(n, d)`, taken as they are; a seeded sample is used, rows that coincide once.
         discard: Share of the largest ratios left out of the fit.
 
     Returns:
@@ -118,10 +117,12 @@ def twonn_dimension(embeddings: Points, discard: float = 0.1) -> float:
         neighborhood information".
     """
     cloud = as_cloud(embeddings)
-    rows = torch.unique(cloud.points[cloud.sample].double(), dim=0)
-    if len(rows) < 3:
-        return 0.0
+    rows = cloud.points[cloud.sample].double()
     distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
+    again = (distances <= cloud.squared_rounding.sum().sqrt()).tril(-1).any(dim=1)
+    distances = distances[~again][:, ~again]
+    if len(distances) < 3:
+        return 0.0
     two_nearest = distances.fill_diagonal_(torch.inf).topk(2, largest=False).values
     ratios = (two_nearest[:, 1] / two_nearest[:, 0]).sort().values
     kept = min(int(len(ratios) * (1 - discard)), len(ratios) - 1)  # the law puts the largest ratio at infinity

@@ -152,6 +152,7 @@ class IsoScoreStar(Regularizer):
         kept = (1 - self.shrinkage) ** 2
         squares = kept * gram.square().sum() + (1 - kept) * trace.square() / width
         # Rows closer than rounding are one point, whose noise must not be given a shape.
-        spread_out = trace > count * torch.finfo(rows.dtype).eps ** 1.5
+        rounding = max(torch.finfo(rows.dtype).eps ** 1.5, (2 * torch.finfo(embeddings.dtype).eps) ** 2)
+        spread_out = trace > count * rounding
         participation_ratio = torch.where(spread_out, trace.square() / torch.where(spread_out, squares, 1), 1)
         return 1 - (participation_ratio - 1) / (width - 1)

@@ -16,7 +16,7 @@ from sentence_transformers.sentence_transformer.losses import (
     MultipleNegativesRankingLoss,
 )
 from torch.nn.functional import normalize
-from transformers import TrainerControl, TrainerState
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState
 
 from st_isotropy import (
     AlignmentLoss,
@@ -26,6 +26,7 @@ from st_isotropy import (
     PersistentEntropy,
     PersistentEntropyLoss,
     RegularizedLoss,
+    Regularizer,
     WeightSchedule,
     isotropy,
 )
@@ -33,6 +34,7 @@ from st_isotropy.barcodes import barcode
 from st_isotropy.callbacks import LOGGED_MEASURES, describe
 from st_isotropy.entropy import persistent_entropy
 from st_isotropy.losses.penalties import Snapshot
+from st_isotropy.regularizers import SIGReg
 
 pytestmark = pytest.mark.trainer
 
@@ -223,6 +225,75 @@ def test_a_checkpoint_can_be_chosen_by_the_objective_alone(model, pairs, tmp_pat
     assert metrics["eval_base_loss"] + metrics["eval_persistent_entropy_loss"] == pytest.approx(
         metrics["eval_loss"], abs=2e-4
     )
+
+
+@pytest.mark.parametrize("first", ["early stopping", "geometry"])
+def test_early_stopping_reads_a_term_whatever_the_order_of_callbacks(first, model, pairs, tmp_path):
+    arguments = choosing_arguments(tmp_path, "eval_base_loss", learning_rate=0.0)
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    callbacks = [EarlyStoppingCallback(1), GeometryCallback(loss)]
+    if first == "geometry":
+        callbacks.reverse()
+    arguments.max_steps, arguments.eval_steps, arguments.save_steps = 6, 1, 1
+    trainer = SentenceTransformerTrainer(model, arguments, pairs, pairs, loss=loss, callbacks=callbacks)
+    trainer.train()
+    assert trainer.state.global_step == 2  # the second evaluation is no better than the first
+
+
+@pytest.mark.parametrize("draws", ["directions", "tokens", "a regularizer of one's own"])
+def test_evaluation_draws_the_same_for_the_same_batch(draws, model, sentences):
+    class Drawn(Regularizer):
+        name = "drawn"
+
+        def __call__(self, embeddings):
+            return embeddings.sum() * 0 + torch.rand(())
+
+    regularizer = {"directions": SIGReg(), "tokens": PersistentEntropy()}.get(draws, Drawn())
+    options = {"level": "token", "max_points": 8} if draws == "tokens" else {}
+    loss = RegularizedLoss(model, MultipleNegativesRankingLoss(model), regularizer, **options)
+    columns = [sentences(8, seed=seed) for seed in (1, 2)]
+
+    def terms():
+        found = loss([model.preprocess(column) for column in columns])
+        return found[f"{regularizer.name}_loss"].item()
+
+    with torch.no_grad():
+        evaluated = []
+        for step in (1, 5, 9):
+            loss.penalties.begin_step(step, 10)
+            evaluated.append(terms())
+    assert len(set(evaluated)) == 1
+    torch.manual_seed(3)
+    trained = []
+    for step in (1, 5, 9):
+        loss.penalties.begin_step(step, 10)
+        trained.append(terms())
+    assert len(set(trained)) == 3
+
+
+def test_evaluation_leaves_the_draws_of_training_as_they_were(model, sentences):
+    loss = RegularizedLoss(model, MultipleNegativesRankingLoss(model), SIGReg())
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        loss([model.preprocess(sentences(8, seed=seed)) for seed in (1, 2)])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_step_of_an_interrupted_training_means_nothing_to_the_next(model, make_trainer):
+    class Interrupting(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 2:
+                raise KeyboardInterrupt
+
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=WeightSchedule(3.0))
+    trainer = make_trainer(MatryoshkaLoss(model, loss, [32, 8]), callbacks=[Interrupting()])
+    GeometryCallback.attach(trainer)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    with pytest.raises(ValueError, match="does not know the trainer's step"):
+        make_trainer(loss).train()
 
 
 def test_a_batch_of_evaluation_is_not_logged_as_one_of_training(model, sentences):

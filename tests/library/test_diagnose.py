@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import CrossEncoder, SparseEncoder
+from sentence_transformers.util.quantization import quantize_embeddings
 from shared_data import SHARED
 
 from st_isotropy.cli import main, read_embeddings, read_texts
@@ -88,6 +89,22 @@ def test_queries_about_one_thing_make_hubs_of_their_own():
 def test_norms_that_differ_are_no_defect_of_directions(similarity):
     norms = torch.exp(0.4 * torch.randn(1000, generator=torch.Generator().manual_seed(1)))
     assert defects(simulate_isotropic(1000, 64, seed=3) * norms[:, None], similarity=similarity) == {}
+
+
+@pytest.mark.parametrize("precision", ["ubinary", "binary"])
+def test_packed_bits_are_unpacked_on_request_and_asked_about_otherwise(precision, tmp_path, capsys):
+    rows = gaussian(200, 64)
+    path, plain = tmp_path / "codes.npy", tmp_path / "signs.npy"
+    np.save(path, quantize_embeddings(rows.numpy(), precision))
+    np.save(plain, np.where(rows.numpy() > 0, 1.0, -1.0))
+    assert np.array_equal(read_embeddings(path, unpack_bits=True), read_embeddings(plain))
+    kind = "uint8" if precision == "ubinary" else "int8"
+    assert main(["diagnose", str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"st-isotropy: {path} holds 8-bit integers ({kind}), which can be packed bits or numbers; add --unpack-bits "
+        "for binary or ubinary embeddings, or --no-unpack-bits for int8 or uint8 ones.\n"
+    )
+    assert read_embeddings(path, unpack_bits=False).shape == (200, 8)
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "dot"])

@@ -121,6 +121,12 @@ def test_the_best_checkpoint_can_be_chosen_by_isotropy(model, texts, tmp_path):
     assert "**average_cosine**" in card
 
 
+def test_each_matryoshka_dimension_has_an_evaluator(model, texts):
+    metrics = IsotropyEvaluator(texts, name="dev8", truncate_dim=8)(model)
+    expected = isotropy(model.encode(texts)[:, :8], names=["isoscore"])["isoscore"].value
+    assert metrics["dev8_isoscore"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_two_evaluators_keep_their_metrics_apart(static_model, texts):
     both = SequentialEvaluator([IsotropyEvaluator(texts[:30], "first"), IsotropyEvaluator(texts[30:], "second")])
     metrics = both(static_model)
