@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from evaluation.statistics.coverage_cases import SimulatedCase, coverage_cases
+from evaluation.statistics.coverage_cases import coverage_cases
+from evaluation.statistics.simulated_case import SimulatedCase
 
 LEAST = 0.93
 LEAST_GIVEN = 0.1  # where an interval is given more rarely, the samples that get one are no fair sample

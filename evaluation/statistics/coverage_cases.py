@@ -1,9 +1,8 @@
 """The cases whose coverage is simulated: how differences are drawn, what is true of them, and which method is run."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -29,43 +28,8 @@ from evaluation.statistics.intervals import (
     student_interval,
     task_interval,
 )
+from evaluation.statistics.simulated_case import BOOTSTRAP_TRIALS, RESAMPLES, Ends, Sample, SimulatedCase
 from evaluation.statistics.spearman import spearman_bootstrap
-
-TRIALS = 2000
-BOOTSTRAP_TRIALS = 1000  # of the methods that resample
-RESAMPLES = 500
-
-Ends = tuple[float, float] | None
-Sample = Any  # whatever the method takes: differences, a tuple of scores, ...
-
-
-@dataclass(frozen=True)
-class SimulatedCase:
-    """One line of the table before it is simulated.
-
-    Attributes:
-        estimand: What the interval speaks about.
-        method: The method.
-        used: Whether reports use it.
-        size: How many runs, queries, pairs or tasks.
-        case: How the differences are drawn.
-        draw: Draws a sample.
-        interval: Computes the ends of the interval from a sample; None where the method gives none.
-        truth: What the interval should hold.
-        trials: Number of samples.
-        assumed: Whether the method is claimed for this case; where it is not, the line is there as a warning.
-    """
-
-    estimand: str
-    method: str
-    used: bool
-    size: str
-    case: str
-    draw: Callable[[Generator], Sample]
-    interval: Callable[[Sample, Generator], Ends]
-    truth: float
-    trials: int = TRIALS
-    assumed: bool = True
 
 
 def coverage_cases() -> Iterator[SimulatedCase]:

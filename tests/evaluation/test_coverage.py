@@ -6,7 +6,8 @@ import pytest
 
 from evaluation.files import read_json
 from evaluation.statistics.coverage import LEAST, Coverage, misses, simulate
-from evaluation.statistics.coverage_cases import SimulatedCase, coverage_cases
+from evaluation.statistics.coverage_cases import coverage_cases
+from evaluation.statistics.simulated_case import SimulatedCase
 
 ROOT = Path(__file__).parents[2]
 
