@@ -91,6 +91,9 @@ PUBLIC = {
     "st_isotropy.entropy": "absolute_entropy absolute_entropy_deficit entropy_deficit largest_mean_bar "
     "persistent_entropy total_persistence",
     "st_isotropy.evaluator": "IsotropyEvaluator",
+    "st_isotropy.improve": "AffineMap CandidateResult Choice Gain Improvement Judgment ScoredTask ScoredTexts "
+    "SearchTask SearchTexts SeenDocuments encode_scored encode_search improve read_beir read_pairs read_scored "
+    "save_improved save_map state_verdict",
     "st_isotropy.losses": "DEFAULT_WEIGHT PersistentEntropyLoss RegularizedLoss",
     "st_isotropy.metrics": "CATALOG CATALOGUE Cloud Measure alignment anti_hub_share as_cloud average_cosine "
     "effective_rank first_component_share hubness_skewness isoscore isotropic_values isotropy k_occurrences "
