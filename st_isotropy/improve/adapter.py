@@ -13,6 +13,8 @@ from st_isotropy.improve.maps import AffineMap
 from st_isotropy.improve.tasks import ScoredTask, SearchTask, Task
 from st_isotropy.regularizers import PersistentEntropy
 
+AS_IT_IS = "as it is"
+ADAPTER = "adapter"
 FEWEST_QUERIES = 50
 STEPS = 200
 BATCH = 64
@@ -39,6 +41,11 @@ class AdapterSettings:
     rate: float
     start: str
     pull: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """What is done to the embeddings, in short."""
+        return ADAPTER if self.start == AS_IT_IS else f"{self.start} + {ADAPTER}"
 
     def __str__(self) -> str:
         kind = "weight" if "entropy" in self.loss else "scale"

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from st_isotropy.improve.adapter import ADAPTER, AS_IT_IS
 from st_isotropy.improve.maps import AffineMap
 from st_isotropy.improve.tasks import Task
 from st_isotropy.metrics.cloud import as_cloud
 from st_isotropy.posthoc import AllButTheTop, Center, PostHoc, ProjectOutMean, SpectralPower, Whitening
 
-AS_IT_IS = "as it is"
-ADAPTER = "adapter"
 STARTS = ("SpectralPower(0.5)",)  # starts of the adapter beside "as it is" and the chosen transform
 _SMALL_SHRINKAGE = 0.01  # where there are hardly more embeddings than dimensions
 

@@ -71,6 +71,8 @@ class Improvement:
         similarity: The similarity function.
         measures: Names of the measures, the main one first.
         candidates: Every candidate on held-out items, and last the honest choice among all of them.
+        dimensions: Number of dimensions that every candidate keeps; None where they keep all. They are then compared
+            with keeping the first ones, and the embeddings as they are are shown beside them.
         choice: What was chosen on all items, which is what is saved.
         fold_choices: What was chosen without each fold.
         isotropy_before: Isotropy of the documents or sentences as they are; a sample where they are many.
@@ -85,6 +87,7 @@ class Improvement:
     similarity: Similarity
     measures: tuple[str, ...]
     candidates: tuple[CandidateResult, ...]
+    dimensions: int | None
     choice: Choice
     fold_choices: tuple[str, ...]
     isotropy_before: Mapping[str, Measure]
@@ -191,7 +194,8 @@ def improve(
         items=len(folds),
         similarity=task.similarity,
         measures=task.measures,
-        candidates=tuple(_results(task, fit, quantized)),
+        candidates=(*_full_size(task, dimensions, fit.folds, quantized), *_results(task, fit, quantized)),
+        dimensions=dimensions,
         choice=choice,
         fold_choices=tuple(choice.name for choice in fit.choices),
         isotropy_before=isotropy(before, **options),
@@ -243,6 +247,16 @@ def check_folds(folds: NDArray[np.int64], task: Task) -> None:
 
 def _progress(shown: bool) -> Callable[[range], Iterable[int]]:
     return lambda folds: tqdm(folds, desc="Folds", disable=not shown, leave=False)
+
+
+def _full_size(
+    task: Task, dimensions: int | None, folds: NDArray[np.int64], quantized: bool
+) -> Iterable[CandidateResult]:
+    """What the embeddings score with all of their dimensions, where candidates keep fewer."""
+    if dimensions is not None:
+        map_ = AffineMap.keeping(task.width, task.width)
+        codes = {precision: task.score(task.evaluate(map_, precision), folds)[0] for precision in CODES if quantized}
+        yield CandidateResult(f"all {task.width} dimensions", task.score(task.evaluate(map_), folds), codes=codes)
 
 
 def _results(task: Task, fit: CrossFit, quantized: bool) -> Iterable[CandidateResult]:

@@ -6,8 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from st_isotropy.improve.adapter import PULL, RATES, AdapterSettings, losses_for, train_adapter
-from st_isotropy.improve.candidates import ADAPTER, AS_IT_IS, STARTS, FittedCandidates, fit_candidates
+from st_isotropy.improve.adapter import (
+    ADAPTER,
+    AS_IT_IS,
+    PULL,
+    RATES,
+    AdapterSettings,
+    losses_for,
+    train_adapter,
+)
+from st_isotropy.improve.candidates import STARTS, FittedCandidates, fit_candidates
 from st_isotropy.improve.folds import make_folds
 from st_isotropy.improve.maps import AffineMap
 from st_isotropy.improve.tasks import Task
@@ -78,7 +86,7 @@ def choose(task: Task, fitted: FittedCandidates, plan: Plan) -> Choice:
         settings, score = choose_adapter(task.part(training), task.part(validating), maps, transform, plan.seed)
         maps[ADAPTER] = train_adapter(task, settings, maps[settings.start], plan.seed)
         if score > _main(task.part(validating), fitted.values[transform][validating]):
-            name = f"{ADAPTER} ({settings})"
+            name = settings.title
     maps[CHOSEN] = maps[transform] if name == transform else maps[ADAPTER]
     return Choice(name, transform, settings, maps)
 

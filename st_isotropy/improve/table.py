@@ -4,6 +4,7 @@ from collections import Counter
 
 from st_isotropy.diagnosis.diagnosis import format_value
 from st_isotropy.diagnosis.table import align_columns
+from st_isotropy.improve.candidates import AS_IT_IS
 from st_isotropy.improve.improvement import CandidateResult, Improvement
 from st_isotropy.improve.verdict import format_gain
 
@@ -12,7 +13,8 @@ def format_improvement(improvement: Improvement) -> str:
     """Lay out every candidate, what each fold chose, and isotropy before and after."""
     codes = list(improvement.candidates[0].codes)
     header = ("candidate", *improvement.measures, *codes, f"gain in {improvement.measures[0]}, 95 %")
-    rows = [header, *(_cells(row) for row in improvement.candidates)]
+    first = AS_IT_IS if improvement.dimensions is None else f"first {improvement.dimensions} dimensions"
+    rows = [header, *(_cells(row, first if row.name == AS_IT_IS else row.name) for row in improvement.candidates)]
     lines = align_columns(rows, "<" + ">" * (len(header) - 2) + "<")
     gain = improvement.gain
     lines += [
@@ -22,6 +24,8 @@ def format_improvement(improvement: Improvement) -> str:
         "What each fold chose",
     ]
     lines += [f"  {count} × {name}" for name, count in Counter(improvement.fold_choices).most_common()]
+    if improvement.choice.adapter is not None:
+        lines.append(f"The adapter for all of the data: {improvement.choice.adapter}.")
     if improvement.seen is not None:
         lines.append(
             f"{improvement.seen.share:.0%} of held-out queries ask for a document that a training query had; gain for "
@@ -36,6 +40,6 @@ def format_improvement(improvement: Improvement) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _cells(row: CandidateResult) -> tuple[str, ...]:
+def _cells(row: CandidateResult, name: str) -> tuple[str, ...]:
     scores = (*row.scores, *row.codes.values())
-    return (row.name, *(f"{100 * score:.1f}" for score in scores), format_gain(row.gains[0]) if row.gains else "")
+    return (name, *(f"{100 * score:.1f}" for score in scores), format_gain(row.gains[0]) if row.gains else "")

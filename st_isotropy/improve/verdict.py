@@ -19,15 +19,18 @@ def state_verdict(improvement: Improvement, source: str, saved: str | None) -> s
     place = f"; saved in {saved}" if saved else ""
     if improvement.is_proven:
         gain = format_gain(improvement.gain)
-        return f"{improvement.choice.name}: {measure} {gain} on held-out {_items(improvement)}{place}"
+        return (
+            f"{improvement.choice.name}{_kept(improvement)}: {measure} {gain} on held-out {_items(improvement)}{place}"
+        )
+    kept = source if improvement.dimensions is None else f"the first {improvement.dimensions} dimensions of {source}"
     best = improvement.best
     if best is None:
-        return f"Nothing is better: keep {source}. Nothing else was tried{place}"
+        return f"Nothing is better: keep {kept}. Nothing else was tried{place}"
     if improvement.choice.name == AS_IT_IS or improvement.gain.estimate <= 0:
         shown = f"The best candidate, {best.name}, gave {format_gain(best.gains[0])}"
     else:
         shown = f"The honest choice gave {format_gain(improvement.gain)}"
-    return f"Nothing is better beyond doubt: keep {source}. {shown} {measure}{place}"
+    return f"Nothing is proven better: keep {kept}. {shown} {measure}{place}"
 
 
 def format_gain(gain: Gain) -> str:
@@ -40,13 +43,17 @@ def format_gain(gain: Gain) -> str:
 def describe(improvement: Improvement, source: str, data: Sequence[str]) -> str:
     """Say in Markdown what was done, on which data, with which result, for the card of what is saved."""
     gain, measures = improvement.gain, ", ".join(improvement.measures)
-    scores = improvement.candidates[0].scores, improvement.candidates[-1].scores
+    as_it_is = next(row for row in improvement.candidates if row.name == AS_IT_IS)
+    scores = as_it_is.scores, improvement.candidates[-1].scores
+    trained = improvement.choice.adapter
+    settings = f" ({trained})" if trained is not None and trained.title == improvement.choice.name else ""
     before, after = (", ".join(f"{100 * score:.1f}" for score in row) for row in scores)
     return "\n".join(
         [
             "## Improved with st-isotropy",
             "",
-            f"To the embeddings of {source} this was added, fitted to {', '.join(data)}: {improvement.choice.name}.",
+            f"To the embeddings of {source} this was added: {improvement.choice.name}{settings}. It was fitted to "
+            f"{', '.join(data)}.",
             "",
             f"In {measures}, the model as it is scored {before}, and the choice that led here {after}, on "
             f"{improvement.items:,} {_items(improvement)} in five folds, each held out from the choice and from the "
@@ -54,6 +61,10 @@ def describe(improvement: Improvement, source: str, data: Sequence[str]) -> str:
             f"{gain.estimand} ({gain.method}). What is saved here was then fitted to all of the data.",
         ]
     )
+
+
+def _kept(improvement: Improvement) -> str:
+    return "" if improvement.dimensions is None else f" to {improvement.dimensions} dimensions"
 
 
 def _items(improvement: Improvement) -> str:

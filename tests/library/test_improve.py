@@ -23,6 +23,7 @@ from st_isotropy.improve.maps import AffineMap
 from st_isotropy.improve.quantization import encode, find_best_codes
 from st_isotropy.improve.ranking import DOCUMENT_ROWS, find_best
 from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM, cross_fit
+from st_isotropy.improve.table import format_improvement
 from st_isotropy.metrics.cloud import as_cloud
 from st_isotropy.posthoc import PostHoc, SpectralPower, Whitening
 
@@ -301,6 +302,14 @@ def test_the_choice_finds_a_rogue_dimension_and_proves_that_removing_it_helps():
     assert state_verdict(improvement, "my-model", "better").endswith("on held-out queries; saved in better")
 
 
+def test_an_adapter_is_named_after_its_start_and_its_settings_are_told():
+    settings = AdapterSettings("alignment + absolute entropy", 1.0, 3e-4, "SpectralPower(0.5)", 10.0)
+    assert settings.title == "SpectralPower(0.5) + adapter"
+    expected = "alignment + absolute entropy, weight 1, rate 0.0003, pull 10, from SpectralPower(0.5)"
+    assert str(settings) == expected
+    assert replace(settings, start=AS_IT_IS).title == "adapter"
+
+
 def test_a_random_rotation_is_never_offered():
     improvement = improve(search_task(), candidates={"rotation": Rotation()})
     assert not improvement.is_proven
@@ -335,6 +344,8 @@ def test_scored_pairs_gain_from_centering():
 def test_a_smaller_model_is_compared_with_the_first_dimensions():
     improvement = improve(search_task(queries=100, documents=300), candidates=["PCA", "Whitening"], dimensions=4)
     assert improvement.map.matrix.shape == (4, 8)
+    assert improvement.candidates[0].name == "all 8 dimensions" and improvement.candidates[0].gains == ()
+    assert "first 4 dimensions" in format_improvement(improvement)
     assert torch.equal(improvement.choice.maps[AS_IT_IS].matrix, torch.eye(4, 8))
 
 
