@@ -32,12 +32,13 @@ def save_improved(model: SentenceTransformer, map_: AffineMap, folder: Path, acc
     modules = modules_after(model, map_)
 
     def write(place: Path) -> None:
-        for module in modules:
-            model.append(module)
+        count = len(model)
         try:
+            for module in modules:
+                model.append(module)
             model.save_pretrained(str(place))
         finally:
-            for _ in modules:
+            while len(model) > count:
                 del model[len(model) - 1]
         card = place / "README.md"
         written = card.read_text(encoding="utf-8") if card.is_file() else ""
