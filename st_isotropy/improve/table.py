@@ -18,7 +18,7 @@ def format_improvement(improvement: Improvement) -> str:
     lines = align_columns(rows, "<" + ">" * (len(header) - 2) + "<")
     gain = improvement.gain
     lines += [
-        f"Gains are paired, on held-out {gain.n:,} items in five folds; the interval speaks about {gain.estimand}.",
+        f"Gains are paired, on {gain.n:,} held-out items in five folds; the interval speaks about {gain.estimand}.",
         "Only the last line is an honest choice among all candidates.",
         "",
         "What each fold chose",
