@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn, cast, get_args
+from typing import Any, NoReturn, cast, get_args
 
 import numpy as np
 
@@ -20,6 +20,15 @@ from st_isotropy.metrics.cloud import Similarity
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message}; see `{self.prog} --help`.")
+
+
+class _CommandParser(_Parser):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what is unknown here: the parser above would name its own help, which lists no option."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +49,7 @@ def run() -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="st-isotropy", description="Measure and improve the geometry of embeddings.")
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, metavar="command", parser_class=_CommandParser)
     _add_diagnose(commands)
     improving = commands.add_parser(
         "improve",
@@ -53,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_diagnose(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_diagnose(commands: "argparse._SubParsersAction[_CommandParser]") -> None:
     command = commands.add_parser(
         "diagnose",
         help="how anisotropic is a model, in what way, and what is likely to help",

@@ -163,7 +163,7 @@ class AllButTheTop(PostHoc):
             )
         _, directions = _principal(cloud)
         if self.kept is not None:
-            check_components(self.kept, width - self.components)
+            _check_components(self.kept, width - self.components)
             matrix = directions[:, self.components : self.components + self.kept].T
             return matrix, -matrix @ cloud.mean
         leading = directions[:, : self.components]
@@ -238,7 +238,7 @@ class Whitening(PostHoc):
         return _scaled(cloud, 1.0, self.kind == "zca", self.shrinkage, self.components)
 
 
-def check_components(components: int, available: int) -> None:
+def _check_components(components: int, available: int) -> None:
     """Raise a `ValueError` unless so many principal components can be kept of those available."""
     if not (isinstance(components, int) and 1 <= components <= available):
         raise ValueError(f"A transform keeps between 1 and {available} components here, not {components}.")
@@ -272,7 +272,7 @@ def _scaled(
         raise ValueError(f"The shrinkage of a covariance must be between 0 and 1, not {shrinkage}.")
     count, width = cloud.points.shape
     if components is not None:
-        check_components(components, width)
+        _check_components(components, width)
     if shrinkage == 0 and count <= width:
         raise ValueError(
             f"A scaling of all {width} dimensions needs more than {width} embeddings, but there are {count}; "
