@@ -23,7 +23,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _CommandParser(_Parser):
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]  # which has overloads
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
         """Refuse what is unknown here: the parser above would name its own help, which lists no option."""
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:

@@ -26,7 +26,7 @@ def test_a_static_encoder_gains_on_cisi() -> None:
 def test_a_static_encoder_gains_on_medquad() -> None:
     improvement = improve(search_task("static", "medquad"))
     assert improvement.items == 1000
-    assert improvement.is_proven and improvement.gain.estimate > 0.15
+    assert improvement.is_proven and improvement.gain.estimate > 0.1
 
 
 def test_minilm_on_scored_pairs_is_left_alone_or_gains_on_other_pairs() -> None:
