@@ -1,4 +1,4 @@
-"""The command line: `python -m evaluation quickstart | study | compare | report | bench | coverage | documentation`."""
+"""The command line: `python -m evaluation COMMAND`, from `quickstart` and `study` to `documentation`."""
 
 import argparse
 import os
@@ -49,7 +49,16 @@ def _refuse(reason: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_quickstart, _add_study, _add_compare, _add_report, _add_bench, _add_coverage, _add_documentation):
+    for add in (
+        _add_quickstart,
+        _add_study,
+        _add_compare,
+        _add_report,
+        _add_bench,
+        _add_coverage,
+        _add_calibration,
+        _add_documentation,
+    ):
         add(commands)
     return parser
 
@@ -146,6 +155,14 @@ def _add_coverage(commands: Commands) -> None:
     parser.set_defaults(command=_coverage, interrupted=STARTS_AGAIN)
 
 
+def _add_calibration(commands: Commands) -> None:
+    parser = commands.add_parser("calibration", help="simulate how often st-isotropy improve offers what is no better")
+    parser.add_argument("--model", required=True, help="static, minilm, glove, smollm2, a folder or a hub name")
+    parser.add_argument("--beir", type=Path, nargs="+", required=True, metavar="DIR", help="corpora with queries")
+    parser.add_argument("--out", type=Path, default=Path("runs/calibration"), help="folder for calibration.json")
+    parser.set_defaults(command=_calibration, interrupted=STARTS_AGAIN)
+
+
 def _add_documentation(commands: Commands) -> None:
     parser = commands.add_parser("documentation", help="refresh what the documentation shows of the committed results")
     parser.add_argument(
@@ -226,6 +243,23 @@ def _coverage(options: argparse.Namespace) -> int:
     write_json(options.out / "coverage.json", [asdict(row) for row in rows])
     Console().print(coverage_table(rows))
     return 1 if misses(rows) else 0
+
+
+def _calibration(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from evaluation.files import write_json
+    from evaluation.measure.candidate_scores import score_queries
+    from evaluation.statistics.choice_calibration import calibrate, calibration_table
+
+    rows = [
+        row
+        for folder in options.beir
+        for row in calibrate(f"{options.model}, {folder.name}", score_queries(options.model, folder))
+    ]
+    write_json(options.out / "calibration.json", [asdict(row) for row in rows])
+    sys.stdout.write(calibration_table(rows))
+    return 1 if any(row.null and row.offered > 0.05 for row in rows) else 0
 
 
 def _documentation(options: argparse.Namespace) -> int:

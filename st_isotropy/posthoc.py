@@ -33,7 +33,7 @@ class PostHoc(ABC):
 
     @abstractmethod
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
-        """Find the map of a cloud up to a factor: a matrix `(d, d)` and a vector `(d,)`, float64, `y = A x + b`."""
+        """Find the map of a cloud up to a factor: a matrix `(k, d)` and a vector `(k,)`, float64, `y = A x + b`."""
 
     def fit(self, model: SentenceTransformer, texts: Sequence[Any], batch_size: int = 32) -> Dense:
         """Fit the map to a model's embeddings of texts.
@@ -70,7 +70,7 @@ class PostHoc(ABC):
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)
 
     def fit_embeddings(self, embeddings: Points) -> Dense:
-        """Fit the map to embeddings of shape `(n, d)`; errors as for `fit`.
+        """Fit the map to embeddings of shape `(n, d)`; errors as for `fit`. A `Cloud` shares its moments between maps.
 
         The mean norm of these embeddings is the same before and after. The module is in float32, or in float64 where
         the embeddings are: a model takes it after `.to(model.dtype)`.
@@ -78,10 +78,9 @@ class PostHoc(ABC):
         cloud = as_cloud(embeddings)
         matrix, offset = self.affine(cloud)
         factor = _norm_ratio(cloud, matrix, offset)
-        width = cloud.points.shape[1]
         return Dense(
-            width,
-            width,
+            matrix.shape[1],
+            matrix.shape[0],
             activation_function=None,
             init_weight=(factor * matrix).to(cloud.points).contiguous(),
             init_bias=(factor * offset).to(cloud.points),
@@ -141,9 +140,11 @@ class AllButTheTop(PostHoc):
 
     Attributes:
         components: Number of components removed; the paper suggests about d/100.
+        kept: Number of components after those that are kept, as the axes of the result; None keeps the rest, in the
+            original axes.
 
     Raises:
-        ValueError: When fitted, if `components` is not between 1 and d - 1.
+        ValueError: When fitted, if `components` is not between 1 and d - 1, or fewer than `kept` are left.
 
     Examples:
         >>> rows = torch.tensor([[4.0, 3.0], [4.0, -3.0], [-4.0, 3.0], [-4.0, -3.0]])
@@ -155,6 +156,7 @@ class AllButTheTop(PostHoc):
     """
 
     components: int = 1
+    kept: int | None = None
 
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Find the projection onto the complement of the leading components."""
@@ -164,6 +166,10 @@ class AllButTheTop(PostHoc):
                 f"All-but-the-top removes between 1 and {width - 1} of {width} components, not {self.components}."
             )
         _, directions = cloud.principal
+        if self.kept is not None:
+            _check_components(self.kept, width - self.components)
+            matrix = directions[:, self.components : self.components + self.kept].T
+            return matrix, -matrix @ cloud.mean
         leading = directions[:, : self.components]
         matrix = _identity(cloud) - leading @ leading.T
         return matrix, -matrix @ cloud.mean
@@ -176,10 +182,12 @@ class SpectralPower(PostHoc):
     Attributes:
         gamma: 0 centers only, 1 whitens; in between the tail of the spectrum is raised less.
         shrinkage: Share of the mean variance mixed into the covariance first, as in `Whitening`.
+        components: Number of leading components kept, as the axes of the result; with `gamma=0` this is PCA. None keeps
+            all of them, in the original axes.
 
     Raises:
         ValueError: When fitted, if `gamma` or `shrinkage` is not between 0 and 1, or `shrinkage` is 0 with no more
-            embeddings than dimensions.
+            embeddings than dimensions; if `components` is not between 1 and d.
 
     Examples:
         >>> rows = torch.tensor([[4.0, 1.0], [4.0, -1.0], [-4.0, 1.0], [-4.0, -1.0]])
@@ -193,10 +201,11 @@ class SpectralPower(PostHoc):
 
     gamma: float = 0.5
     shrinkage: float = 0.0
+    components: int | None = None
 
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
-        """Find the symmetric scaling along the principal components."""
-        return _scaled(cloud, self.gamma, rotate_back=True, shrinkage=self.shrinkage)
+        """Find the scaling along the principal components."""
+        return _scaled(cloud, self.gamma, True, self.shrinkage, self.components)
 
 
 @dataclass(frozen=True)
@@ -207,9 +216,10 @@ class Whitening(PostHoc):
         kind: "pca" leaves the result in principal axes, "zca" rotates back to the original ones. Cosines are the same.
         shrinkage: Share ζ of the mean variance mixed into the covariance, $(1-\zeta) C + \zeta \frac{tr C}{d} I$,
             which keeps the noise of small eigenvalues down.
+        components: Number of leading components kept, as the axes of the result whatever the `kind`; None keeps all.
 
     Raises:
-        ValueError: When fitted, if `kind` is unknown, or for a `shrinkage` that `SpectralPower` refuses.
+        ValueError: When fitted, if `kind` is unknown, or for an option that `SpectralPower` refuses.
 
     Examples:
         >>> rows = torch.tensor([[7.0, 1.0], [7.0, -1.0], [-7.0, 1.0], [-7.0, -1.0]])
@@ -223,12 +233,19 @@ class Whitening(PostHoc):
 
     kind: Literal["pca", "zca"] = "zca"
     shrinkage: float = 0.0
+    components: int | None = None
 
     def affine(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Find the whitening map."""
         if self.kind not in ("pca", "zca"):
             raise ValueError(f'The kind of whitening must be "pca" or "zca", not {self.kind!r}.')
-        return _scaled(cloud, 1.0, rotate_back=self.kind == "zca", shrinkage=self.shrinkage)
+        return _scaled(cloud, 1.0, self.kind == "zca", self.shrinkage, self.components)
+
+
+def _check_components(components: int, available: int) -> None:
+    """Raise a `ValueError` unless so many principal components can be kept of those available."""
+    if not (isinstance(components, int) and 1 <= components <= available):
+        raise ValueError(f"A transform keeps between 1 and {available} components here, not {components}.")
 
 
 def _norm_ratio(cloud: Cloud, matrix: Tensor, offset: Tensor) -> float:
@@ -244,12 +261,16 @@ def _identity(cloud: Cloud) -> Tensor:
     return torch.eye(cloud.points.shape[1], dtype=torch.float64, device=cloud.points.device)
 
 
-def _scaled(cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float) -> tuple[Tensor, Tensor]:
+def _scaled(
+    cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float, components: int | None
+) -> tuple[Tensor, Tensor]:
     if not 0 <= gamma <= 1:
         raise ValueError(f"The power gamma of a spectrum must be between 0 and 1, not {gamma}.")
     if not 0 <= shrinkage <= 1:
         raise ValueError(f"The shrinkage of a covariance must be between 0 and 1, not {shrinkage}.")
     count, width = cloud.points.shape
+    if components is not None:
+        _check_components(components, width)
     if shrinkage == 0 and count <= width:
         raise ValueError(
             f"A scaling of all {width} dimensions needs more than {width} embeddings, but there are {count}; "
@@ -260,7 +281,7 @@ def _scaled(cloud: Cloud, gamma: float, rotate_back: bool, shrinkage: float) -> 
     # Few embeddings leave directions out that others may use; of more, nothing but rounding is left there.
     used = (found > _ROUNDING * found.max()) | ((count <= width) & (values > 0))
     factors = torch.where(used, values.clamp(min=1e-300) ** (-gamma / 2), 0.0)
-    matrix = factors[:, None] * directions.T
-    if rotate_back:
+    matrix = (factors[:, None] * directions.T)[:components]
+    if rotate_back and components is None:
         matrix = directions @ matrix
     return matrix, -matrix @ cloud.mean

@@ -72,7 +72,7 @@ class Diagnosis:
 
     def to_json(self) -> str:
         """Write the diagnosis as JSON; an infinite bound becomes null."""
-        return json.dumps(_finite(asdict(self)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return write_json(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -234,6 +234,11 @@ def format_value(value: float) -> str:
         return "∞" if value > 0 else "−∞"
     digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 4 if abs(value) < 1 else 3
     return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def write_json(content: Any) -> str:
+    """Write numbers and texts as JSON; infinite ones become null."""
+    return json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(content: Any) -> Any:

@@ -31,3 +31,24 @@ def load_dense(name: str, local_files_only: bool = False) -> SentenceTransformer
             f"{kind} models are not supported, because only a SentenceTransformer gives each text a dense embedding"
         )
     return SentenceTransformer(name, local_files_only=local_files_only)
+
+
+def load_model(name: str) -> SentenceTransformer:
+    """Load a sentence-transformers model.
+
+    Args:
+        name: Folder or hub name.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: If it cannot be loaded, with the first line of the reason.
+    """
+    try:
+        return load_dense(name)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"The model {name} cannot be loaded: {reason[0].rstrip('.')}; give a folder or a hub name."
+        ) from None

@@ -17,6 +17,9 @@ from st_isotropy.svg import OURS, REFERENCE, draw
 
 _MOST_DRAWN = 1500
 
+Labels = tuple[str, str]  # of what is compared with, and of what is shown
+LABELS: Labels = ("isotropic", "this model")
+
 
 def write_page(diagnosis: Diagnosis, embeddings: Points) -> str:
     """Render a diagnosis and its plots as HTML.
@@ -46,9 +49,9 @@ def write_page(diagnosis: Diagnosis, embeddings: Points) -> str:
     )
 
 
-def plot_spectrum(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
+def plot_spectrum(axes: Axes, cloud: Cloud, isotropic: Cloud, labels: Labels = LABELS) -> None:
     """Covariance eigenvalues times d over their sum: isotropic ones are near 1."""
-    for drawn, color, label in ((isotropic, REFERENCE, "isotropic"), (cloud, OURS, "this model")):
+    for drawn, color, label in ((isotropic, REFERENCE, labels[0]), (cloud, OURS, labels[1])):
         shares = (drawn.spectrum / drawn.spectrum.sum() * len(drawn.spectrum)).cpu().numpy()
         positive = shares > 1e-6
         axes.plot(np.arange(1, len(shares) + 1)[positive], shares[positive], color=color, label=label, linewidth=1.8)
@@ -56,12 +59,12 @@ def plot_spectrum(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
     _legend(axes)
 
 
-def plot_cosines(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
+def plot_cosines(axes: Axes, cloud: Cloud, isotropic: Cloud, labels: Labels = LABELS) -> None:
     """Histogram of the cosines of all pairs of sampled rows."""
     ours, reference = _cosines(cloud), _cosines(isotropic)
     bins = np.linspace(min(ours.min(), reference.min(), -0.2), 1, 90).tolist()
-    axes.hist(reference, bins, density=True, histtype="step", color=REFERENCE, label="isotropic", linewidth=1.5)
-    axes.hist(ours, bins, density=True, color=OURS, alpha=0.75, label="this model")
+    axes.hist(reference, bins, density=True, histtype="step", color=REFERENCE, label=labels[0], linewidth=1.5)
+    axes.hist(ours, bins, density=True, color=OURS, alpha=0.75, label=labels[1])
     axes.set(xlabel="cosine of two embeddings", yticks=[])
     axes.spines["left"].set_visible(False)
     _legend(axes)
@@ -96,12 +99,12 @@ def count_bins(largest: int) -> list[float]:
     return (np.arange(0, largest + 1 + step, step) - 0.5).tolist()
 
 
-def plot_barcode(axes: Axes, cloud: Cloud, isotropic: Cloud) -> None:
+def plot_barcode(axes: Axes, cloud: Cloud, isotropic: Cloud, labels: Labels = LABELS) -> None:
     """Bars of the H0 barcode by length, beside the outline of the isotropic one."""
     ours, reference = (np.sort(drawn.bars.cpu().numpy())[::-1] for drawn in (cloud, isotropic))
     percent = np.linspace(0, 100, len(ours))
-    axes.plot(reference, percent, color=REFERENCE, linewidth=1.8, label="isotropic")
-    axes.fill_betweenx(percent, 0, ours, color=OURS, alpha=0.75, linewidth=0, label="this model")
+    axes.plot(reference, percent, color=REFERENCE, linewidth=1.8, label=labels[0])
+    axes.fill_betweenx(percent, 0, ours, color=OURS, alpha=0.75, linewidth=0, label=labels[1])
     axes.set(xlabel="scale at which a component merges", ylabel="bars, longest first (%)", xlim=(0, None))
     axes.invert_yaxis()
     _legend(axes)

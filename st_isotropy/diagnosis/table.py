@@ -24,7 +24,7 @@ def format_table(diagnosis: Diagnosis) -> str:
         )
         for name, measure in diagnosis.measures.items()
     ]
-    lines += _columns([header, *rows], align="<>><<")
+    lines += align_columns([header, *rows], align="<>><<")
     if diagnosis.rows > diagnosis.sample_size:
         lines.append(f"Barcode, uniformity and intrinsic dimension: a seeded sample of {diagnosis.sample_size:,} rows.")
     lines += ["", "What stands out"]
@@ -34,7 +34,7 @@ def format_table(diagnosis: Diagnosis) -> str:
     if not diagnosis.defects:
         lines.append("  Nothing: no measure is beyond its rule of thumb.")
     lines += ["", "What a post-hoc transform would change (fitted on one half of the sample, measured on the other)"]
-    lines += _columns(
+    lines += align_columns(
         [
             ("", *diagnosis.transforms),
             *(
@@ -44,11 +44,12 @@ def format_table(diagnosis: Diagnosis) -> str:
         ],
         align="<" + ">" * len(diagnosis.transforms),
     )
-    lines.append("More isotropic is not more useful: check your tasks before and after.")
+    lines.append("More isotropic is not more useful: check your tasks before and after, with `st-isotropy improve`.")
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _columns(rows: list[tuple[str, ...]], align: str) -> list[str]:
+def align_columns(rows: list[tuple[str, ...]], align: str) -> list[str]:
+    """Pad cells to columns, each to the left (`<`) or right (`>`)."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     place: dict[str, Callable[[str, int], str]] = {"<": str.ljust, ">": str.rjust}
     return [

@@ -105,6 +105,8 @@ def test_the_blocks_that_need_nothing_run(page: str, hub_folder: Path) -> None:
         write_labels(hub_folder / "my-data" / "tickets" / f"{split}.tsv", count=60, seed=len(split))
     texts = [f"Sentence number {i} is about topic {i % 7}." for i in range(60)]
     (hub_folder / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    pairs = "".join(f"what is sentence {i} about?\t{texts[i]}\n" for i in range(40))
+    (hub_folder / "pairs.tsv").write_text(pairs, encoding="utf-8")
     for block in CONSOLE:
         if block.page == page and block.mark == "runs":
             for command in block.commands:

@@ -12,8 +12,9 @@ from sentence_transformers import CrossEncoder, SparseEncoder
 from sentence_transformers.util.quantization import quantize_embeddings
 from shared_data import SHARED
 
-from st_isotropy.cli import main, read_embeddings, read_texts
+from st_isotropy.cli import main
 from st_isotropy.diagnosis.diagnosis import diagnose, find_defects, format_value
+from st_isotropy.diagnosis.files import read_embeddings, read_texts
 from st_isotropy.diagnosis.table import format_table
 from st_isotropy.metrics import CATALOG, isotropy
 from st_isotropy.metrics.cloud import as_cloud

@@ -93,6 +93,9 @@ PUBLIC = {
     "persistent_entropy total_persistence",
     "st_isotropy.evaluator": "IsotropyEvaluator",
     "st_isotropy.losses": "AlignmentLoss CachedAlignmentLoss DEFAULT_WEIGHT PersistentEntropyLoss RegularizedLoss",
+    "st_isotropy.improve": "AffineMap CandidateResult Choice Gain Improvement Judgment ScoredTask ScoredTexts "
+    "SearchTask SearchTexts SeenDocuments encode_scored encode_search improve read_beir read_pairs read_scored "
+    "save_improved save_map state_verdict",
     "st_isotropy.metrics": "CATALOG CATALOGUE Cloud Measure alignment anti_hub_share as_cloud average_cosine "
     "effective_rank first_component_share hubness_skewness isoscore isotropic_values isotropy k_occurrences "
     "largest_coordinate_share largest_hub mean_mst_length participation_ratio partition_ratio persistent_entropy "

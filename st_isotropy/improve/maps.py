@@ -1,0 +1,40 @@
+"""An affine map of embeddings, for documents and queries or for queries alone."""
+
+from dataclasses import dataclass
+
+import torch
+from sentence_transformers.sentence_transformer.modules import Dense
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class AffineMap:
+    """The map `y = A x + b` of embeddings.
+
+    Attributes:
+        matrix: `A`, shape `(k, d)`, float32.
+        offset: `b`, shape `(k,)`.
+        queries_only: Whether documents stay as they are, so that an index of them stays valid.
+    """
+
+    matrix: Tensor
+    offset: Tensor
+    queries_only: bool = False
+
+    @classmethod
+    def of_dense(cls, dense: Dense) -> "AffineMap":
+        """Take the map of a `Dense` without activation."""
+        return cls(dense.linear.weight.detach().float(), dense.linear.bias.detach().float())
+
+    @classmethod
+    def keeping(cls, kept: int, width: int, queries_only: bool = False) -> "AffineMap":
+        """Keep the first dimensions: all of them is the identity."""
+        return cls(torch.eye(kept, width), torch.zeros(kept), queries_only)
+
+    def of_queries(self, rows: Tensor) -> Tensor:
+        """Map queries `(n, d)`."""
+        return torch.nn.functional.linear(rows.to(self.matrix.dtype), self.matrix, self.offset)
+
+    def of_documents(self, rows: Tensor) -> Tensor:
+        """Map documents `(n, d)`."""
+        return rows.to(self.matrix.dtype) if self.queries_only else self.of_queries(rows)

@@ -1,0 +1,93 @@
+"""Rows of a table of texts: UTF-8, separated by tabs, or by commas in a `.csv`, with the number of each line."""
+
+import csv
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table.
+
+    Attributes:
+        place: File and line number, as an error names it.
+        cells: The cells, without white space around them.
+    """
+
+    place: str
+    cells: tuple[str, ...]
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Read lines with their numbers from 1; gzip, a byte-order mark and CRLF are taken care of.
+
+    Raises:
+        ValueError: If the file cannot be read or is not UTF-8.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text (byte {error.start}); convert it first.") from None
+    except (OSError, EOFError) as error:
+        raise ValueError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; check the path."
+        ) from None
+    # `splitlines` would break lines within texts, as at form feeds.
+    for number, line in enumerate(text.split("\n"), start=1):
+        yield number, line.removesuffix("\r")
+
+
+def read_rows(path: Path, columns: tuple[str, ...]) -> list[Row]:
+    """Read a table with so many columns; blank lines are skipped.
+
+    Args:
+        path: The file. In one named .csv (or .csv.gz) cells are separated by commas and may be quoted; in any other,
+            cells are separated by tabs, and quotes are not special.
+        columns: What each column holds, for errors.
+
+    Returns:
+        The rows, a header among them.
+
+    Raises:
+        ValueError: If a line has another number of cells, or an empty one.
+    """
+    comma = ".csv" in path.suffixes
+    rows = []
+    for number, cells in _comma_separated(path) if comma else _tab_separated(path):
+        cells = tuple(cell.strip() for cell in cells)
+        if not any(cells):
+            continue
+        place = f"{path}, line {number}"
+        if len(cells) != len(columns):
+            separator = "commas" if comma else "tabs"
+            raise ValueError(
+                f"{place} has {len(cells)} column{'s' * (len(cells) != 1)}; write {', '.join(columns)} in each line, "
+                f"separated by {separator}."
+            )
+        if "" in cells:
+            raise ValueError(f"{place} has an empty {columns[cells.index('')]}; fill it in or remove the line.")
+        rows.append(Row(place, cells))
+    return rows
+
+
+def without_header(rows: list[Row], names: set[str]) -> list[Row]:
+    """Drop the first row where all of its cells are names of columns."""
+    return rows[1:] if rows and {cell.lower() for cell in rows[0].cells} <= names else rows
+
+
+def _tab_separated(path: Path) -> Iterator[tuple[int, list[str]]]:
+    return ((number, line.split("\t")) for number, line in read_lines(path))
+
+
+def _comma_separated(path: Path) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader((line + "\n" for _, line in read_lines(path)), strict=True)
+    start = 1
+    try:
+        for cells in reader:
+            yield start, cells
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {start} is not valid CSV: {error}; fix its quotes.") from None

@@ -1,0 +1,184 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize
+
+from st_isotropy.cli import main
+from st_isotropy.improve import AffineMap, save_improved
+from st_isotropy.improve.saving import write_folder
+
+
+def gaussian(count, width, seed=0):
+    return torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture
+def model_folder(static_model, tmp_path):
+    static_model.save_pretrained(str(tmp_path / "model"))
+    return str(tmp_path / "model")
+
+
+@pytest.fixture
+def pair_file(sentences, tmp_path):
+    drawn = sentences(80)
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"{text} the\t{text}\n" for text in drawn[:40]), encoding="utf-8")
+    (tmp_path / "texts.txt").write_text("\n".join(drawn), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """Documents whose first dimension varies most and says nothing about which one answers a query."""
+    corpus = gaussian(200, 8) * (1 + 6 * torch.eye(8)[0])
+    queries = corpus[:40] + 0.5 * gaussian(40, 8, seed=1)
+    queries[:, 0] = 7 * gaussian(40, 1, seed=2)[:, 0]
+    np.save(tmp_path / "corpus.npy", corpus.numpy())
+    np.save(tmp_path / "queries.npy", queries.numpy())
+    (tmp_path / "qrels.txt").write_text("".join(f"{row} {row}\n" for row in range(40)), encoding="utf-8")
+    return [
+        *("--embeddings", str(tmp_path / "corpus.npy"), "--queries", str(tmp_path / "queries.npy")),
+        *("--qrels", str(tmp_path / "qrels.txt")),
+    ]
+
+
+def test_a_model_that_gains_nothing_is_kept_and_the_status_is_0(model_folder, pair_file, tmp_path, capsys):
+    texts, out = str(tmp_path / "texts.txt"), tmp_path / "better"
+    command = ["improve", model_folder, "--texts", texts, "--pairs", pair_file, "--out", str(out)]
+    assert main([*command, "--candidates", "Center"]) == 0
+    printed = capsys.readouterr().out
+    assert "nDCG@10" in printed and "What each fold chose" in printed
+    assert f"keep {model_folder}" in printed.splitlines()[-1]
+    assert not out.exists()
+
+
+def test_the_best_is_saved_where_asked_for_and_gives_the_vectors_that_were_measured(model_folder, pair_file, tmp_path):
+    texts, out = str(tmp_path / "texts.txt"), tmp_path / "better"
+    command = ["improve", model_folder, "--texts", texts, "--pairs", pair_file, "--out", str(out), "--save-best"]
+    assert main([*command, "--candidates", "Center"]) == 0
+    assert SentenceTransformer(str(out)).encode(["a cat", "a dog"]).shape == (2, 16)
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "## Improved with st-isotropy" in card and "pairs.tsv, texts.txt" in card
+    assert str(tmp_path) not in card.replace(model_folder, "")
+
+
+def test_embeddings_from_anywhere_are_improved_and_numpy_applies_the_map(arrays, tmp_path, capsys):
+    out = tmp_path / "better"
+    assert main(["improve", *arrays, "--candidates", "AllButTheTop(1)", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert f"on held-out queries; saved in {out}" in printed
+    names: dict = {name: np.load(tmp_path / f"{name}.npy") for name in ("corpus", "queries")}
+    exec("\n".join(printed.splitlines()[-4:]), names)  # the four lines that it prints
+    assert np.linalg.eigvalsh(np.cov(names["corpus"].T))[0] < 1e-6  # a direction is gone
+    assert names["queries"].shape == (40, 8)
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "transform.safetensors"]
+
+
+def test_a_proven_gain_is_one_line_and_its_interval_is_above_0(arrays, capsys):
+    assert main(["improve", *arrays, "--candidates", "AllButTheTop(1)"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("AllButTheTop(1): nDCG@10 +") and "[+" in last
+
+
+def test_a_saved_model_gives_the_mapped_vectors_without_this_package(model, tmp_path):
+    model.append(Normalize())
+    texts = ["a cat sings", "the sea shines", "two dogs"]
+    expected = {}
+    for truncated in (32, 8):
+        model.truncate_dim = truncated
+        map_ = AffineMap(gaussian(5, truncated), gaussian(1, 5)[0])
+        before = torch.as_tensor(model.encode(texts))
+        expected[str(truncated)] = torch.nn.functional.normalize(map_.of_queries(before), dim=1)
+        save_improved(model, map_, tmp_path / str(truncated), "## Done")
+        assert torch.equal(torch.as_tensor(model.encode(texts)), before)
+    program = f"""
+import sys
+sys.modules["st_isotropy"] = None
+from sentence_transformers import SentenceTransformer
+import numpy as np
+for name in {list(expected)}:
+    rows = SentenceTransformer({str(tmp_path)!r} + "/" + name, device="cpu").encode({texts!r})
+    np.save({str(tmp_path)!r} + "/" + name + ".npy", rows)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    for name, rows in expected.items():
+        assert np.allclose(np.load(tmp_path / f"{name}.npy"), rows, atol=1e-5)
+
+
+def test_a_map_of_queries_is_saved_on_the_side_of_the_queries(model, tmp_path):
+    model.append(Normalize())
+    texts = ["a cat sings", "the sea shines"]
+    map_ = AffineMap(gaussian(32, 32), gaussian(1, 32)[0], queries_only=True)
+    queries = torch.nn.functional.normalize(map_.of_queries(torch.as_tensor(model.encode_query(texts))), dim=1)
+    documents = model.encode_document(texts)
+    save_improved(model, map_, tmp_path / "better", "## Done")
+    loaded = SentenceTransformer(str(tmp_path / "better"), device="cpu")
+    assert np.allclose(loaded.encode_query(texts), queries, atol=1e-5)
+    assert np.array_equal(loaded.encode_document(texts), documents)
+
+
+def test_nothing_is_left_behind_when_the_writing_is_interrupted(tmp_path):
+    def write(place):
+        (place / "half").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(tmp_path / "better", write)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_not_overwritten(arrays, tmp_path, capsys):
+    (tmp_path / "better").mkdir()
+    assert main(["improve", *arrays, "--out", str(tmp_path / "better")]) == 2
+    message = f"st-isotropy: {tmp_path / 'better'} exists and is not overwritten; choose another place for --out.\n"
+    assert capsys.readouterr().err == message
+
+
+def test_the_numbers_are_written_as_json(arrays, tmp_path):
+    assert main(["improve", *arrays, "--candidates", "AllButTheTop(1)", "--json", str(tmp_path / "numbers.json")]) == 0
+    numbers = json.loads((tmp_path / "numbers.json").read_text(encoding="utf-8"))
+    assert [row["name"] for row in numbers["candidates"]][:2] == ["as it is", "AllButTheTop(1)"]
+    assert numbers["candidates"][-1]["gains"][0]["low"] > 0
+    assert numbers["fold_choices"] == ["AllButTheTop(1)"] * 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pairs", "p.tsv"], "MODEL is missing; name a model, or embeddings with --embeddings."),
+        (["m", "--pairs", "p.tsv"], "--texts is missing; name the corpus, one text per line."),
+        (["m", "--beir", "d", "--texts", "t"], "--texts does not go with --beir; leave it out."),
+        (["m", "--scored", "s", "--queries", "q"], "--queries does not go with a model; leave it out."),
+        (["--embeddings", "c.npy", "--qrels", "q"], "--queries is missing; name the .npy file of the queries."),
+        (["m", "--texts", "t", "--pairs", "p", "--save-best"], "The option --save-best needs a place; add --out."),
+        (
+            ["m", "--texts", "t"],
+            "one of the arguments --pairs --beir --scored --qrels is required; see `st-isotropy improve --help`.",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_in_one_sentence(options, message, capsys):
+    assert main(["improve", *options]) == 2
+    assert capsys.readouterr().err == f"st-isotropy: {message}\n"
+
+
+def test_too_few_queries_are_refused_before_a_model_is_loaded(pair_file, tmp_path, capsys):
+    few = tmp_path / "few.tsv"
+    few.write_text("a\tb\nc\td\n", encoding="utf-8")
+    assert main(["improve", "no-model", "--texts", str(tmp_path / "texts.txt"), "--pairs", str(few)]) == 2
+    message = f"{few} has 2 queries with a relevant text, and a gain is shown on at least 30; add some."
+    assert capsys.readouterr().err == f"st-isotropy: {message}\n"
+
+
+def test_embeddings_of_two_widths_are_refused(arrays, tmp_path, capsys):
+    np.save(tmp_path / "queries.npy", gaussian(40, 4).numpy())
+    assert main(["improve", *arrays]) == 2
+    message = (
+        f"{tmp_path / 'corpus.npy'} has 8 dimensions but {tmp_path / 'queries.npy'} 4; encode both with one model."
+    )
+    assert capsys.readouterr().err == f"st-isotropy: {message}\n"
