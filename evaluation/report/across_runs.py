@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measures import GROUPS, Measure, Pair, Row
 from evaluation.report.summary import Section, Summary
-from evaluation.report.tables import Table
+from evaluation.report.tables import FLAG, Table
 from evaluation.report.wording import difference
 from evaluation.statistics.intervals import NEW_RUNS, Comparison
 
@@ -16,7 +16,7 @@ READINGS = {
     "agree": "all intervals lie on the same side of zero",
     "agree on none": "no interval excludes zero",
     "overlap": "the intervals overlap, and only some exclude zero",
-    "undecided": "there are not two intervals for the same estimand",
+    "undecided": "there are not two intervals for the same estimand, or choices lie at an end of a grid",
 }
 _Key = tuple[str, Pair]  # name of the measure, and what is compared
 
@@ -30,6 +30,7 @@ class SharedDifference:
         measure: What is measured.
         pair: What is compared.
         comparisons: The difference in each run that has it.
+        flagged: The runs in which it rests on a choice at an end of a grid, so that it is no part of the reading.
         reading: One of `READINGS`.
     """
 
@@ -37,6 +38,7 @@ class SharedDifference:
     measure: Measure
     pair: Pair
     comparisons: dict[str, Comparison]
+    flagged: frozenset[str]
     reading: str
 
     @property
@@ -74,7 +76,7 @@ class RunComparison:
         groups: dict[str, list[list[str]]] = {}
         for one in self.shared:
             if everything or one.stands_out:
-                cells = [difference(one.comparisons[run]) if run in one.comparisons else "" for run in self.runs]
+                cells = [_cell(one, run) if run in one.comparisons else "" for run in self.runs]
                 title = f"{one.section}: {GROUP_TITLES[one.measure.group]}"
                 groups.setdefault(title, []).append([one.measure.name, one.pair.name, *cells, one.reading])
         headers = ["measure", "pair", *self.runs, "reading"]
@@ -87,6 +89,7 @@ class _Found:
 
     measure: Measure
     comparisons: list[Comparison]
+    flagged: bool  # whether it rests on a choice at an end of a grid
     measured_on: str  # where the name of the measure does not say it
 
 
@@ -142,7 +145,9 @@ def _matched_sections(runs: Mapping[str, Summary]) -> dict[str, dict[str, Sectio
 
 def _differences(section: Section) -> dict[_Key, _Found]:
     return {
-        (row.name, compared.pair): _Found(row.measure, compared.comparisons, _measured_on(section, row))
+        (row.name, compared.pair): _Found(
+            row.measure, compared.comparisons, bool(section.ends_of(compared.pair)), _measured_on(section, row)
+        )
         for row in section.rows
         for compared in row.differences
     }
@@ -182,11 +187,19 @@ def _shared(title: str, pair: Pair, having: Mapping[str, _Found]) -> SharedDiffe
     chosen = {
         run: next((c for c in of_run if c.estimand == estimand), of_run[0]) for run, of_run in comparisons.items()
     }
+    flagged = frozenset(run for run, found in having.items() if found.flagged)
     intervals = [
-        (c.low, c.high) for c in chosen.values() if c.estimand == estimand and c.low is not None and c.high is not None
+        (c.low, c.high)
+        for run, c in chosen.items()
+        if run not in flagged and c.estimand == estimand and c.low is not None and c.high is not None
     ]
     measure = next(iter(having.values())).measure
-    return SharedDifference(title, measure, pair, chosen, _reading(intervals))
+    return SharedDifference(title, measure, pair, chosen, flagged, _reading(intervals))
+
+
+def _cell(shared: SharedDifference, run: str) -> str:
+    text = difference(shared.comparisons[run])
+    return f"{FLAG} {text}" if run in shared.flagged else text
 
 
 def _reading(intervals: list[tuple[float, float]]) -> str:

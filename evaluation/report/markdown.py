@@ -7,6 +7,7 @@ from evaluation.report.across_runs import RunComparison
 from evaluation.report.headline import GROUP_TITLES, headlines
 from evaluation.report.summary import Section, Summary
 from evaluation.report.tables import (
+    FLAG_READING,
     READING,
     TRANSFER_READING,
     Table,
@@ -24,7 +25,7 @@ from evaluation.report.wording import duration
 
 COMPARISON_READING = (
     "Brackets are 95 % intervals, all for the same estimand in a line. Intervals that lie apart are a strong sign that "
-    "two runs differ; overlapping ones are no sign that they agree."
+    f"two runs differ; overlapping ones are no sign that they agree. {FLAG_READING}"
 )
 
 

@@ -55,8 +55,11 @@ class Search:
 
 
 def _can_extend(study: Study, setting: SettingName) -> bool:
-    """Whether a next value follows: of rates; of weights, several of one kind and positive; of no temperature scale."""
-    if setting != "weight":
+    """Whether a next value follows: of rates; of weights, several of one kind and positive; of no temperature scale.
+
+    Weights beside temperature scales are left, because one more of them would make the budgets unequal.
+    """
+    if setting != "weight" or any(one.temperature_scales for one in (*study.regimes, *study.regularizers)):
         return setting == "learning rate"
     return all(
         len({kind for kind, _ in scales}) == 1 and len(scales) > 1 and min(size for _, size in scales) > 0

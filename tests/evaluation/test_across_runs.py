@@ -12,6 +12,7 @@ from evaluation.__main__ import main
 from evaluation.files import write_json
 from evaluation.report.across_runs import compare_runs
 from evaluation.report.files import write_report
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.measures import Difference, Measure, Pair, Row
 from evaluation.report.summary import Cost, Section, Summary
 from evaluation.report.terminal import print_comparison
@@ -46,6 +47,16 @@ def test_intervals_agree_contradict_overlap_or_are_not_there() -> None:
         "zero": "agree on none",
         "without": "undecided",
     }
+
+
+def test_a_difference_at_an_end_of_a_grid_is_flagged_and_no_part_of_the_reading() -> None:
+    plain = run(x=(1, 2))
+    tuning = [Candidate("new", 0, rate, [50.0], {}, rate == 3e-3) for rate in (1e-3, 3e-3)]
+    ended = replace(plain, sections=[replace(plain.sections[0], tuning=tuning)])
+    comparison = compare_runs({"a": plain, "b": ended})
+    assert comparison.shared[0].reading == "undecided"
+    [[cells]] = comparison.table().groups.values()
+    assert cells[2:4] == ["+0.50 [+1.00, +2.00]", "⚑ +0.50 [+1.00, +2.00]"]
 
 
 def test_what_only_one_run_has_is_named() -> None:

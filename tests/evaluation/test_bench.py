@@ -123,6 +123,7 @@ def test_memory_is_measured_in_a_process_of_its_own():
     assert spent.seconds > 0
 
 
+@pytest.mark.slow
 def test_scoring_plainly_gives_the_scores_of_mteb(tmp_path):
     model, sources = static_model(), docstring_tasks(small_corpus)
     tasks = [source.make() for source in sources]
@@ -136,6 +137,7 @@ def test_scoring_plainly_gives_the_scores_of_mteb(tmp_path):
     assert set(encode_once(model, tasks)) <= texts
 
 
+@pytest.mark.slow
 def test_a_measurement_is_timed_with_its_parts():
     figures = list(compare_costs("small", static_model(), docstring_tasks(small_corpus)))
     limits = [(figure.quantity, figure.at_most) for figure in figures if figure.peer == "plain"]

@@ -151,7 +151,7 @@ def test_rows_left_out_tell_a_task_from_another_with_as_many(tmp_path: Path) -> 
     pairs = write_pairs(tmp_path / "rated.tsv").read_text(encoding="utf-8").splitlines()
     [rated] = resolve_tasks(["rated"], folders=[tmp_path])
     hashes = set()
-    for shared in (pairs[1:6], pairs[6:11], pairs[6:11]):
+    for shared in (pairs[1:11], pairs[11:21], pairs[11:21]):
         write_lines(tmp_path / "mine.tsv", [pairs[0], *shared, "one text\tanother text\t3.0"])
         hashes |= {drop_shared_rows([rated], resolve_tasks(["mine"], folders=[tmp_path]))[0].left_out}
     assert len(hashes) == 2
@@ -186,9 +186,9 @@ def test_the_validation_split_of_stsbenchmark_shares_pairs_with_sts12() -> None:
 def test_pairs_that_an_sts_task_asks_about_are_dropped_in_any_order_case_and_white_space(tmp_path):
     write_lines(
         tmp_path / "rated" / "test.tsv",
-        ["sentence1\tsentence2\tscore", "The cat\ta dog\t1", "one\ttwo\t2", "red\tblue\t3"],
+        ["sentence1\tsentence2\tscore", "The cat\ta dog\t1", "one\ttwo\t2", *(f"red\t{n} blue\t3" for n in range(8))],
     )
-    write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "left\tx", "right\ty"])
+    write_lines(tmp_path / "sorted" / "test.tsv", ["text\tlabel", "left\tx", "right\ty", "up\tx", "down\ty"])
     pairs = Dataset.from_dict(
         {"anchor": ["the  CAT", "two", "one", "left"], "positive": ["A dog ", "one", "blue", "right"]}
     )

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from evaluation.report.grid_ends import GridEnd
-from evaluation.study.description import Grid, Regime, Study, settings
+from evaluation.study.description import Grid, Regime, Study
 from evaluation.study.search import Search
+from evaluation.study.settings import settings
 
 REGIME = Regime("cosine", "docstrings", (1e-3, 3e-3))
 STUDY = Study(
@@ -35,7 +36,15 @@ def test_every_regularizer_gets_one_more_weight_so_that_budgets_stay_equal() -> 
         (0.3, 1.0, 0.09),
         ("auto:0.1", "auto:0.2", "auto:0.05"),
     ]
-    assert search.study.weights_each == 3 and set(search.extension) == set(settings(search.study, REGIME))
+    assert search.study.settings_each == 3 and set(search.extension) == set(settings(search.study, REGIME))
+
+
+def test_weights_beside_temperature_scales_stay_so_that_budgets_stay_equal() -> None:
+    regime = Regime("contrastive", "docstrings", (1e-3, 3e-3), temperature_scales=(5, 20))
+    study = replace(STUDY, regimes=(regime,))
+    assert Search.of(study, regime).beyond([LIGHT]) is None
+    search = Search.of(study, regime).beyond([FAST, LIGHT])
+    assert search is not None and search.study == study and search.regime.learning_rates == (1e-3, 3e-3, 9e-3)
 
 
 def test_a_grid_grows_up_to_the_bound_at_either_end() -> None:

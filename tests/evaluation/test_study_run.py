@@ -580,6 +580,7 @@ def test_a_transform_can_follow_a_regularizer(data, tmp_path):
     assert cosine.comparisons(Pair("koleo + center", "none"))
 
 
+@pytest.mark.slow
 def test_a_study_extends_its_grid_while_a_choice_lies_at_an_end_and_resumes_without_training_again(data, tmp_path):
     folder, sources = data
     study = small_study(

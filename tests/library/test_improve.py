@@ -316,18 +316,21 @@ def test_a_random_rotation_is_never_offered():
     assert "keep my-model" in state_verdict(improvement, "my-model", None)
 
 
+@pytest.mark.slow
 def test_noise_is_never_offered_as_a_gain(quick_adapter):
     task = search_task(queries=60)
     shuffled = replace(task, judgments=tuple(Judgment({(7 * row + 61) % 150: 1.0}) for row in range(60)))
     assert not improve(shuffled).is_proven
 
 
+@pytest.mark.slow
 def test_an_adapter_needs_fifty_queries(quick_adapter):
     few, enough = improve(search_task(queries=49)), improve(search_task(queries=50))
     assert ADAPTER not in [row.name for row in few.candidates] and few.seen is None
     assert ADAPTER in [row.name for row in enough.candidates] and enough.seen is not None
 
 
+@pytest.mark.slow
 def test_documents_of_training_queries_are_told_from_others(quick_adapter):
     task = search_task(queries=60)
     shared = replace(task, judgments=tuple(Judgment({min(row, 30): 1.0}) for row in range(60)))
@@ -349,6 +352,7 @@ def test_a_smaller_model_is_compared_with_the_first_dimensions():
     assert torch.equal(improvement.choice.maps[AS_IT_IS].matrix, torch.eye(4, 8))
 
 
+@pytest.mark.slow
 def test_a_map_of_queries_leaves_documents_alone(quick_adapter):
     improvement = improve(search_task(), queries_only=True)
     assert [row.name for row in improvement.candidates] == [AS_IT_IS, CHOSEN_TRANSFORM, ADAPTER, CHOSEN]

@@ -367,8 +367,7 @@ def test_the_model_card_names_the_wrapper_the_inner_loss_and_their_sources(model
     loss = PersistentEntropyLoss(
         model, MultipleNegativesRankingLoss(model, scale=17.0), 12.5, spread_weight=WeightSchedule(0.3, warmup=10)
     )
-    loss.penalties.begin_step(0, 4)
-    train(model, pairs, loss)
+    train(model, pairs, loss, [GeometryCallback(loss)])
     model.save(str(tmp_path / "saved"))
     card = (tmp_path / "saved" / "README.md").read_text()
     assert "loss:PersistentEntropyLoss" in card
