@@ -70,7 +70,7 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
                 *[_unadjusted_cell(tasks_difference(section, kind, pair)) for kind in TASK_METRICS],
                 *[_row_cell(section, row, pair) for row in kept],
             ]
-            for pair in section.pairs
+            for pair in _beside_objective(section)
         ]
     return Table(headers, groups, words=(0, 1))
 
@@ -88,7 +88,8 @@ def heads_table(sections: Sequence[StudySection]) -> Table:
         isotropy = [of_study.row(ISOSCORE), of_study.row(Measure("isotropy", "first_component_share"))]
         if scores[0] is not None:
             groups[of_study.name] = [
-                [pair.new, *[_row_cell(section, row, pair) for row in (*scores, *isotropy)]] for pair in section.pairs
+                [pair.new, *[_row_cell(section, row, pair) for row in (*scores, *isotropy)]]
+                for pair in _beside_objective(section)
             ]
     headers = ["regularizer", *map(metric_name, HEAD_METRICS), ISOSCORE.name, "first component's share"]
     return Table(headers, groups, words=(0,))
@@ -123,6 +124,11 @@ def choices_table(sections: Sequence[StudySection]) -> Table:
         for of_study in sections
     ]
     return Table(headers, {"": rows}, words=(0, 1, 2))
+
+
+def _beside_objective(section: Section) -> list[Pair]:
+    """The pairs with the objective alone; those with the start model are in the report of a study."""
+    return [pair for pair in section.pairs if pair.old == NONE]
 
 
 def _head_row(section: Section, metric: str) -> Row | None:
@@ -160,7 +166,8 @@ def _unadjusted_cell(found: UnadjustedDifference | None) -> str:
 
 def _winners(section: Section, group: str) -> str:
     """The variants that are better, the largest estimate first, or a sentence that there is none."""
-    found = [finding for finding in section.findings() if finding.measure.group == group]
+    compared = _beside_objective(section)
+    found = [finding for finding in section.findings() if finding.measure.group == group and finding.pair in compared]
     better = [finding for finding in found if finding.outcome == "better"]
     better.sort(key=lambda finding: finding.comparison.estimate, reverse=True)
     if not found:

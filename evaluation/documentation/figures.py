@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 
 from evaluation.documentation.results import ROOT, StudySection
 from evaluation.report.plots import Plot
-from evaluation.report.summary import Section
+from evaluation.report.summary import NONE, Section
+from evaluation.report.tables import FLAG
 from evaluation.report.wording import difference, shorten
 from evaluation.statistics.intervals import Comparison
 from st_isotropy.svg import INK, LINE, MUTED, OURS, draw
@@ -21,11 +22,19 @@ LONGEST = 34  # characters of a line beside a plot
 
 @dataclass(frozen=True)
 class Line:
-    """A start model and regime in the figure: the method's difference, and the estimates of all others."""
+    """A start model and regime in the figure: the method's difference, and the estimates of all others.
+
+    Attributes:
+        section: What the regime gave.
+        method: The method's difference.
+        others: The estimates of the other variants.
+        flagged: Whether any of them rests on a choice at an end of a grid.
+    """
 
     section: Section
     method: Comparison
     others: list[float]
+    flagged: bool
 
 
 def figure(plot: Plot, name: str) -> str:
@@ -79,17 +88,23 @@ def study_plot(sections: Sequence[StudySection]) -> Plot | None:
     """
     lines: list[Line] = []
     for section in (of_study.section for of_study in sections):
-        findings = [finding for finding in section.findings() if finding.measure.group == "similarity"]
-        found = {finding.pair.new: finding.comparison for finding in findings}
+        found = {
+            finding.pair.new: finding
+            for finding in section.findings()
+            if finding.measure.group == "similarity" and finding.pair.old == NONE
+        }
         if METHOD in found:
-            others = [comparison.estimate for variant, comparison in found.items() if variant != METHOD]
-            lines.append(Line(section, found[METHOD], others))
+            others = [finding.comparison.estimate for variant, finding in found.items() if variant != METHOD]
+            flagged = any(finding.ends for finding in found.values())
+            lines.append(Line(section, found[METHOD].comparison, others, flagged))
     if not lines:
         return None
     return Plot(
         "Persistent entropy and the alternatives: difference from the tuned objective alone",
         "Difference from the objective alone on the STS and retrieval test tasks. Blue: persistent entropy, with 95 % "
-        "intervals. Circles: the other regularizers of the study, tried at as many settings, and post-hoc transforms.",
+        "intervals. Circles: the other regularizers of the study, tried at as many settings, and post-hoc transforms, "
+        f"of the start model, too. {FLAG} in a name: a choice lies at an end of its grid, and differences that rest "
+        "on it count neither as gains nor as losses.",
         "; ".join(f"{line.section.title}: {difference(line.method)}" for line in lines),
         partial(_paint_study, lines=lines),
         (5.6, 0.9 + 0.48 * len(lines)),
@@ -106,14 +121,15 @@ def _paint_study(axes: Axes, lines: Sequence[Line]) -> None:
         if comparison.low is not None and comparison.high is not None:
             axes.plot([comparison.low, comparison.high], [place, place], color=OURS, linewidth=2.4)
         axes.plot(comparison.estimate, place, "o", color=OURS, markersize=8)
-    axes.set_yticks(range(len(lines)), [_label(line.section) for line in lines])
+    axes.set_yticks(range(len(lines)), [_label(line) for line in lines])
     axes.set_ylim(len(lines) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("difference in points (better →)")
 
 
-def _label(section: Section) -> str:
+def _label(line: Line) -> str:
     """The start model and the regime, in lines."""
-    parts = [section.model, *section.regime.split(", ", 1)]
+    section = line.section
+    parts = [f"{FLAG} {section.model}" if line.flagged else section.model, *section.regime.split(", ", 1)]
     return "\n".join(shorten(part, LONGEST).replace("$", r"\$") for part in parts)

@@ -24,7 +24,9 @@ from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
 from evaluation.report.headline import TRANSFER_TITLE, headlines
 from evaluation.report.markdown import markdown_table
+from evaluation.report.measures import Pair
 from evaluation.report.plots import Plot
+from evaluation.report.summary import NONE
 from evaluation.report.tables import Table, mark
 from evaluation.report.wording import difference, number, weight_text
 from evaluation.statistics.coverage import Coverage, coverage_table
@@ -88,7 +90,7 @@ def _whitening() -> str:
         f"({finding.measure.name})"
         for section in (of_study.section for of_study in sections_of_studies())
         for finding in section.findings()
-        if finding.measure.group == "labels" and finding.pair.new == "whitening"
+        if finding.measure.group == "labels" and finding.pair == Pair("whitening", NONE)
     ]
     return "\n".join(lines) or NOTHING
 

@@ -33,8 +33,9 @@ from evaluation.report.compact_writing import write_compact
 from evaluation.report.files import write_report
 from evaluation.report.grid_ends import Candidate
 from evaluation.report.markdown import markdown_report
-from evaluation.report.measures import Measure, Pair, Row
+from evaluation.report.measures import Difference, Measure, Pair, Row
 from evaluation.report.summary import Cost, Section, Summary
+from evaluation.statistics.intervals import NEW_RUNS, Comparison
 from st_isotropy.metrics import CATALOG
 
 DOCS = results.ROOT / "docs"
@@ -368,6 +369,22 @@ def test_the_plot_of_a_study_says_in_words_what_it_shows(one_study: Summary) -> 
     assert svg == standalone(plot, "one")
     assert svg.startswith("<svg") and "prefers-color-scheme: dark" in svg and "var(--ours)" in svg
     assert all(f"{name}:" in palette for palette in palettes() for name in re.findall(r"var\((--[\w-]+)\)", svg))
+
+
+def test_the_figure_and_the_tables_are_beside_the_objective_where_the_start_is_a_reference_too() -> None:
+    changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [2.0, 2.1, 2.2]}
+    beside_start = [
+        Difference(Pair(new, "start"), [Comparison(9.0, 8.0, 10.0, "", NEW_RUNS, 3, 0.5, 0.001)]) for new in changes
+    ]
+    mean, banking = row(MEAN, changes), row(BANKING, changes)
+    rows = [replace(one, differences=[*one.differences, *beside_start]) for one in (mean, banking)]
+    sections = [StudySection("static-cosine", section_with(rows, ("start", "none", *changes)))]
+    [lines] = effects_table(sections).groups.values()
+    assert [line[0] for line in lines] == list(changes)
+    plot = study_plot(sections)
+    assert plot is not None and "static, cosine: +1.10 [+0.85, +1.35]" in plot.alternative
+    [[_, similarity, _]] = choices_table(sections).groups[""]
+    assert "+9" not in similarity
 
 
 def test_a_figure_in_a_page_has_no_blank_line_that_would_end_it(one_study: Summary) -> None:
