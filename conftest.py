@@ -82,6 +82,13 @@ def static_model(tokenizer):
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=16)], device="cpu")
 
 
+@pytest.fixture
+def model_folder(static_model, tmp_path):
+    """That model, saved."""
+    static_model.save_pretrained(str(tmp_path / "model"))
+    return str(tmp_path / "model")
+
+
 @pytest.fixture(scope="session")
 def sentences():
     """A function that draws distinct word sequences from the tiny vocabulary."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from st_isotropy.diagnosis.diagnosis import FEWEST_ROWS, Diagnosis, diagnose
 from st_isotropy.diagnosis.files import check_targets, read_embeddings, read_texts, write_text
-from st_isotropy.diagnosis.loading import load_model
+from st_isotropy.diagnosis.loading import importing_page_writer, load_model
 from st_isotropy.diagnosis.table import format_table
 from st_isotropy.improve.command import add_options, run_improve
 from st_isotropy.metrics.cloud import Similarity
@@ -122,10 +122,6 @@ def _diagnose(options: argparse.Namespace) -> None:
 
 def load_page_writer() -> Callable[[Diagnosis, np.ndarray], str]:
     """Import what writes the page; a `ValueError` names the extra when its libraries are missing."""
-    try:
+    with importing_page_writer():
         from st_isotropy.diagnosis.page import write_page
-    except ImportError as missing:
-        raise ValueError(
-            f"The page needs {missing.name}, which is not installed; run `pip install 'st-isotropy[diagnose]'`."
-        ) from None
     return write_page

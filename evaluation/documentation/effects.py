@@ -70,7 +70,7 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
                 *[_unadjusted_cell(tasks_difference(section, kind, pair)) for kind in TASK_METRICS],
                 *[_row_cell(section, row, pair) for row in kept],
             ]
-            for pair in _beside_objective(section)
+            for pair in of_study.pairs
         ]
     return Table(headers, groups, words=(0, 1))
 
@@ -88,8 +88,7 @@ def heads_table(sections: Sequence[StudySection]) -> Table:
         isotropy = [of_study.row(ISOSCORE), of_study.row(Measure("isotropy", "first_component_share"))]
         if scores[0] is not None:
             groups[of_study.name] = [
-                [pair.new, *[_row_cell(section, row, pair) for row in (*scores, *isotropy)]]
-                for pair in _beside_objective(section)
+                [pair.new, *[_row_cell(section, row, pair) for row in (*scores, *isotropy)]] for pair in of_study.pairs
             ]
     headers = ["regularizer", *map(metric_name, HEAD_METRICS), ISOSCORE.name, "first component's share"]
     return Table(headers, groups, words=(0,))
@@ -119,16 +118,8 @@ def measures_table(sections: Sequence[StudySection]) -> Table:
 def choices_table(sections: Sequence[StudySection]) -> Table:
     """For each regime: the variants that beat the objective alone, with settings, on similarity and label tasks."""
     headers = ["start model and regime", "better on STS and retrieval", "better on classification and clustering"]
-    rows = [
-        [of_study.name, _winners(of_study.section, "similarity"), _winners(of_study.section, "labels")]
-        for of_study in sections
-    ]
+    rows = [[of_study.name, _winners(of_study, "similarity"), _winners(of_study, "labels")] for of_study in sections]
     return Table(headers, {"": rows}, words=(0, 1, 2))
-
-
-def _beside_objective(section: Section) -> list[Pair]:
-    """The pairs with the objective alone; those with the start model are in the report of a study."""
-    return [pair for pair in section.pairs if pair.old == NONE]
 
 
 def _head_row(section: Section, metric: str) -> Row | None:
@@ -164,10 +155,9 @@ def _unadjusted_cell(found: UnadjustedDifference | None) -> str:
     return "" if found is None else f"{mark(found.outcome, found.ends)} {difference(found.comparison)}"
 
 
-def _winners(section: Section, group: str) -> str:
+def _winners(of_study: StudySection, group: Group) -> str:
     """The variants that are better, the largest estimate first, or a sentence that there is none."""
-    compared = _beside_objective(section)
-    found = [finding for finding in section.findings() if finding.measure.group == group and finding.pair in compared]
+    found = of_study.findings(group)
     better = [finding for finding in found if finding.outcome == "better"]
     better.sort(key=lambda finding: finding.comparison.estimate, reverse=True)
     if not found:
@@ -176,6 +166,6 @@ def _winners(section: Section, group: str) -> str:
         return "nothing: the objective alone"
     said = []
     for finding in better:
-        setting = chosen_setting(section, finding.pair.new)
+        setting = chosen_setting(of_study.section, finding.pair.new)
         said.append(f"{finding.pair.new}{f' ({setting})' if setting else ''} {difference(finding.comparison)}")
     return "; ".join(said)

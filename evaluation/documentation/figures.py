@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from evaluation.documentation.results import ROOT, StudySection
 from evaluation.report.plots import Plot
-from evaluation.report.summary import NONE, Section
+from evaluation.report.summary import Section
 from evaluation.report.tables import FLAG
 from evaluation.report.wording import difference, shorten
 from evaluation.statistics.intervals import Comparison
@@ -87,16 +87,12 @@ def study_plot(sections: Sequence[StudySection]) -> Plot | None:
         The plot; None where the method was compared in none of them.
     """
     lines: list[Line] = []
-    for section in (of_study.section for of_study in sections):
-        found = {
-            finding.pair.new: finding
-            for finding in section.findings()
-            if finding.measure.group == "similarity" and finding.pair.old == NONE
-        }
+    for of_study in sections:
+        found = {finding.pair.new: finding for finding in of_study.findings("similarity")}
         if METHOD in found:
             others = [finding.comparison.estimate for variant, finding in found.items() if variant != METHOD]
             flagged = any(finding.ends for finding in found.values())
-            lines.append(Line(section, found[METHOD].comparison, others, flagged))
+            lines.append(Line(of_study.section, found[METHOD].comparison, others, flagged))
     if not lines:
         return None
     return Plot(

@@ -24,9 +24,7 @@ from evaluation.documentation.study_pages import answer_lines, plain
 from evaluation.files import read_json
 from evaluation.report.headline import TRANSFER_TITLE, headlines
 from evaluation.report.markdown import markdown_table
-from evaluation.report.measures import Pair
 from evaluation.report.plots import Plot
-from evaluation.report.summary import NONE
 from evaluation.report.tables import Table, mark
 from evaluation.report.wording import difference, number, weight_text
 from evaluation.statistics.coverage import Coverage, coverage_table
@@ -86,11 +84,11 @@ def _with_reading(table: Table, reading: str, nothing: str = NOTHING) -> str:
 def _whitening() -> str:
     """The effect of whitening on label tasks, in every regime that has it."""
     lines = [
-        f"- {plain(section.title)}: {mark(finding.outcome, finding.ends)} {difference(finding.comparison)} "
+        f"- {plain(of_study.section.title)}: {mark(finding.outcome, finding.ends)} {difference(finding.comparison)} "
         f"({finding.measure.name})"
-        for section in (of_study.section for of_study in sections_of_studies())
-        for finding in section.findings()
-        if finding.measure.group == "labels" and finding.pair == Pair("whitening", NONE)
+        for of_study in sections_of_studies()
+        for finding in of_study.findings("labels")
+        if finding.pair.new == "whitening"
     ]
     return "\n".join(lines) or NOTHING
 

@@ -9,8 +9,8 @@ from evaluation.errors import UserError
 from evaluation.report.compact_reading import read_compact
 from evaluation.report.compact_writing import write_compact
 from evaluation.report.files import read_summary
-from evaluation.report.measures import Measure, Row
-from evaluation.report.summary import Section, Summary
+from evaluation.report.measures import Group, Measure, Pair, Row
+from evaluation.report.summary import NONE, Finding, Section, Summary
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "evaluation" / "results"
@@ -96,6 +96,16 @@ class StudySection:
     def name(self) -> str:
         """Start model, regime and study."""
         return f"{self.section.title} ({self.study})"
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The pairs with the objective alone; those with the start model are in the report of the study."""
+        return [pair for pair in self.section.pairs if pair.old == NONE]
+
+    def findings(self, group: Group) -> list[Finding]:
+        """The verdicts of a group of measures beside the objective alone."""
+        found = self.section.findings()
+        return [finding for finding in found if finding.measure.group == group and finding.pair.old == NONE]
 
     def row(self, measure: Measure | None) -> Row | None:
         """The row of a measure; None where the section has none."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 
 from evaluation.measured import CurvePoint, Distributions, IndexQuality
 from evaluation.report.corpora import as_one
@@ -175,7 +176,7 @@ class Section:
         olds = {pair.old for pair in self.pairs}
         return olds.pop() if len(olds) == 1 else None
 
-    @property
+    @cached_property
     def grid_ends(self) -> list[GridEnd]:
         """The choices that lie at an end of their grids."""
         return grid_ends(self.tuning)

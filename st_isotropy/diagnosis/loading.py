@@ -1,6 +1,8 @@
-"""Loading a model for what it is."""
+"""Loading a model for what it is, and what writes pages."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sentence_transformers import SentenceTransformer
@@ -51,4 +53,15 @@ def load_model(name: str) -> SentenceTransformer:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ValueError(
             f"The model {name} cannot be loaded: {reason[0].rstrip('.')}; give a folder or a hub name."
+        ) from None
+
+
+@contextmanager
+def importing_page_writer() -> Iterator[None]:
+    """Turn a failed import into a `ValueError` that names the extra with the libraries of the pages."""
+    try:
+        yield
+    except ImportError as missing:
+        raise ValueError(
+            f"The page needs {missing.name}, which is not installed; run `pip install 'st-isotropy[diagnose]'`."
         ) from None

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from sentence_transformers.sentence_transformer.losses import CoSENTLoss
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, cross_entropy, normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from st_isotropy.improve.maps import AffineMap
 from st_isotropy.improve.tasks import ScoredTask, SearchTask, Task
+from st_isotropy.losses import AlignmentLoss
 from st_isotropy.regularizers import PersistentEntropy
 
 AS_IT_IS = "as it is"
@@ -21,6 +22,7 @@ BATCH = 64
 RATES = (1e-3, 1e-4, 3e-4, 3e-3)  # of equally good ones the first is taken
 PULL = 10.0
 
+_alignment = AlignmentLoss(None)  # pyright: ignore[reportArgumentType]  # it only encodes with it
 _spread = PersistentEntropy(scale="absolute", order=0.5)
 
 
@@ -115,7 +117,7 @@ def _search_batches(
             crossed = batch[:, None] * len(task.documents) + chosen
             also_right = torch.from_numpy(right[np.searchsorted(right, crossed).clip(max=len(right) - 1)] == crossed)
             return _in_batch_negatives(queries, positives, also_right, settings.strength)
-        aligned = 1 - cosine_similarity(queries, positives, dim=1).mean()
+        aligned = _alignment.compute_loss_from_embeddings((queries, positives))
         spread = _spread(queries) if map_.queries_only else (_spread(queries) + _spread(positives)) / 2
         return aligned + settings.strength * spread
 

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from st_isotropy.diagnosis.files import check_targets, read_embeddings, read_texts, write_text
-from st_isotropy.diagnosis.loading import load_model
+from st_isotropy.diagnosis.loading import importing_page_writer, load_model
 from st_isotropy.improve.encoding import encode_scored, encode_search
 from st_isotropy.improve.improvement import FEWEST_ITEMS, Improvement, improve
 from st_isotropy.improve.inputs import ScoredTexts, SearchTexts, read_beir, read_pairs, read_qrels, read_scored
@@ -142,12 +142,8 @@ def _load_embeddings(options: argparse.Namespace) -> tuple[None, Task, tuple[str
 
 def load_page_writer() -> Callable[[Improvement, str, str | None], str]:
     """Import what writes the page; a `ValueError` names the extra when its libraries are missing."""
-    try:
+    with importing_page_writer():
         from st_isotropy.improve.page import write_page
-    except ImportError as missing:
-        raise ValueError(
-            f"The page needs {missing.name}, which is not installed; run `pip install 'st-isotropy[diagnose]'`."
-        ) from None
     return write_page
 
 

@@ -27,12 +27,6 @@ def gaussian(count=400, width=32, seed=0):
 
 
 @pytest.fixture
-def model_folder(static_model, tmp_path):
-    static_model.save_pretrained(str(tmp_path / "model"))
-    return str(tmp_path / "model")
-
-
-@pytest.fixture
 def text_file(sentences, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("\n".join(sentences(60)) + "\n", encoding="utf-8")

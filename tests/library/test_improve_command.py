@@ -18,12 +18,6 @@ def gaussian(count, width, seed=0):
 
 
 @pytest.fixture
-def model_folder(static_model, tmp_path):
-    static_model.save_pretrained(str(tmp_path / "model"))
-    return str(tmp_path / "model")
-
-
-@pytest.fixture
 def pair_file(sentences, tmp_path):
     drawn = sentences(80)
     path = tmp_path / "pairs.tsv"
