@@ -6,6 +6,9 @@ from pathlib import Path
 # Before any Hugging Face library is imported; what is in the cache of whoever runs the tests must not matter.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = str(Path(__file__).parent / ".pytest_cache" / "huggingface")
+# One thread for each of the workers, which have a core each: with more, they wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch

@@ -84,6 +84,7 @@ def test_what_goes_missing_in_the_middle_is_one_sentence(
     assert printed.startswith(f"error: {message}") and printed.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_with_neither_mirror_nor_hub_run_fails_in_one_sentence(tmp_path: Path) -> None:
     # A hub address where nobody listens stands for a machine without a network.
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}

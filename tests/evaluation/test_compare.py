@@ -317,6 +317,7 @@ def test_several_corpora_give_the_deciding_measure_an_interval_over_their_querie
     assert over_queries["estimand"] == "new queries, these runs fixed"
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_comparison_that_one_gives(models: list[str], own: Path, tmp_path: Path) -> None:
     found = []
     for jobs in ("1", "2"):

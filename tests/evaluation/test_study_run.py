@@ -132,6 +132,7 @@ def test_seconds_of_indexes_are_timing_and_nothing_else_has_seconds(tuned):
     assert "seconds" not in str(without_cost(out))
 
 
+@pytest.mark.slow
 def test_a_finished_study_is_read_and_an_extended_one_reuses_its_cells(tuned, data, tmp_path):
     finished, summary = tuned
     folder, sources = data
@@ -147,6 +148,7 @@ def test_a_finished_study_is_read_and_an_extended_one_reuses_its_cells(tuned, da
     assert set(extended.sections[0].variants) == {*summary.sections[0].variants, "whitening", "start + whitening"}
 
 
+@pytest.mark.slow
 def test_a_changed_study_in_the_same_directory_gives_what_it_gives_in_a_fresh_one(tmp_path):
     sources = write_data(tmp_path)
     study = untuned(tmp_path, test=("found", "rated"), indexes=("flat", "one-bit"), seeds=1)
@@ -561,6 +563,7 @@ def test_every_number_of_a_finished_cell_is_finite(tuned):
         assert all(math.isfinite(each["value"]) for each in read_json(path)["isotropy"].values())
 
 
+@pytest.mark.slow
 def test_a_cell_is_sent_to_a_process_without_data(data):
     folder, sources = data
     study = small_study(folder, test=("found", "docstrings"))

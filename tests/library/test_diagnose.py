@@ -202,6 +202,7 @@ def test_diagnose_takes_embeddings_instead_of_a_model(array_file, capsys):
     assert "60 embeddings × 8 dimensions, dot similarity, 60 queries" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_console_script_is_installed_and_exits_with_status_2_on_bad_input(tmp_path):
     script = Path(sys.executable).with_name("st-isotropy")
     if not script.exists():

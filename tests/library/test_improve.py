@@ -259,6 +259,7 @@ def with_noise(task, folds, fold):
     return replace(task, queries=queries, judgments=tuple(judgments))
 
 
+@pytest.mark.slow
 def test_noise_in_place_of_a_folds_queries_and_answers_changes_nothing_that_is_scored_on_it(quick_adapter):
     task = search_task(queries=70)
     plan = selection_module.Plan(table_of_transforms(150, 8), True, AffineMap.keeping(8, 8))

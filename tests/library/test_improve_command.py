@@ -79,6 +79,7 @@ def test_a_proven_gain_is_one_line_and_its_interval_is_above_0(arrays, capsys):
     assert last.startswith("AllButTheTop(1): nDCG@10 +") and "[+" in last
 
 
+@pytest.mark.slow
 def test_a_saved_model_gives_the_mapped_vectors_without_this_package(model, tmp_path):
     model.append(Normalize())
     texts = ["a cat sings", "the sea shines", "two dogs"]

@@ -212,6 +212,7 @@ class PeakMemory(TorchDispatchMode):
         self.alive -= size
 
 
+@pytest.mark.slow
 def test_a_cached_loss_keeps_its_peak_memory(model, sentences):
     def peak(loss):
         gc.collect()

@@ -28,6 +28,7 @@ def imported_by(statement: str) -> set[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", ["import st_isotropy", "import st_isotropy.cli, st_isotropy.posthoc"])
 def test_the_library_imports_neither_the_evaluation_nor_its_packages(statement: str) -> None:
     loaded = imported_by(statement)
@@ -35,6 +36,7 @@ def test_the_library_imports_neither_the_evaluation_nor_its_packages(statement: 
     assert loaded.isdisjoint({"mteb", "faiss", "evaluation", "gph", "redzed", "matplotlib", "numba"})
 
 
+@pytest.mark.slow
 def test_the_import_check_can_fail() -> None:
     assert "evaluation" in imported_by("import st_isotropy, evaluation.errors")
 

@@ -172,6 +172,7 @@ def test_a_transform_acts_before_a_truncation_and_in_the_precision_of_the_model(
     assert np.allclose(model.encode(texts), centered[:, :4], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_in_a_process_that_cannot_import_this_package(model, sentences, tmp_path):
     texts = sentences(60)
     model.append(Whitening(shrinkage=0.1).fit(model, texts))
