@@ -27,6 +27,7 @@ from evaluation.measured import Failure, TaskScores
 from evaluation.models.embeddings import save_texts
 from evaluation.models.load import fingerprint
 from evaluation.models.recording import RecordingEncoder
+from evaluation.models.remembering import RememberingEncoder
 from evaluation.processes import errors_only, no_dataset_bars
 from evaluation.report.progress import progress
 from evaluation.tasks.loading import load as load
@@ -83,7 +84,7 @@ def evaluate(
         OSError: If nothing can be written to `folder`.
     """
     revision = fingerprint(model)
-    encoder = _wrapped(model, variant, revision)
+    encoder = RememberingEncoder(_wrapped(model, variant, revision))
     found: list[TaskScores | Failure] = []
     with progress(f"evaluating {variant}", len(tasks), get_console(), show_progress) as finish:
         for source in tasks:
@@ -131,7 +132,7 @@ def _finished(source: TaskSource, folder: Path, revision: str) -> TaskScores | N
 
 
 def _tried(
-    encoder: SentenceTransformerEncoderWrapper,
+    encoder: RememberingEncoder,
     source: TaskSource,
     folder: Path,
     revision: str,
@@ -161,7 +162,7 @@ def _tried(
 
 
 def _fitting(
-    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int, norm: float | None
+    encoder: RememberingEncoder, source: TaskSource, folder: Path, batch_size: int, norm: float | None
 ) -> TaskScores:
     """Halve the batch until it fits into the memory of the device."""
     while batch_size > 1:
@@ -173,7 +174,7 @@ def _fitting(
 
 
 def _evaluated(
-    encoder: SentenceTransformerEncoderWrapper, source: TaskSource, folder: Path, batch_size: int, norm: float | None
+    encoder: RememberingEncoder, source: TaskSource, folder: Path, batch_size: int, norm: float | None
 ) -> TaskScores:
     task = source.make()
     part = f"-{file_name(source.part)}" if source.part else ""  # mteb's files are named by its task alone

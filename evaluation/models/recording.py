@@ -1,14 +1,11 @@
 """An encoder that keeps the embeddings that mteb asks for, so that other measurements use the same ones."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from mteb.abstasks.task_metadata import TaskMetadata
-from mteb.models import ModelMeta
-from mteb.models.sentence_transformer_wrapper import SentenceTransformerEncoderWrapper
 from mteb.types import Array, BatchedInput, PromptType
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
@@ -16,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from evaluation.files import short_hash
 from evaluation.models.embeddings import RetrievalEmbeddings
+from evaluation.models.wrapped_encoder import AnyEncoder, WrappedEncoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,40 +26,7 @@ class _Call:
     rows: NDArray[np.float32]
 
 
-class _WrappedEncoder(ABC):
-    """An encoder that stands before another one for mteb: its model, name and similarity are those of the other.
-
-    Args:
-        encoder: The other encoder.
-    """
-
-    def __init__(self, encoder: SentenceTransformerEncoderWrapper) -> None:
-        self._encoder = encoder
-
-    @property
-    def model(self) -> SentenceTransformer:
-        """The model that encodes."""
-        return cast(SentenceTransformer, self._encoder.model)
-
-    @property
-    def mteb_model_meta(self) -> ModelMeta:
-        """Name and revision under which mteb files the results."""
-        return self._encoder.mteb_model_meta
-
-    def similarity(self, embeddings1: Array, embeddings2: Array) -> Array:
-        """Compute the encoder's similarity of all pairs."""
-        return self._encoder.similarity(embeddings1, embeddings2)
-
-    def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
-        """Compute the model's similarity of corresponding rows; mteb's own knows neither euclidean nor manhattan."""
-        return self.model.similarity_pairwise(cast(Any, embeddings1), cast(Any, embeddings2))
-
-    @abstractmethod
-    def encode(self, inputs: DataLoader[BatchedInput], **kwargs: Any) -> Array:
-        """Give the embeddings of texts."""
-
-
-class RecordingEncoder(_WrappedEncoder):
+class RecordingEncoder(WrappedEncoder):
     """Passes everything on to an encoder and keeps the embeddings, with the prompts and routes that mteb chose.
 
     Used for one evaluation of one task.
@@ -70,7 +35,7 @@ class RecordingEncoder(_WrappedEncoder):
         encoder: The encoder that does the work.
     """
 
-    def __init__(self, encoder: SentenceTransformerEncoderWrapper) -> None:
+    def __init__(self, encoder: AnyEncoder) -> None:
         super().__init__(encoder)
         self._calls: list[_Call] = []
 
@@ -144,7 +109,7 @@ class RecordingEncoder(_WrappedEncoder):
         return RetrievalEmbeddings(queries, corpus, query_ids, corpus_ids, skips_own_id)
 
 
-class ScaledReplay(_WrappedEncoder):
+class ScaledReplay(WrappedEncoder):
     """Gives recorded embeddings, multiplied by a factor, to a second evaluation of the same task.
 
     Args:
@@ -152,7 +117,7 @@ class ScaledReplay(_WrappedEncoder):
         embeddings: One array `(n, d)` a call, in the order of the calls.
     """
 
-    def __init__(self, encoder: SentenceTransformerEncoderWrapper, embeddings: Sequence[NDArray[np.float32]]) -> None:
+    def __init__(self, encoder: AnyEncoder, embeddings: Sequence[NDArray[np.float32]]) -> None:
         super().__init__(encoder)
         self._embeddings = iter(embeddings)
 
