@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_report,
         _add_bench,
         _add_coverage,
+        _add_improvements,
         _add_calibration,
         _add_documentation,
     ):
@@ -155,6 +156,17 @@ def _add_coverage(commands: Commands) -> None:
     parser.set_defaults(command=_coverage, interrupted=STARTS_AGAIN)
 
 
+def _add_improvements(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "improvements", help="measure every candidate of st-isotropy improve on several models and data sets"
+    )
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="static, minilm, glove, smollm2, folders, hub names")
+    parser.add_argument("--beir", type=Path, nargs="+", default=[], metavar="DIR", help="corpora with queries")
+    parser.add_argument("--scored", type=Path, nargs="+", default=[], metavar="FILE", help="scored sentence pairs")
+    parser.add_argument("--out", type=Path, default=Path("runs/improvements"), help="run directory")
+    parser.set_defaults(command=_improvements, interrupted=RESUMES)
+
+
 def _add_calibration(commands: Commands) -> None:
     parser = commands.add_parser("calibration", help="simulate how often st-isotropy improve offers what is no better")
     parser.add_argument("--model", required=True, help="static, minilm, glove, smollm2, a folder or a hub name")
@@ -245,12 +257,21 @@ def _coverage(options: argparse.Namespace) -> int:
     return 1 if misses(rows) else 0
 
 
+def _improvements(options: argparse.Namespace) -> int:
+    from evaluation.improvements.run import Data, measure_improvements
+    from evaluation.improvements.table import improvements_tables
+
+    data = Data(tuple(options.beir), tuple(options.scored))
+    sys.stdout.write(improvements_tables(measure_improvements(options.models, data, options.out)))
+    return 0
+
+
 def _calibration(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from evaluation.files import write_json
-    from evaluation.measure.candidate_scores import score_queries
-    from evaluation.statistics.choice_calibration import calibrate, calibration_table
+    from evaluation.improvements.candidate_scores import score_queries
+    from evaluation.improvements.choice_calibration import calibrate, calibration_table
 
     rows = [
         row

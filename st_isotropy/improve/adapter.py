@@ -19,7 +19,7 @@ ADAPTER = "adapter"
 FEWEST_QUERIES = 50
 STEPS = 200
 BATCH = 64
-RATES = (1e-3, 1e-4, 3e-4, 3e-3)  # of equally good ones the first is taken
+RATES = (1e-3, 1e-4, 3e-4, 3e-3, 1e-2)  # of equally good ones the first is taken
 PULL = 10.0
 
 _alignment = AlignmentLoss(None)  # pyright: ignore[reportArgumentType]  # it only encodes with it
@@ -55,11 +55,11 @@ class AdapterSettings:
         return f"{self.loss}, {kind} {self.strength:g}, rate {self.rate:g}{pulled}, from {self.start}"
 
 
-def losses_for(task: Task) -> list[tuple[str, float]]:
+def losses_for(task: Task) -> tuple[tuple[str, float], ...]:
     """List the losses that are tried on a task, each with its scale or weight."""
     if isinstance(task, ScoredTask):
-        return [("CoSENT", 20.0)]
-    return [("in-batch negatives", 5.0), ("in-batch negatives", 20.0), ("alignment + absolute entropy", 1.0)]
+        return (("CoSENT", 20.0),)
+    return (("in-batch negatives", 5.0), ("in-batch negatives", 20.0), ("alignment + absolute entropy", 1.0))
 
 
 def train_adapter(task: Task, settings: AdapterSettings, start: AffineMap, seed: int = 0) -> AffineMap:

@@ -12,7 +12,6 @@ from st_isotropy.improve.tasks import Task
 from st_isotropy.metrics.cloud import as_cloud
 from st_isotropy.posthoc import AllButTheTop, Center, PostHoc, ProjectOutMean, SpectralPower, Whitening
 
-STARTS = ("SpectralPower(0.5)",)  # starts of the adapter beside "as it is" and the chosen transform
 _SMALL_SHRINKAGE = 0.01  # where there are hardly more embeddings than dimensions
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from st_isotropy.diagnosis.diagnosis import REMEDY_MEASURES, write_json
-from st_isotropy.improve.adapter import FEWEST_QUERIES
+from st_isotropy.improve.adapter import FEWEST_QUERIES, losses_for
 from st_isotropy.improve.candidates import (
     ADAPTER,
     AS_IT_IS,
@@ -21,7 +21,7 @@ from st_isotropy.improve.candidates import (
 from st_isotropy.improve.folds import FOLDS, make_folds
 from st_isotropy.improve.intervals import Gain
 from st_isotropy.improve.maps import AffineMap
-from st_isotropy.improve.quantization import CODES
+from st_isotropy.improve.quantization import CODES, Precision
 from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM, Choice, CrossFit, Plan, choose, cross_fit
 from st_isotropy.improve.tasks import SearchTask, Task
 from st_isotropy.metrics import Measure, isotropy
@@ -188,7 +188,7 @@ def improve(
     fit = cross_fit(task, plan, known, folds, steps)
     everything = fit_candidates(task, plan.transforms, plan.as_it_is) if known is None else known
     choice = choose(task, everything, plan)
-    before, after = _sample(task, choice.maps[AS_IT_IS], seed), _sample(task, choice.maps[CHOSEN], seed)
+    before, after = (sample_rows(task, choice.maps[name], seed) for name in (AS_IT_IS, CHOSEN))
     options = {"names": REMEDY_MEASURES, "similarity": task.similarity, "seed": seed}
     return Improvement(
         items=len(folds),
@@ -227,7 +227,8 @@ def make_plan(
     else:
         table = {} if queries_only else table_of_transforms(len(task.fitting_rows), width, dimensions)
         transforms, adapter = pick_transforms(table, candidates)
-    return Plan(transforms, adapter and len(np.unique(task.groups)) >= FEWEST_QUERIES, as_it_is, seed)
+    is_trained = adapter and len(np.unique(task.groups)) >= FEWEST_QUERIES
+    return Plan(transforms, losses_for(task) if is_trained else (), as_it_is, seed=seed)
 
 
 def check_folds(folds: NDArray[np.int64], task: Task) -> None:
@@ -269,23 +270,21 @@ def _results(task: Task, fit: CrossFit, quantized: bool) -> Iterable[CandidateRe
             name=name,
             scores=task.score(values, fit.folds),
             gains=() if name == AS_IT_IS else task.compare(before, values, fit.folds),
-            codes=_codes(task, fit, name) if quantized else {},
+            codes={precision: score_codes(task, fit, name, precision) for precision in CODES if quantized},
         )
 
 
-def _codes(task: Task, fit: CrossFit, name: str) -> dict[str, float]:
-    """The main measure of a candidate with each kind of codes, on held-out items."""
-    scores = {}
-    for precision in CODES:
-        values = np.zeros((len(fit.folds), len(task.measures)))
-        for fold, choice in enumerate(fit.choices):
-            inside = np.flatnonzero(fit.folds == fold)
-            values[inside] = task.part(inside).evaluate(choice.maps[name], precision)
-        scores[precision] = task.score(values, fit.folds)[0]
-    return scores
+def score_codes(task: Task, fit: CrossFit, name: str, precision: Precision) -> float:
+    """Give the main measure of a candidate with quantized embeddings, on held-out items."""
+    values = np.zeros((len(fit.folds), len(task.measures)))
+    for fold, choice in enumerate(fit.choices):
+        inside = np.flatnonzero(fit.folds == fold)
+        values[inside] = task.part(inside).evaluate(choice.maps[name], precision)
+    return task.score(values, fit.folds)[0]
 
 
-def _sample(task: Task, map_: AffineMap, seed: int) -> Tensor:
+def sample_rows(task: Task, map_: AffineMap, seed: int = 0) -> Tensor:
+    """Map the documents or sentences that isotropy is measured on: at most 2,000, drawn by the seed."""
     rows = task.fitting_rows
     drawn = np.random.default_rng(seed).permutation(len(rows))[:MEASURED_ROWS]
     return map_.of_documents(rows[torch.from_numpy(np.sort(drawn))])

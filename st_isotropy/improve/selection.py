@@ -12,10 +12,9 @@ from st_isotropy.improve.adapter import (
     PULL,
     RATES,
     AdapterSettings,
-    losses_for,
     train_adapter,
 )
-from st_isotropy.improve.candidates import STARTS, FittedCandidates, fit_candidates
+from st_isotropy.improve.candidates import FittedCandidates, fit_candidates
 from st_isotropy.improve.folds import make_folds
 from st_isotropy.improve.maps import AffineMap
 from st_isotropy.improve.tasks import Task
@@ -24,6 +23,7 @@ from st_isotropy.posthoc import PostHoc
 INNER_FOLDS = 3  # one of them validates the adapter's settings
 CHOSEN_TRANSFORM = "chosen transform"
 CHOSEN = "chosen among all"
+STARTS = (CHOSEN_TRANSFORM, AS_IT_IS, "SpectralPower(0.5)")  # of the adapter
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,16 @@ class Plan:
 
     Attributes:
         transforms: Label-free candidates by name.
-        adapter: Whether the linear adapter is a candidate.
+        losses: Losses of the linear adapter, each with its scale or weight; none leaves the adapter out.
         as_it_is: What is done without any candidate: nothing, or keeping the first dimensions.
+        starts: Names of the maps that the adapter starts from; those that are no candidate are left out.
         seed: Seed of folds, splits and batches.
     """
 
     transforms: dict[str, PostHoc]
-    adapter: bool
+    losses: tuple[tuple[str, float], ...]
     as_it_is: AffineMap
+    starts: tuple[str, ...] = STARTS
     seed: int = 0
 
 
@@ -80,10 +82,13 @@ def choose(task: Task, fitted: FittedCandidates, plan: Plan) -> Choice:
     transform = max(fitted.maps, key=lambda name: _main(task, fitted.values[name]))  # of equal ones the first
     maps = {**fitted.maps, CHOSEN_TRANSFORM: fitted.maps[transform]}
     name, settings = transform, None
-    if plan.adapter:
+    if plan.losses:
         split = make_folds(task.groups, INNER_FOLDS, plan.seed)
         training, validating = np.flatnonzero(split > 0), np.flatnonzero(split == 0)
-        settings, score = choose_adapter(task.part(training), task.part(validating), maps, transform, plan.seed)
+        starts = [transform if start == CHOSEN_TRANSFORM else start for start in plan.starts]
+        settings, score = choose_adapter(
+            task.part(training), task.part(validating), maps, [start for start in starts if start in maps], plan
+        )
         maps[ADAPTER] = train_adapter(task, settings, maps[settings.start], plan.seed)
         if score > _main(task.part(validating), fitted.values[transform][validating]):
             name = settings.title
@@ -92,16 +97,16 @@ def choose(task: Task, fitted: FittedCandidates, plan: Plan) -> Choice:
 
 
 def choose_adapter(
-    training: Task, validating: Task, maps: dict[str, AffineMap], transform: str, seed: int
+    training: Task, validating: Task, maps: dict[str, AffineMap], starts: Sequence[str], plan: Plan
 ) -> tuple[AdapterSettings, float]:
     """Choose an adapter's rate, then its loss, its start and whether it is pulled towards it, one after another.
 
     Args:
         training: Items to train on.
         validating: Items to choose on.
-        maps: The label-free candidates, which it can start from.
-        transform: The one that was chosen, its first start.
-        seed: Seed of the batches.
+        maps: The label-free candidates.
+        starts: Those that it can start from.
+        plan: What is tried.
 
     Returns:
         The settings, and the main measure that they reach on the validating items.
@@ -111,14 +116,12 @@ def choose_adapter(
     def best_of(tried: Sequence[AdapterSettings]) -> AdapterSettings:
         for settings in tried:
             if settings not in reached:
-                map_ = train_adapter(training, settings, maps[settings.start], seed)
+                map_ = train_adapter(training, settings, maps[settings.start], plan.seed)
                 reached[settings] = _main(validating, validating.evaluate(map_))
         return max(tried, key=lambda settings: reached[settings])
 
-    losses = losses_for(training)
-    starts = [transform, *(name for name in (AS_IT_IS, *STARTS) if name in maps and name != transform)]
-    best = best_of([AdapterSettings(*losses[0], rate, transform) for rate in RATES])
-    best = best_of([replace(best, loss=loss, strength=strength) for loss, strength in losses])
+    best = best_of([AdapterSettings(*plan.losses[0], rate, starts[0]) for rate in RATES])
+    best = best_of([replace(best, loss=loss, strength=strength) for loss, strength in plan.losses])
     best = best_of([replace(best, start=start) for start in starts])
     best = best_of([best, replace(best, pull=PULL)])
     return best, reached[best]

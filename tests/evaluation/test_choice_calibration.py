@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.files import read_json
-from evaluation.statistics.choice_calibration import Calibration, calibrate, calibration_table
+from evaluation.improvements.choice_calibration import Calibration, calibrate, calibration_table
 
 COMMITTED = Path(__file__).parents[2] / "evaluation" / "results" / "improve" / "calibration.json"
 

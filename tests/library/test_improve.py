@@ -8,7 +8,7 @@ import torch
 from st_isotropy.improve import Judgment, ScoredTask, SearchTask, improve, state_verdict
 from st_isotropy.improve import adapter as adapter_module
 from st_isotropy.improve import selection as selection_module
-from st_isotropy.improve.adapter import AdapterSettings, train_adapter
+from st_isotropy.improve.adapter import AdapterSettings, losses_for, train_adapter
 from st_isotropy.improve.candidates import (
     ADAPTER,
     AS_IT_IS,
@@ -262,7 +262,7 @@ def with_noise(task, folds, fold):
 @pytest.mark.slow
 def test_noise_in_place_of_a_folds_queries_and_answers_changes_nothing_that_is_scored_on_it(quick_adapter):
     task = search_task(queries=70)
-    plan = selection_module.Plan(table_of_transforms(150, 8), True, AffineMap.keeping(8, 8))
+    plan = selection_module.Plan(table_of_transforms(150, 8), losses_for(task), AffineMap.keeping(8, 8))
     folds = make_folds(task.groups)
     clean = cross_fit(task, plan, fit_candidates(task, plan.transforms, plan.as_it_is), folds)
     assert {choice.adapter is not None for choice in clean.choices} == {True}
@@ -280,7 +280,7 @@ def test_noise_in_place_of_a_folds_queries_and_answers_changes_nothing_that_is_s
 
 def test_noise_in_place_of_a_folds_pairs_changes_nothing_that_is_scored_on_it(quick_adapter):
     task = scored_task(pairs=70)
-    plan = selection_module.Plan(table_of_transforms(100, 8), True, AffineMap.keeping(8, 8))
+    plan = selection_module.Plan(table_of_transforms(100, 8), losses_for(task), AffineMap.keeping(8, 8))
     folds = make_folds(task.groups)
     inside = np.flatnonzero(folds == 2)
     sentences, gold = task.sentences.clone(), task.gold.copy()

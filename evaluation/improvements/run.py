@@ -1,0 +1,100 @@
+"""The command `python -m evaluation improvements`: every arm, model by model and data set by data set, resumable."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import get_console
+
+from evaluation.errors import UserError
+from evaluation.files import file_name, read_record, write_record
+from evaluation.improvements.arms import measure_arms
+from evaluation.improvements.records import Cell, Evidence
+from evaluation.models.load import load_model
+from evaluation.report.progress import progress
+from st_isotropy.improve import encode_scored, encode_search, read_beir, read_scored
+from st_isotropy.improve.tasks import Task
+
+
+@dataclass(frozen=True)
+class Data:
+    """What models are improved on.
+
+    Attributes:
+        corpora: Folders laid out as those of BEIR.
+        scored: Files of scored sentence pairs.
+    """
+
+    corpora: tuple[Path, ...]
+    scored: tuple[Path, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All of them, in order."""
+        return (*self.corpora, *self.scored)
+
+
+def measure_improvements(models: Sequence[str], data: Data, folder: Path) -> Evidence:
+    """Measure every arm on every model and data set; a cell that is finished in the folder is read.
+
+    Args:
+        models: Names of models, as for a study.
+        data: What they are improved on.
+        folder: The run directory; `cells/` holds what is finished, and `improvements.json` all of it at the end.
+
+    Returns:
+        All cells.
+
+    Raises:
+        UserError: If two data sets have one name, or a model or data set is none.
+    """
+    names = [_name(path) for path in data.paths]
+    if not names:
+        raise UserError("There are no data: give --beir DIR or --scored FILE.")
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise UserError(f"Two data sets are called {repeated}, and cells are named by it: rename one.")
+    with progress("improvements", len(models) * len(names), get_console()) as finish:
+        cells = []
+        for cell in _cells(models, data, folder / "cells"):
+            cells.append(cell)
+            finish(f"{cell.model}, {cell.data}")
+    evidence = Evidence(_command(models, data), tuple(cells))
+    write_record(folder / "improvements.json", evidence)
+    return evidence
+
+
+def _cells(models: Sequence[str], data: Data, folder: Path) -> Iterator[Cell]:
+    for model in models:
+        for path in data.paths:
+            file = folder / f"{file_name(model)}-{file_name(_name(path))}.json"
+            if not file.exists():
+                write_record(file, _measured(model, path, path in data.corpora))
+            yield read_record(file, Cell)
+
+
+def _measured(model: str, path: Path, is_corpus: bool) -> Cell:
+    started = time.monotonic()
+    try:
+        task = _encoded(model, path, is_corpus)
+        arms, pairs = measure_arms(task)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    seconds = time.monotonic() - started
+    return Cell(model, _name(path), task.measures[0], len(task.groups), arms, pairs, round(seconds, 1))
+
+
+def _encoded(model: str, path: Path, is_corpus: bool) -> Task:
+    if is_corpus:
+        return encode_search(load_model(model), read_beir(path))
+    return encode_scored(load_model(model), read_scored(path, []))
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name if path.is_dir() else path.name.partition(".")[0]
+
+
+def _command(models: Sequence[str], data: Data) -> str:
+    parts = [*models, *(f"--beir {path.name}" for path in data.corpora), *(f"--scored {p.name}" for p in data.scored)]
+    return " ".join(["python -m evaluation improvements", *parts])
