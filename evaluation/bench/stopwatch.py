@@ -57,8 +57,10 @@ class Figure:
         return too_small or (self.at_most is not None and self.value - self.spread > self.at_most)
 
 
-def alternate(contenders: Mapping[str, Callable[[], object]], seconds: float = 3.0) -> dict[str, np.ndarray]:
-    """Time contenders in rounds, after one warm-up each, until the time is up.
+def alternate(
+    contenders: Mapping[str, Callable[[], object]], seconds: float = 3.0, warm_up: bool = True
+) -> dict[str, np.ndarray]:
+    """Time contenders in rounds until the time is up.
 
     The order is drawn anew for every round: who runs after a contender that fills the caches pays for it, and with one
     order that would always be the same one.
@@ -69,12 +71,14 @@ def alternate(contenders: Mapping[str, Callable[[], object]], seconds: float = 3
     Args:
         contenders: What to time, by name.
         seconds: Time to spend; at least `FEWEST_ROUNDS` rounds are run.
+        warm_up: Whether each runs once before; what takes minutes needs none.
 
     Returns:
         Milliseconds of each round, by name.
     """
-    for run in contenders.values():
-        run()
+    if warm_up:
+        for run in contenders.values():
+            run()
     times: dict[str, list[float]] = {name: [] for name in contenders}
     generator = np.random.default_rng(0)
     began = time.perf_counter()
