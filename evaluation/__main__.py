@@ -144,7 +144,9 @@ def _add_report(commands: Commands) -> None:
 
 def _add_bench(commands: Commands) -> None:
     parser = commands.add_parser("bench", help="speed and memory as ratios to peers; status 1 on a missed target")
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large, cell; all by default")
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help="h0, h1, select, step, large, cell, improve; all by default"
+    )
     parser.add_argument("--mirror", type=Path, help="folder with data sets laid out as on the hub, for cell")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder for bench.json")
     parser.set_defaults(command=_bench, interrupted=STARTS_AGAIN)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from evaluation.bench.cell import cell
+from evaluation.bench.improve import improve_costs
 from evaluation.bench.stopwatch import (
     FASTER,
     MEGABYTES,
@@ -275,4 +276,5 @@ SUITES: dict[str, Callable[..., Iterator[Figure]]] = {
     "step": step,
     "large": large,
     "cell": cell,
+    "improve": improve_costs,
 }

@@ -18,6 +18,7 @@ from evaluation.documentation.effects import (
     measures_table,
 )
 from evaluation.documentation.figures import METHOD, figure, study_plot
+from evaluation.documentation.improvements import IMPROVEMENTS
 from evaluation.documentation.measure_readings import readings_table
 from evaluation.documentation.results import RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
 from evaluation.documentation.study_pages import answer_lines, plain
@@ -253,6 +254,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "coverage-skewed": _skewed,
     "bench": _bench,
     "step": _step,
+    **IMPROVEMENTS,
     **{
         f"drawing-{make.__name__}": partial(_drawing, make)
         for make in (drawings.filtration, drawings.bars, drawings.gradient, drawings.cone)

@@ -12,6 +12,7 @@ from small_corpus import small_corpus, static_model
 from evaluation.bench import run as bench
 from evaluation.bench import suites as bench_suites
 from evaluation.bench.cell import compare_costs, encode_once, score_plainly
+from evaluation.bench.improve import beside_encoding, beside_search
 from evaluation.bench.stopwatch import Figure, alternate, cost, in_fresh_process, speed_up
 from evaluation.bench.suites import cloud, prominent_by_loop
 from evaluation.errors import UserError
@@ -20,6 +21,7 @@ from evaluation.processes import one_thread
 from evaluation.tasks.loading import load
 from evaluation.tasks.resolve import docstring_tasks
 from st_isotropy.barcodes.selection import count_prominent
+from st_isotropy.improve import Judgment, SearchTexts
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,9 @@ def test_a_run_writes_every_figure_and_says_whether_a_target_was_missed(monkeypa
 
 
 def test_an_unknown_bench_is_an_error_that_lists_the_known_ones(tmp_path):
-    with pytest.raises(UserError, match=r"^There is no bench h7; there are h0, h1, select, step, large, cell\.$"):
+    with pytest.raises(
+        UserError, match=r"^There is no bench h7; there are h0, h1, select, step, large, cell, improve\.$"
+    ):
         bench.run(["h0", "h7"], tmp_path)
 
 
@@ -147,3 +151,23 @@ def test_a_measurement_is_timed_with_its_parts():
     ]
     shares = {figure.contender: figure.value for figure in figures if figure.peer == "measuring"}
     assert list(shares) == ["mteb's scores", "isotropy"] and all(0 < share < 1.5 for share in shares.values())
+
+
+def test_improve_is_timed_beside_encoding(monkeypatch):
+    monkeypatch.setattr("st_isotropy.improve.adapter.STEPS", 1)
+    documents = [f"word{number} word{number + 1} word{number + 2}" for number in range(80)]
+    answers = tuple(Judgment({row: 1.0}) for row in range(50))
+    texts = SearchTexts(documents, [f"word{row}" for row in range(50)], answers)
+    figures = list(beside_encoding(static_model(), texts))
+    assert {figure.case for figure in figures} == {"80 documents, 50 queries"}
+    limits = {figure.contender: figure.at_most for figure in figures if figure.peer == "encoding"}
+    assert limits == {"transforms": 0.1, "transforms and adapters": 1.0}
+    assert all(figure.value > 0 for figure in figures)
+
+
+@pytest.mark.slow
+def test_improve_is_timed_beside_search_in_processes_of_their_own():
+    time, ratio, memory = beside_search(4_000)
+    assert time.case == "4,000 × 384 from a file, 1,000 queries"
+    assert (time.unit, ratio.peer, memory.at_most) == ("s", "faiss search per candidate", 3_000)
+    assert time.value > 0 and ratio.value > 0
