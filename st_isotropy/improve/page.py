@@ -9,7 +9,7 @@ from st_isotropy import __version__
 from st_isotropy.diagnosis.diagnosis import format_value
 from st_isotropy.diagnosis.page import plot_barcode, plot_cosines, plot_spectrum
 from st_isotropy.improve.improvement import Improvement
-from st_isotropy.improve.verdict import format_gain, state_verdict
+from st_isotropy.improve.verdict import format_gain, state_seen, state_verdict
 from st_isotropy.metrics.cloud import as_cloud
 from st_isotropy.svg import LINE, OURS, draw
 
@@ -44,7 +44,8 @@ def write_page(improvement: Improvement, source: str, saved: str | None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"value": format_value, "gain": format_gain, "points": lambda score: f"{100 * score:.1f}"}
+    environment.filters |= {"value": format_value, "gain": format_gain, "seen": state_seen}
+    environment.filters["points"] = lambda score: f"{100 * score:.1f}"
     gained = [pair for pair in improvement.item_gains if pair[0] > 0][:_SHOWN]
     lost = [pair for pair in reversed(improvement.item_gains) if pair[0] < 0][:_SHOWN]
     return environment.get_template("improvement.html").render(

@@ -6,7 +6,7 @@ from st_isotropy.diagnosis.diagnosis import format_value
 from st_isotropy.diagnosis.table import align_columns
 from st_isotropy.improve.candidates import AS_IT_IS
 from st_isotropy.improve.improvement import CandidateResult, Improvement
-from st_isotropy.improve.verdict import format_gain
+from st_isotropy.improve.verdict import format_gain, state_seen
 
 
 def format_improvement(improvement: Improvement) -> str:
@@ -27,10 +27,7 @@ def format_improvement(improvement: Improvement) -> str:
     if improvement.choice.adapter is not None:
         lines.append(f"The adapter for all of the data: {improvement.choice.adapter}.")
     if improvement.seen is not None:
-        lines.append(
-            f"{improvement.seen.share:.0%} of held-out queries ask for a document that a training query had; gain for "
-            f"the others: {format_gain(improvement.seen.others)}."
-        )
+        lines.append(state_seen(improvement.seen))
     lines += ["", "Isotropy"]
     measured = [
         (name, format_value(before.value), format_value(improvement.isotropy_after[name].value))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from st_isotropy.improve.candidates import AS_IT_IS
-from st_isotropy.improve.improvement import Improvement
+from st_isotropy.improve.improvement import Improvement, SeenDocuments
 from st_isotropy.improve.intervals import Gain
 
 
@@ -31,6 +31,16 @@ def state_verdict(improvement: Improvement, source: str, saved: str | None) -> s
     else:
         shown = f"The honest choice gave {format_gain(improvement.gain)}"
     return f"Nothing is proven better: keep {kept}. {shown} {measure}{place}"
+
+
+def state_seen(seen: SeenDocuments) -> str:
+    """Say whether the gain may be that of knowing the documents of the training queries."""
+    if seen.share == 1:
+        return "Every held-out query asks for a document that a training query had."
+    return (
+        f"{seen.share:.0%} of held-out queries ask for a document that a training query had; gain for the others: "
+        f"{format_gain(seen.others)}."
+    )
 
 
 def format_gain(gain: Gain) -> str:

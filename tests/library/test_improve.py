@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from st_isotropy.improve import Judgment, ScoredTask, SearchTask, improve, state_verdict
+from st_isotropy.improve import Gain, Judgment, ScoredTask, SearchTask, SeenDocuments, improve, state_verdict
 from st_isotropy.improve import adapter as adapter_module
 from st_isotropy.improve import selection as selection_module
 from st_isotropy.improve.adapter import AdapterSettings, losses_for, train_adapter
@@ -24,6 +24,7 @@ from st_isotropy.improve.quantization import encode, find_best_codes
 from st_isotropy.improve.ranking import DOCUMENT_ROWS, find_best
 from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM, cross_fit
 from st_isotropy.improve.table import format_improvement
+from st_isotropy.improve.verdict import state_seen
 from st_isotropy.metrics.cloud import as_cloud
 from st_isotropy.posthoc import PostHoc, SpectralPower, Whitening
 
@@ -401,3 +402,14 @@ def test_what_cannot_be_split_or_cut_is_refused(task, options, message):
     with pytest.raises(ValueError) as caught:
         improve(task, **options)
     assert str(caught.value) == message
+
+
+def test_documents_that_were_seen_are_told_of_and_of_no_others_nothing_is_said():
+    others = Gain(0.02, 0.01, 0.03, "t", "new queries", 40)
+    assert state_seen(SeenDocuments(0.25, others)) == (
+        "25% of held-out queries ask for a document that a training query had; gain for the others: +2.0 [+1.0, +3.0]."
+    )
+    nobody = Gain(0.0, None, None, "no interval", "new queries", 0)
+    assert state_seen(SeenDocuments(1.0, nobody)) == (
+        "Every held-out query asks for a document that a training query had."
+    )
