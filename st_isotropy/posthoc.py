@@ -17,6 +17,7 @@ from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor
 
 from st_isotropy.distinct import distinct_inputs
+from st_isotropy.kinds import with_reason
 from st_isotropy.metrics.cloud import BLOCK_ROWS, Cloud, Points, as_cloud
 from st_isotropy.metrics.rows import as_rows
 from st_isotropy.unwrap import unwrap
@@ -62,7 +63,8 @@ class PostHoc(ABC):
         model = unwrap(model)
         if not isinstance(model, SentenceTransformer):
             raise ValueError(
-                f"A transform is fitted to the embeddings of a SentenceTransformer, not of a {type(model).__name__}."
+                "A transform is fitted to the embeddings of a SentenceTransformer, not of a "
+                f"{with_reason(type(model).__name__)}."
             )
         distinct = distinct_inputs(texts)
         with model.truncate_embeddings(None):

@@ -9,6 +9,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import load_file_path
 
+from st_isotropy.kinds import with_reason
+
 BATCH_SIZE = 32
 PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _CONFIGURATION = "config_sentence_transformers.json"
@@ -62,8 +64,8 @@ def load_dense(name: str, loading: Loading = AS_SAVED, local_files_only: bool = 
         The model.
 
     Raises:
-        ModelError: If it needs code of its own that is not trusted, or the device is not there.
-        ValueError: If it was saved as a model of another kind, such as a SparseEncoder.
+        ModelError: If it was saved as a model of another kind, such as a SparseEncoder, or needs code of its own that
+            is not trusted; if the device is not there.
         OSError: If it cannot be loaded.
     """
     check_device(loading.device)
@@ -71,9 +73,7 @@ def load_dense(name: str, loading: Loading = AS_SAVED, local_files_only: bool = 
     saved = json.loads(Path(configuration).read_text(encoding="utf-8")) if configuration else {}
     kind = saved.get("model_type", SentenceTransformer.__name__)
     if kind != SentenceTransformer.__name__:
-        raise ValueError(
-            f"{kind} models are not supported, because only a SentenceTransformer gives each text a dense embedding"
-        )
+        raise ModelError(f"The model {name} is a {with_reason(kind)}; give a SentenceTransformer.")
     try:
         model = SentenceTransformer(
             name,
