@@ -345,3 +345,37 @@ def test_a_packaged_encoder_is_diagnosed_on_shared_texts(capsys, tmp_path):
     measures = json.loads((tmp_path / "out.json").read_text())["measures"]
     assert measures["average_cosine"]["value"] < 0.3
     assert 0 < measures["isoscore"]["value"] < measures["isoscore"]["isotropic"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("texts.csv", "pandas.read_csv('texts.csv')"),
+        ("texts.jsonl", "pandas.read_json('texts.jsonl', lines=True)"),
+        ("texts.parquet", "pandas.read_parquet('texts.parquet')"),
+    ],
+)
+def test_a_table_is_no_file_of_texts(name, reader, tmp_path):
+    (tmp_path / name).write_text("text\na\nb\n", encoding="utf-8")
+    with pytest.raises(ValueError) as caught:
+        read_texts(str(tmp_path / name), fewest=2)
+    assert str(caught.value) == (
+        f"{tmp_path / name} is no file with a text in each line: write its column of texts to one, as by "
+        f"pathlib.Path('texts.txt').write_text('\\n'.join({reader}['text'].str.split().str.join(' ')))."
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["0\ta cat", "1\ta dog"], "has 2 columns in each line, separated by tabs; keep the column of texts alone"),
+        (['{"text": "a cat"}', '{"text": "a dog"}'], "has a JSON object in each line; write the texts alone"),
+    ],
+)
+def test_lines_of_a_table_are_no_texts(lines, reason, tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ValueError, match=reason):
+        read_texts(str(path), fewest=2)
+    path.write_text("a cat\twith a tab\na dog\n", encoding="utf-8")
+    assert read_texts(str(path), fewest=2) == ["a cat\twith a tab", "a dog"]
