@@ -92,6 +92,12 @@ class PostHoc(ABC):
 def apply_posthoc(transform: Dense, embeddings: Points) -> Tensor:
     """Apply a fitted transform to embeddings of shape `(n, d)`, without a model, in the transform's precision.
 
+    Embeddings of half precision come out in float32, in which nothing shows how coarsely they were rounded: bring them
+    back to half precision before a further transform is fitted to them, or it may scale their rounding up.
+
+    Raises:
+        ValueError: If they are of another width, or no embeddings.
+
     Examples:
         >>> transform = Center().fit_embeddings(torch.tensor([[1.0, 0.0], [-3.0, 0.0]]))
         >>> apply_posthoc(transform, torch.ones(1, 2)).tolist()
@@ -99,6 +105,11 @@ def apply_posthoc(transform: Dense, embeddings: Points) -> Tensor:
     """
     with torch.no_grad():
         rows = as_rows(embeddings)
+        if rows.ndim == 0 or rows.shape[-1] != transform.linear.in_features:
+            raise ValueError(
+                f"The transform takes embeddings of {transform.linear.in_features} dimensions, but these have shape "
+                f"{tuple(rows.shape)}; pass embeddings of the model that it was fitted to."
+            )
         return transform({"sentence_embedding": rows.to(transform.linear.weight)})["sentence_embedding"]
 
 
