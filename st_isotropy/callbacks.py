@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
-from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers.base.trainer import BaseTrainer
 from torch import nn
 from transformers.trainer_callback import CallbackHandler, TrainerCallback, TrainerControl, TrainerState
 from transformers.trainer_utils import IntervalStrategy
@@ -81,7 +81,7 @@ class GeometryCallback(TrainerCallback):
             )
 
     @classmethod
-    def attach(cls, trainer: SentenceTransformerTrainer) -> "GeometryCallback":
+    def attach(cls, trainer: BaseTrainer) -> "GeometryCallback":
         """Add a callback for the trainer's loss in front of all others, so that TensorBoard and W&B log the geometry.
 
         Args:

@@ -38,8 +38,8 @@ def as_rows(embeddings: Any) -> Tensor:
         embeddings = np.ma.filled(embeddings.astype(float), np.nan)
     if isinstance(embeddings, str | bytes | Mapping) or not isinstance(embeddings, Iterable):
         raise ValueError(f"Embeddings are rows of numbers, but this is a {type(embeddings).__name__}; {_PASS_ROWS}.")
-    if hasattr(embeddings, "to_pylist"):  # of Arrow, whose arrays of lists no array of numbers can share
-        embeddings = embeddings.to_pylist()
+    to_list = getattr(embeddings, "to_pylist", None)  # of Arrow, whose lists no array of numbers can share
+    embeddings = to_list() if to_list else embeddings
     to_numpy = getattr(embeddings, "to_numpy", None)  # of a table, or a column of one
     embeddings = to_numpy() if to_numpy else embeddings
     array = np.asarray(embeddings) if isinstance(embeddings, np.ndarray) or hasattr(embeddings, "__array__") else None
