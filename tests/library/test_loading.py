@@ -62,6 +62,26 @@ def test_a_configuration_that_names_code_says_how_to_trust_it(model, text_file, 
     )
 
 
+def test_a_transformer_with_code_of_its_own_is_run_on_request(model, text_file, tmp_path, capsys):
+    folder = tmp_path / "own"
+    model.save_pretrained(str(folder))
+    (folder / "own_config.py").write_text(
+        "from transformers import BertConfig\n\n\nclass OwnConfig(BertConfig):\n    model_type = 'own'\n"
+    )
+    (folder / "own_model.py").write_text(
+        "from transformers import BertModel\n\nfrom .own_config import OwnConfig\n\n\n"
+        "class OwnModel(BertModel):\n    config_class = OwnConfig\n"
+    )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    code = {"AutoConfig": "own_config.OwnConfig", "AutoModel": "own_model.OwnModel"}
+    config |= {"model_type": "own", "architectures": ["OwnModel"], "auto_map": code}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    command = ["diagnose", str(folder), "--texts", text_file]
+    assert main(command) == 2
+    assert f"The model {folder} comes with code of its own, which would run" in capsys.readouterr().err
+    assert main([*command, "--trust-remote-code", "--precision", "bfloat16"]) == 0
+
+
 def test_an_improved_model_with_code_of_its_own_is_saved_with_that_code(remote, text_file, pair_file, tmp_path):
     out = tmp_path / "better"
     arguments = ["improve", remote, "--texts", text_file, "--pairs", pair_file, "--trust-remote-code", *NUMBERS]
