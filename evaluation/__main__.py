@@ -109,6 +109,7 @@ def _add_compare(commands: Commands) -> None:
     parser.add_argument(
         "--indexes", nargs="+", action="extend", metavar="INDEX", help="FAISS indexes for retrieval tasks, or all"
     )
+    _add_loading(parser)
     _add_backend(parser, "models that are measured at once")
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="run directory")
     parser.set_defaults(command=_compare, interrupted=RESUMES)
@@ -119,6 +120,16 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, nargs="+", action="extend", default=[], help="own data: BEIR folders, TSV"
     )
+
+
+def _add_loading(parser: argparse.ArgumentParser) -> None:
+    """The options of `st_isotropy.diagnosis.model_options`, which cannot be imported without torch."""
+    group = parser.add_argument_group("how every model is loaded and run")
+    group.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    group.add_argument("--revision", metavar="NAME", help="branch, tag or commit of the models on the hub")
+    group.add_argument("--device", metavar="NAME", help="such as cpu, cuda:1 or mps (default: the fastest there is)")
+    group.add_argument("--batch-size", type=int, default=64, metavar="N", help="texts per forward pass (64)")
+    group.add_argument("--precision", choices=("float32", "float16", "bfloat16"), help="of weights (default: as saved)")
 
 
 def _add_backend(parser: argparse.ArgumentParser, what: str) -> None:
@@ -212,8 +223,11 @@ def _compare(options: argparse.Namespace) -> int:
     from evaluation.compare import compare
     from evaluation.retrieval.indexes import QUICK_INDEXES
     from evaluation.study.runner import Backend
+    from st_isotropy.diagnosis.model_options import model_options
 
     _check_jobs(options)
+    if options.batch_size < 1:
+        raise UserError(f"--batch-size is {options.batch_size}, and a batch has at least 1 text.")
     compare(
         options.models,
         options.tasks,
@@ -222,6 +236,8 @@ def _compare(options: argparse.Namespace) -> int:
         own=options.folder,
         indexes=options.indexes or QUICK_INDEXES,
         backend=Backend(options.jobs, options.address),
+        loading=model_options(options),
+        batch_size=options.batch_size,
     )
     return 0
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from evaluation.errors import UserError, check_name
+from evaluation.measure.scores import BATCH_SIZE
 from evaluation.measured import EXACT, Measured
-from evaluation.models.load import is_scored_by_cosine
+from evaluation.models.load import check_loading, is_scored_by_cosine
 from evaluation.report.files import write_report
 from evaluation.report.measures import Pair
 from evaluation.report.summary import Cost, Summary
@@ -19,6 +20,7 @@ from evaluation.study.section import build_section, gains_over_exact, left_out_i
 from evaluation.tasks.mteb import identity, revision, superseded
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
+from st_isotropy.diagnosis.loading import AS_SAVED, Loading
 
 ALL = "all"
 INDEX_SEEDS = 5
@@ -33,6 +35,8 @@ def compare(
     own: Sequence[Path] = (),
     indexes: Sequence[str] = QUICK_INDEXES,
     backend: Backend = ONE_PROCESS,
+    loading: Loading = AS_SAVED,
+    batch_size: int = BATCH_SIZE,
 ) -> Summary:
     """Measure models on tasks, print the comparison and write `summary.json`, `report.md` and `report.html`.
 
@@ -47,6 +51,8 @@ def compare(
         own: Folders with own data.
         indexes: FAISS indexes for the retrieval tasks, beside exact search; "all" for every one there is.
         backend: Where the models are measured.
+        loading: How the models are loaded; the revision is that of those on the hub.
+        batch_size: Texts per forward pass.
 
     Returns:
         The summary.
@@ -57,12 +63,13 @@ def compare(
     """
     if len({Path(name).resolve() if Path(name).is_dir() else name for name in names}) < len(names):
         raise UserError(f"A model is given twice ({', '.join(names)}): give each once.")
+    check_loading(names, loading)
     for name in indexes:
         check_name("index", name, (*ALL_INDEXES, ALL))
     check_folder(folder)
     timing = Timing(folder)
     sources = resolve_tasks(tasks, mirror, own)
-    fingerprints, others = _examine(names)
+    fingerprints, others = _examine(names, loading)
     searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
     isotropy_of = next((source for source in sources if source.type == "Retrieval"), sources[0]).name
     configuration = {
@@ -72,19 +79,20 @@ def compare(
         "isotropy of": isotropy_of,
         "mirror": None if mirror is None else str(mirror.resolve()),
         "indexes": list(searched),
+        **loading.named,
     }
     open_run(folder, configuration)
     shown = labels(names)
     unsearched = others if any(source.type == "Retrieval" for source in sources) else []
-    measuring = Measuring(
-        TEST, tuple(sources), tuple(map(identity, sources)), isotropy_of, () if unsearched else searched, INDEX_SEEDS
-    )
-    cells = _plan_cells(shown, fingerprints, measuring, folder)
+    identities, indexed = tuple(map(identity, sources)), () if unsearched else searched
+    measuring = Measuring(TEST, tuple(sources), identities, isotropy_of, indexed, INDEX_SEEDS, batch_size)
+    cells = _plan_cells(shown, fingerprints, measuring, folder, loading)
     measured = _run_cells(cells, backend, timing)
     failures = list(dict.fromkeys(failure.reason for run in measured.values() for failure in run.failures))
     if not any(run.tasks for run in measured.values()):
         raise UserError(failures[0])
     notes = [no_faiss_check(shown[name]) for name in unsearched] + _notes(sources, isotropy_of, measured)
+    notes += [f"The models are loaded with {name} {value}." for name, value in loading.named.items()]
     summary = _summarize(sources, isotropy_of, measured, notes, failures, timing)
     write_report(summary, folder)
     console = wide_console()
@@ -96,24 +104,25 @@ def compare(
     return summary
 
 
-def _examine(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def _examine(names: Sequence[str], loading: Loading) -> tuple[dict[str, str], list[str]]:
     """The fingerprint of every model, and the models whose own similarity ranks otherwise than cosine does."""
     fingerprints, others = {}, []
     for name in names:  # one at a time, because together they may not fit into memory
-        model, fingerprints[name] = start_model(name, as_it_is=True)
+        model, fingerprints[name] = start_model(name, as_it_is=True, loading=loading)
         if not is_scored_by_cosine(model):
             others.append(name)
     return fingerprints, others
 
 
 def _plan_cells(
-    shown: Mapping[str, str], fingerprints: Mapping[str, str], measuring: Measuring, folder: Path
+    shown: Mapping[str, str], fingerprints: Mapping[str, str], measuring: Measuring, folder: Path, loading: Loading
 ) -> list[Cell]:
     """One cell a model; the first decides the settings of the indexes."""
     cells: list[Cell] = []
     for name, label in shown.items():
         first = cells[0] if cells else None
-        cells.append(Cell(label, name, fingerprints[name], None, None, measuring, folder, first, as_it_is=True))
+        fingerprint = fingerprints[name]
+        cells.append(Cell(label, name, fingerprint, None, None, measuring, folder, first, True, loading))
     return cells
 
 

@@ -1,12 +1,12 @@
 """The trainer's side: the global step for weight schedules, and the geometry of a batch in the training log."""
 
-import sys
+import inspect
 import warnings
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
-from sentence_transformers import SentenceTransformerTrainer
+from sentence_transformers.base.trainer import BaseTrainer
 from torch import nn
 from transformers.trainer_callback import CallbackHandler, TrainerCallback, TrainerControl, TrainerState
 from transformers.trainer_utils import IntervalStrategy
@@ -81,7 +81,7 @@ class GeometryCallback(TrainerCallback):
             )
 
     @classmethod
-    def attach(cls, trainer: SentenceTransformerTrainer) -> "GeometryCallback":
+    def attach(cls, trainer: BaseTrainer) -> "GeometryCallback":
         """Add a callback for the trainer's loss in front of all others, so that TensorBoard and W&B log the geometry.
 
         Args:
@@ -195,8 +195,9 @@ def _regularized(root: nn.Module) -> list[RegularizedLoss]:
 
 def _go_first(callback: TrainerCallback) -> None:
     """Move a callback to the front of those that the trainer is calling."""
-    # The trainer gives its callbacks nothing that leads to the others.
-    frame = sys._getframe()
+    # Neither the arguments of an event nor its state lead to the other callbacks or to the trainer, and what early
+    # stopping reads, the metrics, is made without the terms. With `attach` the callback is in front already.
+    frame = inspect.currentframe()
     while frame is not None and not isinstance(frame.f_locals.get("self"), CallbackHandler):
         frame = frame.f_back
     if frame is not None:

@@ -11,7 +11,9 @@ import numpy as np
 
 from st_isotropy.diagnosis.diagnosis import FEWEST_ROWS, Diagnosis, diagnose
 from st_isotropy.diagnosis.files import check_targets, read_embeddings, read_texts, write_text
-from st_isotropy.diagnosis.loading import importing_page_writer, load_model
+from st_isotropy.diagnosis.loading import BATCH_SIZE, load_model
+from st_isotropy.diagnosis.model_options import add_model_options, check_no_model_options, model_options
+from st_isotropy.diagnosis.page_extra import importing_page_writer
 from st_isotropy.diagnosis.table import format_table
 from st_isotropy.improve.command import add_options, run_improve
 from st_isotropy.metrics.cloud import Similarity
@@ -84,6 +86,7 @@ def _add_diagnose(commands: "argparse._SubParsersAction[_CommandParser]") -> Non
     )
     command.add_argument("--html", type=Path, metavar="OUT", help="write one self-contained page with plots")
     command.add_argument("--json", type=Path, metavar="OUT", help="write the numbers as JSON")
+    add_model_options(command)
     command.set_defaults(run=_diagnose)
 
 
@@ -96,6 +99,7 @@ def _diagnose(options: argparse.Namespace) -> None:
     if options.model.endswith(".npy"):
         if options.texts is not None:
             raise ValueError(f"{options.model} already holds embeddings; leave --texts out, or name a model.")
+        check_no_model_options(options)
         embeddings = read_embeddings(Path(options.model), options.unpack_bits)
         queries = None if options.queries is None else read_embeddings(Path(options.queries), options.unpack_bits)
         similarity = options.similarity or "cosine"
@@ -107,9 +111,10 @@ def _diagnose(options: argparse.Namespace) -> None:
             )
         texts = read_texts(options.texts, fewest=FEWEST_ROWS)
         asking = None if options.queries is None else read_texts(options.queries, fewest=2)
-        model = load_model(options.model)
-        embeddings = model.encode_document(texts, show_progress_bar=True)
-        queries = None if asking is None else model.encode_query(asking, show_progress_bar=True)
+        model = load_model(options.model, model_options(options))
+        encoding = {"batch_size": options.batch_size or BATCH_SIZE, "show_progress_bar": True}
+        embeddings = model.encode_document(texts, **encoding)
+        queries = None if asking is None else model.encode_query(asking, **encoding)
         similarity = options.similarity or model.similarity_fn_name
     diagnosis = diagnose(embeddings, source=options.model, queries=queries, similarity=similarity)
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")  # a pipe on Windows has no minus sign and no ∞

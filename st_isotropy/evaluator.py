@@ -11,6 +11,7 @@ from sentence_transformers.base import BaseModel
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from st_isotropy.distinct import distinct_inputs
+from st_isotropy.kinds import with_reason
 from st_isotropy.metrics import Measure, isotropy
 from st_isotropy.metrics.measures import check_names
 from st_isotropy.unwrap import unwrap
@@ -120,7 +121,7 @@ class IsotropyEvaluator(BaseEvaluator):
         model = unwrap(model)
         if not isinstance(model, SentenceTransformer):
             raise TypeError(
-                f"Isotropy is measured on a SentenceTransformer, not on a {type(model).__name__}; pass a "
+                f"Isotropy is measured on a SentenceTransformer, not on a {with_reason(type(model).__name__)}; pass a "
                 "SentenceTransformer."
             )
         encoding: dict[str, Any] = {"batch_size": self.batch_size, "show_progress_bar": self.show_progress_bar}

@@ -17,6 +17,7 @@ from sentence_transformers.sentence_transformer.modules import Dense
 from torch import Tensor
 
 from st_isotropy.distinct import distinct_inputs
+from st_isotropy.kinds import with_reason
 from st_isotropy.metrics.cloud import BLOCK_ROWS, Cloud, Points, as_cloud
 from st_isotropy.metrics.rows import as_rows
 from st_isotropy.unwrap import unwrap
@@ -62,7 +63,8 @@ class PostHoc(ABC):
         model = unwrap(model)
         if not isinstance(model, SentenceTransformer):
             raise ValueError(
-                f"A transform is fitted to the embeddings of a SentenceTransformer, not of a {type(model).__name__}."
+                "A transform is fitted to the embeddings of a SentenceTransformer, not of a "
+                f"{with_reason(type(model).__name__)}."
             )
         distinct = distinct_inputs(texts)
         with model.truncate_embeddings(None):
@@ -90,6 +92,12 @@ class PostHoc(ABC):
 def apply_posthoc(transform: Dense, embeddings: Points) -> Tensor:
     """Apply a fitted transform to embeddings of shape `(n, d)`, without a model, in the transform's precision.
 
+    Embeddings of half precision come out in float32, in which nothing shows how coarsely they were rounded: bring them
+    back to half precision before a further transform is fitted to them, or it may scale their rounding up.
+
+    Raises:
+        ValueError: If they are of another width, or no embeddings.
+
     Examples:
         >>> transform = Center().fit_embeddings(torch.tensor([[1.0, 0.0], [-3.0, 0.0]]))
         >>> apply_posthoc(transform, torch.ones(1, 2)).tolist()
@@ -97,6 +105,11 @@ def apply_posthoc(transform: Dense, embeddings: Points) -> Tensor:
     """
     with torch.no_grad():
         rows = as_rows(embeddings)
+        if rows.ndim == 0 or rows.shape[-1] != transform.linear.in_features:
+            raise ValueError(
+                f"The transform takes embeddings of {transform.linear.in_features} dimensions, but these have shape "
+                f"{tuple(rows.shape)}; pass embeddings of the model that it was fitted to."
+            )
         return transform({"sentence_embedding": rows.to(transform.linear.weight)})["sentence_embedding"]
 
 

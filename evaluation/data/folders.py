@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from evaluation.data.layouts import check_formats, check_one_fold
+from evaluation.data.layouts import check_formats, check_one_fold, other_separator
 from evaluation.data.rows import (
     COLUMNS,
     HIDDEN_AS,
@@ -298,6 +298,8 @@ def _kind_of(path: Path, header: list[str]) -> str:
     columns = f"{path}, line 1: the columns are {', '.join(header)}"
     if set(PAIR_COLUMNS) <= set(header):
         raise UserError(f"{columns}, so these are training pairs, not a task: name their folder with --pairs.")
+    if found := other_separator(path, header, COLUMNS.values()):
+        raise UserError(found)
     raise UserError(f"{columns}; give a header with {_kinds_of_tables()}, separated by tabs.")
 
 

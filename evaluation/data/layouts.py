@@ -1,14 +1,16 @@
 """Layouts in which data sets are published and that are not ours: read where nothing is lost, else refused."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
 from evaluation.errors import UserError
+from st_isotropy.diagnosis.formats import reader_of, to_table
+from st_isotropy.improve.rows import from_trec
 
 FOLDS = ("split", "fold", "set", "subset", "partition")
+FOLD_VALUES = {"train", "training", "dev", "val", "valid", "validation", "test", "testing", "eval"}
 GRADES = ["query-id", "corpus-id", "score"]
-READERS = {".jsonl": "read_json(FILE, lines=True)", ".parquet": "read_parquet(FILE)", ".xlsx": "read_excel(FILE)"}
 
 
 def check_one_fold(path: Path, rows: Iterator[tuple[int, list[str]]]) -> None:
@@ -19,15 +21,19 @@ def check_one_fold(path: Path, rows: Iterator[tuple[int, list[str]]]) -> None:
         rows: Its numbered rows, the header first.
 
     Raises:
-        UserError: A column named like a fold holds several values.
+        UserError: A column named like a fold, or of names of folds alone, holds several values.
     """
     header = [name.strip() for name in next(rows, (1, []))[1]]
-    places = {name: place for place, name in enumerate(header) if name.lower() in FOLDS}
-    values: dict[str, set[str]] = {name: set() for name in places}
-    for _, cells in rows if places else ():
-        for name, place in places.items():
-            values[name].update(cells[place : place + 1])
-    for name, folds in values.items():
+    values: dict[int, set[str]] = {place: set() for place in range(len(header))}
+    for _, cells in rows:
+        if not values:
+            return
+        for place in [place for place in values if place < len(cells)]:
+            values[place].add(cells[place].strip())
+            if header[place].lower() not in FOLDS and cells[place].strip().lower() not in FOLD_VALUES:
+                del values[place]
+    for place, folds in values.items():
+        name = header[place]
         if len(folds) > 1:
             raise UserError(
                 f"{path}, line 1: the column {name} divides the rows into {', '.join(sorted(folds)[:4])}, and all of "
@@ -49,26 +55,45 @@ def check_formats(folder: Path, tables: Collection[str], splits: Collection[str]
     """
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = path.name.split(".")[0].split("-")[0]
-        if path.suffix.lower() in READERS and (name in splits or not tables):
-            reader = READERS[path.suffix.lower()].replace("FILE", repr(path.name))
+        if (reader := reader_of(path)) and path.is_file() and (name in splits or not tables):
             raise UserError(
-                f"{path} is no tab-separated table: convert it, as by pandas.{reader}.to_csv({name + '.tsv'!r}, "
-                "sep='\\t', index=False), and remove it."
+                f"{path} is no tab-separated table: convert it, as by {to_table(reader, path, name)}, and remove it."
             )
+
+
+def check_name_is_table(folder: Path, name: str) -> None:
+    """Refuse a name that a file of another format has.
+
+    Raises:
+        UserError: There is such a file, with how to convert it.
+    """
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.partition(".")[0] == name and (reader := reader_of(path)):
+            raise UserError(f"{path} is no tab-separated table: convert it, as by {to_table(reader, path)}.")
+
+
+def other_separator(path: Path, header: list[str], columns: Iterable[Collection[str]]) -> str:
+    """How to convert a table that is separated by commas or semicolons; empty for others.
+
+    Args:
+        path: The file.
+        header: Its header, cut at tabs.
+        columns: Names of columns, of which one set would be in the header.
+    """
+    for separator in ",;":
+        names = {name.strip(' "') for name in header[0].split(separator)} if len(header) == 1 else set()
+        if any(set(wanted) <= names for wanted in columns):
+            reader = f"pandas.read_csv({path.name!r}, sep={separator!r})"
+            return f"{path} is separated by {separator!r} and not by tabs: convert it, as by {to_table(reader, path)}."
+    return ""
 
 
 def without_trec_format(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
     """Give the rows of qrels as TREC publishes them, `query 0 document grade`, in our three columns; others pass."""
     number, cells = next(rows, (1, []))
-    parts = _trec(cells)
-    if parts is None:
+    if from_trec(cells) is None:
         yield from chain([(number, cells)], rows)
         return
     yield number, GRADES
     for line, row in chain([(number, cells)], rows):
-        yield line, _trec(row) or row
-
-
-def _trec(cells: list[str]) -> list[str] | None:
-    parts = " ".join(cells).split()
-    return [parts[0], *parts[2:]] if len(parts) == 4 and parts[1] in ("0", "Q0") else None
+        yield line, from_trec(row) or row

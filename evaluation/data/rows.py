@@ -10,6 +10,7 @@ from typing import Any, TextIO, cast
 
 from evaluation.data.layouts import GRADES, without_trec_format
 from evaluation.errors import UserError, counted
+from st_isotropy.improve.inputs import count_hidden
 
 Grades = dict[str, dict[str, int]]  # query id -> document id -> grade
 Rows = dict[str, list[Any]]  # column -> values
@@ -114,6 +115,11 @@ def table_rows(path: Path, kind: str) -> Rows:
         raise UserError(
             f"{path}: {hidden} of {len(rows['label'])} labels are {HIDDEN}, which stands for unknown; remove "
             "those rows."
+        )
+    if hidden := count_hidden(rows.get("score", [])):
+        raise UserError(
+            f"{path}: {hidden} of {len(rows['score'])} scores are {HIDDEN}, which stands for unknown beside scores "
+            f"from 0 to {max(rows['score']):g}; remove those rows."
         )
     return rows
 

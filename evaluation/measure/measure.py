@@ -12,7 +12,7 @@ from rich import get_console
 from sentence_transformers import SentenceTransformer
 
 from evaluation.files import file_name, read_json, write_json
-from evaluation.measure.scores import embeddings_file, evaluate, qrels_file
+from evaluation.measure.scores import BATCH_SIZE, embeddings_file, evaluate, qrels_file
 from evaluation.measured import (
     ChosenIndex,
     Distributions,
@@ -57,6 +57,7 @@ def measure(
     start: Path | None,
     index_seeds: Sequence[int] = INDEX_SEEDS,
     norms: Mapping[str, float] = MappingProxyType({}),
+    batch_size: int = BATCH_SIZE,
     show_progress: bool = True,
 ) -> Measured:
     """Measure one model; a task that is finished in `folder` is read, not run again.
@@ -73,6 +74,7 @@ def measure(
             if this is the start model.
         index_seeds: Seeds over which each index is averaged.
         norms: Per classification task, the norm at which it is scored; see `evaluation.measure.scores.evaluate`.
+        batch_size: Texts per forward pass.
         show_progress: Whether to show progress over the tasks and the FAISS checks.
 
     Returns:
@@ -82,7 +84,7 @@ def measure(
         UserError: If `folder` holds scores of another model, or an index is unknown.
         OSError: If nothing can be written to `folder`.
     """
-    results = evaluate(model, variant, tasks, folder, show_progress=show_progress, norms=norms)
+    results = evaluate(model, variant, tasks, folder, batch_size, show_progress, norms)
     scores = [result for result in results if isinstance(result, TaskScores)]
     searched = [score.task for score in scores if indexes and qrels_file(folder, score.task).exists()]
     unset = [name for name in searched if start is not None and not _has_settings(start, name)]

@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import version
@@ -24,34 +26,58 @@ from tokenizers.models import WordLevel
 from tokenizers.normalizers import Lowercase
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import AutoModel, AutoTokenizer, LlamaConfig
+from transformers.dynamic_module_utils import get_relative_import_files
 
 from evaluation.errors import UserError
 from evaluation.files import cache_root, new_folder
 from evaluation.models.hub import hub_reachable
 from evaluation.processes import errors_only
-from st_isotropy.diagnosis.loading import load_dense
+from st_isotropy.diagnosis.loading import AS_SAVED, Loading, ModelError, check_device, load_dense
 
 STATIC_DIMENSIONS = 256
 STATIC_PRECISION = "float16"  # coarser than the rounding that differs between numbers of threads
 SMOLLM2_LAYERS = 8
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_WITH_THE_MODEL = "transformers_modules."  # where transformers imports code that came with a model
 _ORIGIN = ("transformers_version", "architectures", "dtype", "torch_dtype")
 
 
-def load_model(name: str) -> SentenceTransformer:
+def load_model(name: str, loading: Loading = AS_SAVED) -> SentenceTransformer:
     """Load a start model.
 
     Args:
         name: One of `PACKAGED` ("static", "minilm", "glove", "smollm2"), a folder, or a name on the hub.
+        loading: How; a revision is one of the hub.
 
     Raises:
-        UserError: If there is no such model, or a package it needs is missing.
+        UserError: If there is no such model, a package it needs is missing, or it needs code that is not trusted.
     """
-    if name in PACKAGED:
-        return PACKAGED[name]()
-    if Path(name).is_dir():
-        return _load_folder(Path(name))
-    return _load_from_hub(name)
+    try:
+        if name in PACKAGED:
+            check_device(loading.device)
+            return loading.place(PACKAGED[name]())
+        if Path(name).is_dir():
+            return _load_folder(Path(name), replace(loading, revision=None))
+        return _load_from_hub(name, loading)
+    except ModelError as error:
+        raise UserError(str(error)) from error
+
+
+def check_loading(names: Sequence[str], loading: Loading) -> None:
+    """Refuse a revision where no model is of the hub, and a device that is not there.
+
+    Raises:
+        UserError: It is so.
+    """
+    if loading.revision is not None and all(name in PACKAGED or Path(name).is_dir() for name in names):
+        raise UserError(
+            f"There is no revision {loading.revision!r} of {', '.join(names)}, as only models of the hub have "
+            "revisions; leave --revision out."
+        )
+    try:
+        check_device(loading.device)
+    except ModelError as error:
+        raise UserError(str(error)) from error
 
 
 def save_model(model: SentenceTransformer, folder: Path) -> None:
@@ -86,7 +112,7 @@ def fingerprint(model: SentenceTransformer) -> str:
         model.truncate_dim,
         model.similarity_fn_name,
     )
-    digest = hashlib.sha256(f"{model} {settings} {_configurations(model)} {_tokenizer(model)}".encode())
+    digest = hashlib.sha256(f"{model} {settings} {_configurations(model)} {_tokenizer(model)}{_code(model)}".encode())
     for key, tensor in sorted(model.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
         digest.update(f"{key} {array.dtype} {tuple(array.shape)}".encode())
@@ -104,6 +130,14 @@ def _configurations(model: SentenceTransformer) -> str:
             adapters = getattr(module.auto_model, "peft_config", {})
             found.append([own, {name: adapter.to_dict() for name, adapter in adapters.items()}])
     return json.dumps(found, sort_keys=True, default=str)
+
+
+def _code(model: SentenceTransformer) -> str:
+    """The code that came with the model: for each of its modules the file, and those that this one imports."""
+    names = dict.fromkeys(type(module).__module__ for module in model.modules())
+    own = [file for name in names if name.startswith(_WITH_THE_MODEL) for file in [sys.modules[name].__file__] if file]
+    files = {path for file in own for path in (file, *get_relative_import_files(file))}
+    return "".join(f" {path.name} {path.read_text(encoding='utf-8')}" for path in sorted(map(Path, files)))
 
 
 def _tokenizer(model: SentenceTransformer) -> str:
@@ -205,9 +239,11 @@ def _built_once(name: str, recipe: dict[str, str], build: Callable[[], SentenceT
     return SentenceTransformer(str(folder))
 
 
-def _load_folder(folder: Path) -> SentenceTransformer:
+def _load_folder(folder: Path, loading: Loading) -> SentenceTransformer:
     try:
-        return load_dense(str(folder), local_files_only=True)
+        return load_dense(str(folder), loading, local_files_only=True)
+    except ModelError:
+        raise
     except Exception as error:  # the type depends on which of the folder's files is missing or broken
         raise UserError(
             f"The folder {folder} holds no sentence-transformers model that can be loaded "
@@ -215,10 +251,12 @@ def _load_folder(folder: Path) -> SentenceTransformer:
         ) from error
 
 
-def _load_from_hub(name: str) -> SentenceTransformer:
+def _load_from_hub(name: str, loading: Loading) -> SentenceTransformer:
     reachable = hub_reachable()
     try:
-        return with_known_prompts(load_dense(name, local_files_only=not reachable), name)
+        return with_known_prompts(load_dense(name, loading, local_files_only=not reachable), name)
+    except ModelError:
+        raise
     except (OSError, ValueError) as error:
         near = get_close_matches(name, PACKAGED, n=3, cutoff=0.5) or list(PACKAGED)
         where = "on the hub" if reachable else "in the local cache (the hub cannot be reached)"

@@ -23,6 +23,7 @@ from evaluation.errors import UserError
 from evaluation.files import delete_folder, file_name, read_json, read_record, short_hash, write_record
 from evaluation.measure.measure import MEASURES, measure
 from evaluation.measure.norms import SCORING
+from evaluation.measure.scores import BATCH_SIZE
 from evaluation.measured import Failure, Measured
 from evaluation.models.load import fingerprint, load_model, load_start_model
 from evaluation.processes import one_thread, quiet
@@ -33,6 +34,7 @@ from evaluation.train.catalog import POSTHOC
 from evaluation.train.columns import texts_of
 from evaluation.train.training import Recipe, Term, train
 from st_isotropy import posthoc
+from st_isotropy.diagnosis.loading import AS_SAVED, Loading
 
 VALIDATION, TEST = "validation", "test"
 FITTED_ON = 10_000  # training texts that a post-hoc transform is fitted on, at most; drawn from all columns
@@ -49,6 +51,7 @@ class Measuring:
         isotropy_of: Name of the task whose texts the isotropy is measured on.
         indexes: Indexes of the FAISS check.
         index_seeds: Index seeds to average over.
+        batch_size: Texts per forward pass; embeddings differ by rounding at most.
     """
 
     phase: str
@@ -57,6 +60,7 @@ class Measuring:
     isotropy_of: str
     indexes: tuple[str, ...]
     index_seeds: int
+    batch_size: int = field(default=BATCH_SIZE, compare=False)
 
     @property
     def key(self) -> str:
@@ -125,6 +129,7 @@ class Cell:
         root: The run directory.
         reference: The model whose embeddings decide the settings of the indexes; None for that model itself.
         as_it_is: Whether the model keeps its precision; a study's start model is float32, as its training is.
+        loading: How the start model is loaded; where and with whose leave does not change what is measured.
     """
 
     label: str = field(compare=False)
@@ -136,6 +141,7 @@ class Cell:
     root: Path = field(compare=False)
     reference: "Cell | None" = field(default=None, compare=False)
     as_it_is: bool = False
+    loading: Loading = AS_SAVED
 
     @property
     def folder(self) -> Path:
@@ -145,6 +151,8 @@ class Cell:
             self.training and self.training.content,
             self.posthoc and self.posthoc.content,
         ]
+        # As saved, and of the main branch, was the only way once: cells of before keep their names.
+        content += [self.loading.named] if self.loading.named else []
         return self.root / "cells" / f"{file_name(self.label)}-{short_hash(content)}"
 
     @property
@@ -210,6 +218,7 @@ def run_cell(cell: Cell, alone: bool) -> float:
             indexes=cell.measuring.indexes,
             start=None if cell.reference is None else cell.reference.measured,
             index_seeds=range(cell.measuring.index_seeds),
+            batch_size=cell.measuring.batch_size,
             norms=_reference_norms(cell),
             show_progress=alone or (cell.as_it_is and not sys.stdout.isatty()),  # bars of two cells would tear
         )
@@ -272,24 +281,25 @@ def _some_texts(pairs: Dataset) -> list[str]:
 
 def _start_model(cell: Cell) -> SentenceTransformer:
     """Load a start model; a worker may outlive a change of it, or have other files than the machine of the study."""
-    model, found = start_model(cell.model, cell.as_it_is)
+    model, found = start_model(cell.model, cell.as_it_is, cell.loading)
     if found != cell.fingerprint:  # it changed since this process loaded it, or the other machine has another
         start_model.cache_clear()
-        model, found = start_model(cell.model, cell.as_it_is)
+        model, found = start_model(cell.model, cell.as_it_is, cell.loading)
     if found != cell.fingerprint:
         raise UserError(f"The model {cell.model} is {found} here and {cell.fingerprint} where the run was started.")
     return model
 
 
 @lru_cache(maxsize=2)
-def start_model(name: str, as_it_is: bool) -> tuple[SentenceTransformer, str]:
+def start_model(name: str, as_it_is: bool, loading: Loading = AS_SAVED) -> tuple[SentenceTransformer, str]:
     """Load a model, with its fingerprint.
 
     Args:
         name: Its name.
         as_it_is: Whether it keeps its precision.
+        loading: How it is loaded.
     """
-    model = load_model(name) if as_it_is else load_start_model(name)
+    model = load_model(name, loading) if as_it_is else load_start_model(name)
     return model, fingerprint(model)
 
 

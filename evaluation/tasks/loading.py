@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
+from huggingface_hub import constants
 from mteb.abstasks import AbsTask, AbsTaskClassification
 
 from evaluation.errors import UserError
@@ -25,7 +27,8 @@ def load(task: AbsTask) -> None:
     except Exception as error:  # of the hub, the files or the code of the task: the type says little
         if isinstance(error, OSError) and error.errno in NO_MORE_FILES:
             raise
-        raise _no_data(task, str(error).partition("\n")[0].rstrip(".")) from error
+        cure = _download(task) if isinstance(error, OSError) else ""
+        raise _no_data(task, str(error).partition("\n")[0].rstrip("."), cure) from error
     loaded = task.dataset or {}
     lacking = [name for name in task.hf_subsets if name not in loaded]
     if lacking and loaded.keys() <= set(task.metadata.hf_subsets):
@@ -58,6 +61,15 @@ def load_within(task: AbsTask, context: Callable[[], AbstractContextManager[obje
                 load_data(*args, **kwargs)
 
     task.load_data = load_once
+
+
+def _download(task: AbsTask) -> str:
+    """How to get data that are not in the cache, where the hub is not asked for them."""
+    dataset = task.metadata.dataset
+    if not constants.is_offline_mode() or Path(dataset["path"]).is_dir():
+        return ""
+    command = f"hf download --repo-type dataset {dataset['path']} --revision {dataset['revision']}"
+    return f"run `{command}` where the hub can be reached, or "
 
 
 def _no_data(task: AbsTask, reason: str, cure: str = "") -> UserError:

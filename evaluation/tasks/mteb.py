@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, get_args
 
 import mteb
-from datasets import config
 from huggingface_hub import constants
 from mteb.abstasks import AbsTask
 from mteb.abstasks.aggregated_task import AbsTaskAggregate
@@ -17,6 +15,7 @@ from mteb.abstasks.task_metadata import TaskType
 from evaluation.errors import UserError
 from evaluation.files import folder_hash
 from evaluation.models.hub import hub_reachable
+from evaluation.tasks.hub_cache import cached_by, take_from_hub_cache
 from evaluation.tasks.loading import load_within
 from evaluation.tasks.source import TaskSource
 from evaluation.tasks.tune_report import PARTS, take_part
@@ -126,8 +125,10 @@ def make_task(name: str, subsets: Sequence[str], splits: Sequence[str], part: st
     if isinstance(task, AbsTaskAggregate):  # mteb keeps the tasks it is made of for the next model
         fresh = [mteb.get_task(single.metadata.name, hf_subsets=single.hf_subsets) for single in task.metadata.tasks]
         task.metadata = task.metadata.model_copy(update={"tasks": fresh})
-    if mirror is not None:
-        for single in single_tasks(task):
+    for single in single_tasks(task):
+        if mirror is None:
+            take_from_hub_cache(single)
+        else:
             _take_from(mirror, single)
     return take_part(task, part) if part else task
 
@@ -138,7 +139,7 @@ def _take_from(mirror: Path, task: AbsTask) -> None:
     dataset: Any = {**task.metadata.dataset, "path": str(folder)}
     if folder.is_dir():  # else `check_data` says so
         dataset["revision"] = folder_hash(folder)
-        load_within(task, partial(_cached_by, dataset["revision"]))
+        load_within(task, partial(cached_by, dataset["revision"]))
     task.metadata = task.metadata.model_copy(update={"dataset": dataset})
 
 
@@ -146,18 +147,6 @@ def _current(folder: Path) -> Path:
     """Where the hub's cache keeps several revisions of the data, the folder of that which it loads."""
     main = folder / "refs" / "main"
     return folder / "snapshots" / main.read_text(encoding="utf-8").strip() if main.is_file() else folder
-
-
-@contextmanager
-def _cached_by(revision: str) -> Iterator[None]:
-    """Let `datasets` cache under a revision: it takes two folders of one name for the same data."""
-    before = config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH
-    root = Path(before[0]) / "mirrors" / revision
-    config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH = root, root / "downloads"
-    try:
-        yield
-    finally:
-        config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH = before
 
 
 def single_tasks(task: AbsTask) -> list[AbsTask]:

@@ -11,6 +11,7 @@ from mteb.abstasks import AbsTaskSTS
 from evaluation.data.docstrings import docstring_corpus, positive_pairs
 from evaluation.data.folders import NAMELESS, SPLITS, data_sets, folder_name, tables_in
 from evaluation.data.labelled import LabelledData, find_labelled
+from evaluation.data.layouts import check_name_is_table, check_one_fold, other_separator
 from evaluation.data.places import Sources
 from evaluation.data.rows import Rows, numbered_cells, pair_label
 from evaluation.errors import UserError, counted
@@ -18,6 +19,7 @@ from evaluation.files import cache_root
 from evaluation.tasks.loading import load
 from evaluation.tasks.resolve import DOCSTRINGS, resolve_tasks
 from evaluation.tasks.split_rows import evaluated_rows
+from st_isotropy.improve.inputs import count_hidden
 
 _HEADERS = (
     ("anchor", "positive"),
@@ -55,6 +57,7 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
     for folder in sources.pairs:
         if path := _file(folder, name):
             return _read(path)
+        check_name_is_table(folder, name)
     searched = ", ".join(map(str, sources.pairs)) or "no folder: name one with --pairs DIR"
     raise UserError(
         f"There are no training pairs {name!r}; a tab-separated file {name}.tsv was looked for in {searched}."
@@ -110,6 +113,7 @@ def _of_task(name: str, sources: Sources) -> Dataset:
 
 def _read(path: Path) -> Dataset:
     lines, columns = _columns(path)
+    check_one_fold(path, numbered_cells(path))
     if len(lines) < 2:
         raise UserError(f"{path} holds {counted(len(lines), 'pair')}, and training needs at least 2.")
     if "label" in columns:
@@ -127,6 +131,8 @@ def _columns(path: Path) -> tuple[list[int], Rows]:
     header = [name.strip() for name in next(rows, (1, []))[1]]
     names = next((names for names in _HEADERS if all(header.count(name) == 1 for name in names)), None)
     if names is None:
+        if found := other_separator(path, header, _HEADERS):
+            raise UserError(found)
         wanted = " or ".join(", ".join(names) for names in _HEADERS)
         raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, but must be {wanted}.")
     lines: list[int] = []
@@ -158,6 +164,11 @@ def _scaled(path: Path, lines: Sequence[int], cells: Sequence[str]) -> list[floa
     low, high = min(scores), max(scores)
     if low >= 0 and high <= 1:
         return scores
+    if hidden := count_hidden(scores):
+        raise UserError(
+            f"{path}: {hidden} of {len(scores)} scores are -1, which stands for unknown beside scores from 0 to "
+            f"{high:g}; remove those rows."
+        )
     if low == high:
         raise UserError(
             f"{path}: all {len(scores)} scores are {low:g}, so there is nothing to learn; give scores that differ."

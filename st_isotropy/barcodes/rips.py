@@ -1,16 +1,19 @@
 """Critical edges of the bars of H1 and above, from a homology engine."""
 
+import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from itertools import chain, combinations
 from math import isfinite
+from time import perf_counter
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+PATIENCE = 1  # seconds
 InstalledEngine = Literal["redzed", "giotto-ph"]
 Engine = Literal["auto"] | InstalledEngine
 
@@ -24,7 +27,8 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
     Args:
         distances: Distance matrix of shape `(n, n)`; the larger of two unequal mirror entries counts.
         dimension: Homology dimension, 1 or more.
-        engine: `redzed`, `giotto-ph`, or `auto` for the faster one that is installed.
+        engine: `redzed`, `giotto-ph`, or `auto` for the faster one that is installed. Where giotto-ph, asked for by
+            name, takes more than a second, a warning names the other.
 
     Returns:
         Edges as an int64 tensor of shape `(m, 2, 2)` on the device of `distances`: for each finite bar longer than
@@ -56,7 +60,11 @@ def critical_edges(distances: Tensor, dimension: int, engine: Engine = "auto") -
         return torch.zeros(0, 2, 2, dtype=torch.int64, device=distances.device)
     # Engines read one triangle, and giotto-ph loses bars where the other differs by an ulp.
     symmetric = torch.maximum(distances, distances.T).cpu().numpy()
-    return torch.from_numpy(edges_of(symmetric, dimension)).to(distances.device)
+    began = perf_counter()
+    edges = edges_of(symmetric, dimension)
+    if engine == "giotto-ph" and perf_counter() - began > PATIENCE:
+        warn_of_giotto(len(symmetric), dimension)
+    return torch.from_numpy(edges).to(distances.device)
 
 
 def installed_engine(engine: Engine) -> InstalledEngine:
@@ -82,6 +90,16 @@ def installed_engine(engine: Engine) -> InstalledEngine:
 def is_installed(module: str) -> bool:
     """Whether a module can be imported; looking takes as long as the loops of a small cloud, so it is done once."""
     return find_spec(module) is not None
+
+
+@cache
+def warn_of_giotto(points: int, dimension: int) -> None:
+    """Warn, once for each size of a cloud, that the other engine is faster; which clouds are slow shows in the time."""
+    warnings.warn(
+        f"giotto-ph takes more than {PATIENCE} s for the bars of dimension {dimension} of {points} points, for which "
+        "redzed-tda needs a small part of that; use engine='redzed', or 'auto' for the faster one installed.",
+        stacklevel=5,  # who called `barcode`
+    )
 
 
 def redzed_edges(distances: np.ndarray, dimension: int) -> np.ndarray:

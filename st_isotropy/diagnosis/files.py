@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from st_isotropy.diagnosis.formats import check_is_text, check_lines_are_texts
+
 
 def check_targets(paths: Sequence[Path], sources: Sequence[str]) -> None:
     """Raise a `ValueError` for files that cannot be written, that are the same, or that are a source."""
@@ -34,10 +36,11 @@ def read_texts(source: str, fewest: int) -> list[str]:
         The texts in order of first appearance.
 
     Raises:
-        ValueError: If the file is not UTF-8 text or has too few different texts.
-        OSError: If it cannot be read.
+        ValueError: If the file cannot be read, is not UTF-8 text, is a table, or has too few different texts.
     """
     name = "standard input" if source == "-" else source
+    if source != "-":
+        check_is_text(Path(source))
     try:
         # Not `sys.stdin` itself, which decodes as the locale says and hides what it cannot.
         file = TextIOWrapper(sys.stdin.buffer, "utf-8") if source == "-" else Path(source).open(encoding="utf-8")
@@ -49,6 +52,7 @@ def read_texts(source: str, fewest: int) -> list[str]:
         raise ValueError(f"{name} cannot be read: {error.strerror}; check the path.") from None
     # A spreadsheet may put a byte-order mark first. `splitlines` would break lines within texts, as at form feeds.
     lines = [line.strip() for line in content.removeprefix("\ufeff").split("\n") if line.strip()]
+    check_lines_are_texts(name, lines)
     texts = list(dict.fromkeys(lines))
     if len(texts) < fewest:
         raise ValueError(

@@ -13,7 +13,9 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from st_isotropy.diagnosis.files import check_targets, read_embeddings, read_texts, write_text
-from st_isotropy.diagnosis.loading import importing_page_writer, load_model
+from st_isotropy.diagnosis.loading import BATCH_SIZE, load_model
+from st_isotropy.diagnosis.model_options import add_model_options, check_no_model_options, model_options
+from st_isotropy.diagnosis.page_extra import importing_page_writer
 from st_isotropy.improve.encoding import encode_scored, encode_search
 from st_isotropy.improve.improvement import FEWEST_ITEMS, Improvement, improve
 from st_isotropy.improve.inputs import ScoredTexts, SearchTexts, read_beir, read_pairs, read_qrels, read_scored
@@ -49,6 +51,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--save-best", action="store_true", help="save the choice though its gain is not proven")
     command.add_argument("--html", type=Path, metavar="OUT", help="write one self-contained page with plots")
     command.add_argument("--json", type=Path, metavar="OUT", help="write the numbers as JSON")
+    add_model_options(command)
 
 
 def run_improve(options: argparse.Namespace) -> None:
@@ -95,6 +98,8 @@ def check_options(options: argparse.Namespace) -> None:
         if value is not None:
             other = "--beir" if options.beir else "--embeddings" if options.embeddings else "a model"
             raise ValueError(f"{name} does not go with {other}; leave it out.")
+    if options.embeddings is not None:
+        check_no_model_options(options)
     if options.save_best and options.out is None:
         raise ValueError("The option --save-best needs a place; add --out.")
     if options.out is not None:
@@ -116,10 +121,11 @@ def _encode_texts(options: argparse.Namespace) -> tuple[SentenceTransformer, Tas
         count = len(given.queries)
     source = options.pairs or options.beir or options.scored
     check_count(count, str(source), "pairs" if options.scored else "queries with a relevant text")
-    model = load_model(options.model)
+    model = load_model(options.model, model_options(options))
+    size = options.batch_size or BATCH_SIZE
     if isinstance(given, ScoredTexts):
-        return model, encode_scored(model, given, show_progress_bar=True), given.notes
-    return model, encode_search(model, given, show_progress_bar=True), given.notes
+        return model, encode_scored(model, given, size, show_progress_bar=True), given.notes
+    return model, encode_search(model, given, size, show_progress_bar=True), given.notes
 
 
 def _load_embeddings(options: argparse.Namespace) -> tuple[None, Task, tuple[str, ...]]:

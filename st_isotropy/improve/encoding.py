@@ -10,7 +10,9 @@ from torch import Tensor
 from st_isotropy.improve.folds import linked_pairs
 from st_isotropy.improve.inputs import ScoredTexts, SearchTexts, group_texts
 from st_isotropy.improve.tasks import ScoredTask, SearchTask
+from st_isotropy.kinds import with_reason
 from st_isotropy.metrics.cloud import check_points
+from st_isotropy.unwrap import unwrap
 
 
 def encode_search(
@@ -28,8 +30,9 @@ def encode_search(
         The task.
 
     Raises:
-        ValueError: If an embedding is not finite.
+        ValueError: If an embedding is not finite, or the model is of another kind.
     """
+    _check_dense(model)
     options = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     return SearchTask(
         documents=_encode(model.encode_document, texts.documents, options),
@@ -45,6 +48,7 @@ def encode_scored(
     model: SentenceTransformer, texts: ScoredTexts, batch_size: int = 32, show_progress_bar: bool = False
 ) -> ScoredTask:
     """Encode scored pairs, and the corpus if there is one; arguments and errors as for `encode_search`."""
+    _check_dense(model)
     options = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     numbers = {text: number for number, text in enumerate(dict.fromkeys(text for pair in texts.pairs for text in pair))}
     first, second = ([pair[side] for pair in texts.pairs] for side in (0, 1))
@@ -57,6 +61,12 @@ def encode_scored(
         texts=[" / ".join(pair) for pair in texts.pairs],
         corpus=_encode(model.encode, texts.corpus, options) if texts.corpus else None,
     )
+
+
+def _check_dense(model: object) -> None:
+    if not isinstance(unwrap(model), SentenceTransformer):
+        kind = with_reason(type(unwrap(model)).__name__)
+        raise ValueError(f"Texts are encoded by a SentenceTransformer, not by a {kind}.")
 
 
 def _encode(encode, texts: Sequence[str], options: dict) -> Tensor:

@@ -13,10 +13,12 @@ from st_isotropy.improve.rows import Row, read_lines, read_rows, without_header
 
 PAIR_COLUMNS = ("query", "relevant text")
 SCORED_COLUMNS = ("sentence1", "sentence2", "score")
-_HEADERS = {
-    *("query", "question", "anchor", "text", "passage", "positive", "document", "answer", "relevant", "relevant text"),
-    *("sentence1", "sentence2", "score", "label", "query-id", "corpus-id"),
-}
+GRADE_COLUMNS = ("query-id", "corpus-id", "score")
+_QUERY = {"query", "question", "anchor", "sentence1"}
+_TEXT = {"text", "passage", "positive", "document", "answer", "relevant", "relevant text", "sentence2"}
+_PAIR_NAMES = (_QUERY, _TEXT)
+_SCORED_NAMES = ({"sentence1", "anchor", "text1"}, {"sentence2", "positive", "text2"}, {"score", "label"})
+_GRADE_NAMES = ({"query-id"}, {"corpus-id"}, {"score"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def read_pairs(path: Path, texts: Sequence[str]) -> SearchTexts:
     Raises:
         ValueError: If a line is wrong, or one text answers all queries.
     """
-    rows = without_header(read_rows(path, PAIR_COLUMNS), _HEADERS)
+    rows = without_header(read_rows(path, PAIR_COLUMNS), _PAIR_NAMES)
     pairs = list(dict.fromkeys((row.cells[0], row.cells[1]) for row in rows))
     proper = [pair for pair in pairs if pair[0] != pair[1]]
     documents = list(dict.fromkeys([*texts, *(text for _, text in proper)]))
@@ -96,7 +98,7 @@ def read_beir(folder: Path) -> SearchTexts:
     ids = sorted(corpus, reverse=True)
     place = {id_: number for number, id_ in enumerate(ids)}
     judged: dict[str, dict[str, float]] = {}
-    for row in without_header(read_rows(qrels, ("query-id", "corpus-id", "score")), _HEADERS):
+    for row in without_header(read_rows(qrels, GRADE_COLUMNS, is_qrels=True), _GRADE_NAMES):
         query, document, _ = row.cells
         if query not in queries:
             raise ValueError(
@@ -128,16 +130,32 @@ def read_scored(path: Path, texts: Sequence[str]) -> ScoredTexts:
             that it is scored on.
 
     Raises:
-        ValueError: If a line is wrong, or all scores are equal.
+        ValueError: If a line is wrong, all scores are equal, or some are -1 for unknown.
     """
-    rows = without_header(read_rows(path, SCORED_COLUMNS), _HEADERS)
+    rows = without_header(read_rows(path, SCORED_COLUMNS), _SCORED_NAMES)
     pairs = [(row.cells[0], row.cells[1]) for row in rows]
     scores = [_number(row, 2) for row in rows]
+    if unknown := count_hidden(scores):
+        raise ValueError(
+            f"{path} gives {unknown} of {len(scores)} pairs the score -1, which stands for unknown beside scores from "
+            f"0 to {max(scores):g}; remove those lines."
+        )
     if scores and min(scores) == max(scores):
         raise ValueError(f"{path} gives all {len(scores)} pairs the score {scores[0]:g}; there is nothing to rank.")
     within = {text for pair in pairs for text in pair}
     corpus = [text for text in texts if text not in within]
     return ScoredTexts(pairs, scores, corpus, _notes((len(texts) - len(corpus), "texts that are in a pair")))
+
+
+def count_hidden(scores: Sequence[float]) -> int:
+    """Count scores of -1 that stand for unknown: no other is negative, and some are above 1, so they are no cosines.
+
+    Examples:
+        >>> count_hidden([0.0, 4.5, -1.0]), count_hidden([0.0, 0.5, -1.0])
+        (1, 0)
+    """
+    others = [score for score in scores if score != -1]
+    return len(scores) - len(others) if others and min(others) >= 0 and max(others) > 1 else 0
 
 
 def read_qrels(path: Path, documents: int, queries: int) -> tuple[list[int], tuple[Judgment, ...], tuple[str, ...]]:

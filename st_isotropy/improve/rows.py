@@ -2,9 +2,11 @@
 
 import csv
 import gzip
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from st_isotropy.diagnosis.formats import check_is_table
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,26 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         yield number, line.removesuffix("\r")
 
 
-def read_rows(path: Path, columns: tuple[str, ...]) -> list[Row]:
+def read_rows(path: Path, columns: tuple[str, ...], is_qrels: bool = False) -> list[Row]:
     """Read a table with so many columns; blank lines are skipped.
 
     Args:
         path: The file. In one named .csv (or .csv.gz) cells are separated by commas and may be quoted; in any other,
             cells are separated by tabs, and quotes are not special.
         columns: What each column holds, for errors.
+        is_qrels: Whether rows may have the format of TREC, see `from_trec`.
 
     Returns:
         The rows, a header among them.
 
     Raises:
-        ValueError: If a line has another number of cells, or an empty one.
+        ValueError: If a line has another number of cells, or an empty one, or the file has another format.
     """
+    check_is_table(path)
     comma = ".csv" in path.suffixes
     rows = []
     for number, cells in _comma_separated(path) if comma else _tab_separated(path):
-        cells = tuple(cell.strip() for cell in cells)
+        cells = tuple(cell.strip() for cell in (from_trec(cells) if is_qrels else None) or cells)
         if not any(cells):
             continue
         place = f"{path}, line {number}"
@@ -73,9 +77,32 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[Row]:
     return rows
 
 
-def without_header(rows: list[Row], names: set[str]) -> list[Row]:
-    """Drop the first row where all of its cells are names of columns."""
-    return rows[1:] if rows and {cell.lower() for cell in rows[0].cells} <= names else rows
+def without_header(rows: list[Row], columns: Sequence[Set[str]]) -> list[Row]:
+    """Drop the first row where all of its cells are names of columns, and put the columns in the order expected.
+
+    Args:
+        rows: The rows.
+        columns: For each column the names that it may have.
+    """
+    header = [cell.lower() for cell in rows[0].cells] if rows else []
+    if not header or not set(header) <= frozenset().union(*columns):
+        return rows
+    places = [[place for place, cell in enumerate(header) if cell in names] for names in columns]
+    order = [found[0] for found in places if found]
+    if len(set(order)) < len(columns):  # names that fit several columns say nothing about the order
+        return rows[1:]
+    return [replace(row, cells=tuple(row.cells[place] for place in order)) for row in rows[1:]]
+
+
+def from_trec(cells: Sequence[str]) -> list[str] | None:
+    """Read a row of qrels as TREC publishes them, `query 0 document grade`, in our three columns; None for others.
+
+    Examples:
+        >>> from_trec(["q1 0 d7 2"]), from_trec(["q1", "d7", "2"])
+        (['q1', 'd7', '2'], None)
+    """
+    parts = " ".join(cells).split()
+    return [parts[0], *parts[2:]] if len(parts) == 4 and parts[1] in ("0", "Q0") else None
 
 
 def _tab_separated(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -37,6 +37,7 @@ def save_improved(model: SentenceTransformer, map_: AffineMap, folder: Path, acc
             for module in modules:
                 model.append(module)
             model.save_pretrained(str(place))
+            _copy_code(model, place)
         finally:
             while len(model) > count:
                 del model[len(model) - 1]
@@ -60,6 +61,17 @@ def modules_after(model: SentenceTransformer, map_: AffineMap) -> list[Module]:
     if map_.queries_only:
         after = [Router.for_query_document(query_modules=[*after], document_modules=[])]
     return after
+
+
+def _copy_code(model: SentenceTransformer, place: Path) -> None:
+    """Copy the code of modules that came with the model to where it is looked for, at the top of the folder.
+
+    sentence-transformers saves it beside the weights of each module.
+    """
+    for number, module in enumerate(model):
+        if type(module).__module__.startswith("transformers_modules."):
+            for file in place.glob(f"{number}_{type(module).__name__}/*.py"):
+                shutil.copy(file, place)
 
 
 def save_map(map_: AffineMap, folder: Path, account: str) -> None:

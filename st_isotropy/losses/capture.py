@@ -54,7 +54,10 @@ def recorded_forward(encoder: nn.Module, tokens: TokenLayers | None = None) -> I
         mask = tokens.mask(features) if tokens else None
         output = original(features, **kwargs)
         layers = tokens.select(output) if tokens else ()
-        passes.append(ForwardPass(features, Column(output["sentence_embedding"], keys, layers, mask)))
+        if tokens and mask is not None:
+            mask = tokens.scored(mask, output)
+        rows = output["sentence_embedding" if "sentence_embedding" in output else "token_embeddings"]
+        passes.append(ForwardPass(features, Column(rows, keys, layers, mask)))
         return output
 
     with replaced(encoder, "forward", forward) as original:

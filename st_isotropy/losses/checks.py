@@ -4,11 +4,13 @@ import warnings
 from collections.abc import Sequence
 from typing import Literal, cast
 
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.losses import uses_gradient_cache
+from sentence_transformers.multi_vector_encoder.losses import CachedMultiVectorMultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.losses import AdaptiveLayerLoss
 from torch import nn
 
+from st_isotropy.kinds import with_reason
 from st_isotropy.losses.alignment import trains_on_positives_alone
 from st_isotropy.losses.capture import EncoderPlace, nested_losses
 from st_isotropy.regularizers import PersistentEntropy, Regularizer
@@ -16,15 +18,24 @@ from st_isotropy.unwrap import unwrap
 from st_isotropy.weights import Weight, parse_weight
 
 WeightArgument = Weight | Literal["auto"]
+Level = Literal["sentence", "token"]
+
+
+def check_model(model: object, level: Level) -> None:
+    """Refuse a model that has no dense embeddings of texts, or, at token level, of tokens."""
+    inner = unwrap(model)
+    if isinstance(inner, MultiVectorEncoder):
+        if level == "sentence":
+            raise ValueError(f'The model is a {with_reason(type(inner).__name__)}; use level="token".')
+    elif not isinstance(inner, SentenceTransformer):
+        raise ValueError(
+            "The regularizers act on dense embeddings, so the model must be a SentenceTransformer, not "
+            f"{with_reason(type(inner).__name__)}."
+        )
 
 
 def check_base_loss(model: object, loss: nn.Module) -> EncoderPlace:
     """Find where a base loss holds the model; refuse a loss whose embeddings cannot be observed there."""
-    if not isinstance(unwrap(model), SentenceTransformer):
-        raise ValueError(
-            f"The regularizers act on dense sentence embeddings, so the model must be a SentenceTransformer, "
-            f"not {type(model).__name__}."
-        )
     if not isinstance(loss, nn.Module):
         raise ValueError(f"The base loss must be a loss object, such as CosineSimilarityLoss(model), not {loss}.")
     place = EncoderPlace.find(loss, cast(nn.Module, model))
@@ -52,6 +63,11 @@ def check_base_loss(model: object, loss: nn.Module) -> EncoderPlace:
 
 def check_token_level(loss: nn.Module, gather_across_devices: bool) -> None:
     """Refuse what the token level cannot be combined with."""
+    if isinstance(loss, CachedMultiVectorMultipleNegativesRankingLoss):
+        raise ValueError(
+            f'The option level="token" cannot be used with {type(loss).__name__}, through whose gradient cache no '
+            "token embeddings can be regularized; use a base loss without a cache."
+        )
     if uses_gradient_cache(loss):
         raise ValueError(
             f'The option level="token" cannot be used with {type(loss).__name__}, whose gradient cache carries '

@@ -34,7 +34,7 @@ class Column:
     """What the encoder computed for one input column, one row per input.
 
     Attributes:
-        embeddings: Sentence embeddings of shape `(rows, d)`.
+        embeddings: Sentence embeddings of shape `(rows, d)`; of a late-interaction model, which has none, its tokens.
         keys: Text keys of shape `(rows,)`; None where inputs cannot be compared.
         layers: Hidden layers of shape `(rows, tokens, d)`; empty at sentence level.
         mask: Which tokens count, bool of shape `(rows, tokens)`; None at sentence level.

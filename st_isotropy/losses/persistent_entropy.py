@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Unpack
 
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from torch import nn
 
 from st_isotropy.losses.checks import WeightArgument
@@ -53,7 +53,7 @@ class PersistentEntropyLoss(RegularizedLoss):
 
     def __init__(
         self,
-        model: SentenceTransformer,
+        model: SentenceTransformer | MultiVectorEncoder,
         loss: nn.Module,
         weight: WeightArgument = DEFAULT_WEIGHT,
         *,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.losses import uses_gradient_cache
 from torch import Tensor, nn
 
@@ -19,9 +19,11 @@ from st_isotropy.losses.capture import (
     without_guidance,
 )
 from st_isotropy.losses.checks import (
+    Level,
     WeightArgument,
     check_base_loss,
     check_choice,
+    check_model,
     check_names,
     check_token_level,
     pair_weights,
@@ -53,7 +55,8 @@ class RegularizedLoss(nn.Module):
     ways: around `MatryoshkaLoss` the term acts on the output before truncation, inside it at every dimension.
 
     Args:
-        model: The model being trained; the one the base loss was built with.
+        model: The model being trained; the one the base loss was built with. At token level also a
+            `MultiVectorEncoder`.
         loss: The base loss.
         regularizer: A regularizer, or a list of `(regularizer, weight)` pairs.
         weight: Weight of a single regularizer (1.0 if not given): a number, a `WeightSchedule`, or `"auto"` for a
@@ -63,7 +66,8 @@ class RegularizedLoss(nn.Module):
             alone. `queries-documents`: the first column, and all others together. `joint`: all columns together, which
             makes positive pairs the shortest bars. `labels`: each column split by integer labels. Identical texts
             count once; clouds of fewer than three points are left out, and where none is left the penalty is 0.
-        level: `sentence` embeddings or contextual `token` embeddings.
+        level: `sentence` embeddings or contextual `token` embeddings; of a `MultiVectorEncoder` the tokens that it
+            scores, in the projection it scores them in.
         layers: Hidden layers whose tokens are regularized; 0 is the embedding layer, -1 the last.
         max_points: At most this many tokens form a cloud, drawn anew in each step that `GeometryCallback` passes on;
             in evaluation the same for the same batch.
@@ -87,22 +91,23 @@ class RegularizedLoss(nn.Module):
 
     def __init__(
         self,
-        model: SentenceTransformer,
+        model: SentenceTransformer | MultiVectorEncoder,
         loss: nn.Module,
         regularizer: Regularizer | Sequence[tuple[Regularizer, WeightArgument]],
         weight: WeightArgument | None = None,
         *,
         cloud: CloudKind = "columns",
-        level: Literal["sentence", "token"] = "sentence",
+        level: Level = "sentence",
         layers: Sequence[int] = (-1,),
         max_points: int = 512,
         reduction: Literal["mean", "sum"] = "mean",
         gather_across_devices: bool = False,
     ) -> None:
         super().__init__()
+        check_choice("level", level, get_args(Level))
+        check_model(model, level)
         self._encoder_place = check_base_loss(model, loss)
         check_choice("cloud", cloud, get_args(CloudKind))
-        check_choice("level", level, ("sentence", "token"))
         check_choice("reduction", reduction, ("mean", "sum"))
         self.model = model
         self.loss = loss

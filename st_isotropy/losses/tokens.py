@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from torch import Tensor, nn
 
@@ -22,15 +22,19 @@ class TokenLayers:
         max_points: At most this many tokens form a cloud.
         special_ids: Ids of tokens that are left out, besides padding.
         with_prompt: Whether a prompt's tokens count, as they do where the model's pooling includes them.
+        late: Whether the model scores tokens, by late interaction.
     """
 
     layers: tuple[int, ...]
     max_points: int
     special_ids: tuple[int, ...]
     with_prompt: bool = True
+    late: bool = False
 
     @classmethod
-    def of(cls, model: SentenceTransformer, layers: tuple[int, ...], max_points: int) -> "TokenLayers":
+    def of(
+        cls, model: SentenceTransformer | MultiVectorEncoder, layers: tuple[int, ...], max_points: int
+    ) -> "TokenLayers":
         """Read the special tokens off a model.
 
         Raises:
@@ -59,7 +63,8 @@ class TokenLayers:
                 f"The option max_points must be at least 3, got {max_points}; fewer tokens do not have two bars."
             )
         with_prompt = all(module.include_prompt for module in model if isinstance(module, Pooling))
-        return cls(layers, max_points, tuple(model.tokenizer.all_special_ids), with_prompt)
+        special = tuple(model.tokenizer.all_special_ids)
+        return cls(layers, max_points, special, with_prompt, isinstance(model, MultiVectorEncoder))
 
     def mask(self, features: dict[str, Any]) -> Tensor:
         """Mark the tokens that are neither padding nor special nor of a prompt left out, shape `(rows, tokens)`.
@@ -80,6 +85,13 @@ class TokenLayers:
             return kept
         length = torch.as_tensor(features["prompt_length"], device=ids.device).flatten()[0]
         return kept & (attended.cumsum(dim=1) > length)  # counted from the first token that is no padding
+
+    def scored(self, mask: Tensor, output: dict[str, Any]) -> Tensor:
+        """Of a mask of tokens, keep those that late interaction scores; where it pools tokens, all that are left."""
+        if not self.late:
+            return mask
+        scored = output["attention_mask"].bool()
+        return scored & mask if scored.shape == mask.shape else scored
 
     def select(self, output: dict[str, Any]) -> tuple[Tensor, ...]:
         """Take the listed layers from a model's output, each of shape `(rows, tokens, d)`."""

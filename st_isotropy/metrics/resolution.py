@@ -11,6 +11,7 @@ _LOOKED_AT = 4096
 _LOOKED_AT_FOR_CODES = 256
 # Codes of 8 bits have up to 255 steps. Far fewer are counts or bits, which are exact.
 _FEWEST_STEPS, _MOST_STEPS = 64, 255
+_LARGEST_CODE = 127
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,19 @@ def _code_steps(values: Tensor, none: Tensor) -> Tensor:
         steps = _steps_of_lines(lines)
         if steps is not None:
             return steps if by_column else steps.square().mean().sqrt()[None]
-    return none
+    steps = _steps_of_scaled_rows(values)
+    return none if steps is None else steps.square().mean().sqrt()[None]
+
+
+def _steps_of_scaled_rows(rows: Tensor) -> Tensor | None:
+    """The step of each row whose largest value has the code 127, as where every embedding is scaled by itself.
+
+    A short row seldom has two neighboring codes, from which a step could be told otherwise.
+    """
+    step = rows.abs().amax(dim=1) / _LARGEST_CODE
+    multiples = rows / step.where(step > 0, 1.0)[:, None]
+    coded = (multiples - multiples.round()).abs().amax() < 0.01 if rows.numel() else False
+    return step if coded and (multiples.round().abs() > 1).any() else None
 
 
 def _steps_of_lines(lines: Tensor) -> Tensor | None:

@@ -1,5 +1,6 @@
 """Embeddings as they come: arrays, tensors, lists of rows, columns of a table."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
@@ -37,6 +38,8 @@ def as_rows(embeddings: Any) -> Tensor:
         embeddings = np.ma.filled(embeddings.astype(float), np.nan)
     if isinstance(embeddings, str | bytes | Mapping) or not isinstance(embeddings, Iterable):
         raise ValueError(f"Embeddings are rows of numbers, but this is a {type(embeddings).__name__}; {_PASS_ROWS}.")
+    to_list = getattr(embeddings, "to_pylist", None)  # of Arrow, whose lists no array of numbers can share
+    embeddings = to_list() if to_list else embeddings
     to_numpy = getattr(embeddings, "to_numpy", None)  # of a table, or a column of one
     embeddings = to_numpy() if to_numpy else embeddings
     array = np.asarray(embeddings) if isinstance(embeddings, np.ndarray) or hasattr(embeddings, "__array__") else None
@@ -49,7 +52,9 @@ def as_rows(embeddings: Any) -> Tensor:
     elif array.dtype.kind in "ub" and array.itemsize > 1:
         array = array.astype(np.float64)
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return torch.from_numpy(np.ascontiguousarray(native))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nothing writes to it
+        return torch.from_numpy(np.ascontiguousarray(native))
 
 
 _SPARSE = (
@@ -65,6 +70,10 @@ def _dense(points: Tensor) -> Tensor:
         raise ValueError(_SPARSE)
     if points.is_complex():
         raise ValueError(f"Embeddings are real numbers, but these are of type {points.dtype}; {_PASS_ROWS}.")
+    if points.is_meta:
+        raise ValueError("Embeddings are numbers, but a tensor on the device meta holds none; load the model first.")
+    if points.is_floating_point() and points.itemsize < 2:  # torch computes little with 8 bits
+        points = points.float()
     return (points.dequantize() if points.is_quantized else points).detach()
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from evaluation.data.folders import data_sets, read_beir, read_tables
+from evaluation.data.places import Sources
 from evaluation.errors import UserError
+from evaluation.train.pairs import load_pairs
 
 STS = "split\tgenre\tscore\tsentence1\tsentence2\n"
 
@@ -34,8 +36,8 @@ def test_a_split_in_another_format_is_not_passed_over(name, conversion, tmp_path
     with pytest.raises(UserError) as error:
         data_sets(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path / name} is no tab-separated table: convert it, as by pandas.{conversion}, sep='\\t', index=False), "
-        "and remove it."
+        f"{tmp_path / name} is no tab-separated table: convert it, as by pandas.{conversion}, sep='\\t', index=False, "
+        "quoting=3), and remove it."
     )
 
 
@@ -47,3 +49,68 @@ def test_qrels_in_the_format_of_trec_are_read(between, tmp_path):
     lines = [between.join(["q1", "0", "d1", "2"]), between.join(["q1", "0", "d2", "0"])]
     (tmp_path / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n")
     assert read_beir(data_sets(tmp_path)[0], ["test"]).grades == {"test": {"q1": {"d1": 2, "d2": 0}}}
+
+
+def test_a_column_of_names_of_folds_is_one_whatever_it_is_called(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("sentence1\tsentence2\tscore\tused for\na\tb\t1\tTrain\nc\td\t2\ttest\n")
+    with pytest.raises(UserError, match="the column used for divides the rows into Train, test, and all of them"):
+        _ = data_sets(tmp_path)[0].kind
+    path.write_text("sentence1\tsentence2\tscore\tgenre\na\tb\t1\ttest\nc\td\t2\tnews\n")
+    assert data_sets(tmp_path)[0].kind == "pairs with scores"
+
+
+def test_training_pairs_are_not_taken_from_all_folds_of_a_file(tmp_path):
+    path = tmp_path / "own.tsv"
+    path.write_text("anchor\tpositive\tsplit\na\tb\ttrain\nc\td\ttest\n")
+    with pytest.raises(UserError, match="the column split divides the rows into test, train"):
+        load_pairs("own", Sources(pairs=(tmp_path,)))
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("name", ["test.tsv", "test.csv"])
+def test_a_table_with_another_separator_is_refused_with_how_to_convert_it(name, separator, tmp_path):
+    path = tmp_path / name
+    path.write_text(separator.join(["sentence1", "sentence2", "score"]) + "\n" + separator.join("ab1") + "\n")
+    converted = (
+        f"{path} is separated by {separator!r} and not by tabs: convert it, as by pandas.read_csv({name!r}, "
+        f"sep={separator!r}).to_csv('test.tsv', sep='\\t', index=False, quoting=3)."
+    )
+    with pytest.raises(UserError) as error:
+        _ = data_sets(tmp_path)[0].kind
+    assert str(error.value) == converted
+    with pytest.raises(UserError) as error:
+        load_pairs("test", Sources(pairs=(tmp_path,)))
+    assert str(error.value) == converted
+
+
+@pytest.mark.parametrize("name", ["test.json", "test.jsonl.gz", "test.arrow", "test.xls", "dev-00000-of-00002.feather"])
+def test_no_format_is_passed_over(name, tmp_path):
+    (tmp_path / "train.tsv").write_text("text\tlabel\na\t1\nb\t0\n")
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UserError, match="is no tab-separated table: convert it, as by"):
+        data_sets(tmp_path)
+
+
+def test_training_pairs_of_another_format_are_refused_with_how_to_convert_them(tmp_path):
+    (tmp_path / "own.parquet").write_bytes(b"")
+    with pytest.raises(UserError) as error:
+        load_pairs("own", Sources(pairs=(tmp_path,)))
+    assert str(error.value) == (
+        f"{tmp_path / 'own.parquet'} is no tab-separated table: convert it, as by "
+        "pandas.read_parquet('own.parquet').to_csv('own.tsv', sep='\\t', index=False, quoting=3)."
+    )
+
+
+def test_a_score_that_stands_for_unknown_is_no_score(tmp_path):
+    path = tmp_path / "test.tsv"
+    path.write_text("sentence1\tsentence2\tscore\na\tb\t4.5\nc\td\t-1\ne\tf\t0\n")
+    expected = f"{path}: 1 of 3 scores are -1, which stands for unknown beside scores from 0 to 4.5; remove those rows."
+    with pytest.raises(UserError) as error:
+        read_tables(data_sets(tmp_path)[0])
+    assert str(error.value) == expected
+    with pytest.raises(UserError) as error:
+        load_pairs("test", Sources(pairs=(tmp_path,)))
+    assert str(error.value) == expected
+    path.write_text("sentence1\tsentence2\tscore\na\tb\t0.5\nc\td\t-1\ne\tf\t0\n")
+    assert read_tables(data_sets(tmp_path)[0])["test"]["score"] == [0.5, -1, 0]  # cosines

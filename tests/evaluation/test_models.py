@@ -134,10 +134,12 @@ def test_a_worker_that_has_another_model_than_the_study_is_refused(tmp_path):
 
 def test_a_model_of_another_kind_is_not_measured_as_the_dense_one_it_could_be_made_into(bert_folder, tmp_path):
     SparseEncoder(bert_folder).save_pretrained(str(tmp_path))
-    with pytest.raises(
-        UserError, match="SparseEncoder models are not supported, because only a SentenceTransformer gives"
-    ):
+    with pytest.raises(UserError) as error:
         load_model(str(tmp_path))
+    assert str(error.value) == (
+        f"The model {tmp_path} is a SparseEncoder, which gives each text a number for every token of its vocabulary, "
+        "nearly all of them 0; give a SentenceTransformer."
+    )
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

@@ -1,5 +1,6 @@
 """Geometry and weights in the training log."""
 
+import copy
 import math
 import re
 import warnings
@@ -11,6 +12,7 @@ from checkpoints import choosing_arguments
 from datasets import Dataset
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
     CosineSimilarityLoss,
     MatryoshkaLoss,
     MultipleNegativesRankingLoss,
@@ -20,6 +22,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl,
 
 from st_isotropy import (
     AlignmentLoss,
+    BalancedWeight,
     CachedAlignmentLoss,
     GeometryCallback,
     MSTLength,
@@ -29,6 +32,7 @@ from st_isotropy import (
     Regularizer,
     WeightSchedule,
     isotropy,
+    regularizers,
 )
 from st_isotropy.barcodes import barcode
 from st_isotropy.callbacks import LOGGED_MEASURES, describe
@@ -240,6 +244,35 @@ def test_early_stopping_reads_a_term_whatever_the_order_of_callbacks(first, mode
     assert trainer.state.global_step == 2  # the second evaluation is no better than the first
 
 
+@pytest.mark.parametrize("place", [0, 1, 2, "added later", "attached"])
+def test_early_stopping_and_reporters_work_beside_the_callback_in_every_place(place, model, pairs, tmp_path):
+    class Reporting(TrainerCallback):
+        def __init__(self):
+            self.evaluated, self.logged = [], []
+
+        def on_evaluate(self, args, state, control, metrics, **kwargs):
+            self.evaluated.append(metrics["eval_base_loss"])
+
+        def on_log(self, args, state, control, logs, **kwargs):
+            self.logged += [logs["isoscore"]] if "loss" in logs else []
+
+    arguments = choosing_arguments(tmp_path, "eval_base_loss", learning_rate=0.0)
+    arguments.max_steps, arguments.eval_steps, arguments.save_steps, arguments.logging_steps = 6, 1, 1, 1
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model))
+    reporting = Reporting()
+    callbacks = [EarlyStoppingCallback(1), reporting]
+    if isinstance(place, int):
+        callbacks.insert(place, GeometryCallback(loss))
+    trainer = SentenceTransformerTrainer(model, arguments, pairs, pairs, loss=loss, callbacks=callbacks)
+    if place == "added later":
+        trainer.add_callback(GeometryCallback(loss))
+    elif place == "attached":
+        GeometryCallback.attach(trainer)
+    trainer.train()
+    assert trainer.state.global_step == len(reporting.evaluated) == len(reporting.logged) == 2
+    assert trainer.state.best_metric == reporting.evaluated[0]
+
+
 @pytest.mark.parametrize("draws", ["directions", "tokens", "a regularizer of one's own"])
 def test_evaluation_draws_the_same_for_the_same_batch(draws, model, sentences):
     class Drawn(Regularizer):
@@ -271,6 +304,25 @@ def test_evaluation_draws_the_same_for_the_same_batch(draws, model, sentences):
     assert len(set(trained)) == 3
 
 
+@pytest.mark.parametrize("level", ["sentence", "token"])
+@pytest.mark.parametrize("name", sorted(set(regularizers.__all__) - {"Regularizer"}))
+def test_every_regularizer_gives_the_same_in_evaluation(name, level, model, sentences):
+    base = CachedMultipleNegativesRankingLoss(model, mini_batch_size=4)
+    losses = [MultipleNegativesRankingLoss(model), *([base] if level == "sentence" else [])]
+    columns = [sentences(8, seed=seed) for seed in (1, 2)]
+    regularizer = getattr(regularizers, name)()
+    for objective in losses:
+        loss = RegularizedLoss(model, objective, regularizer, level=level, max_points=10)
+        found = set()
+        with torch.no_grad():
+            for step in (1, 2, 3):
+                torch.manual_seed(step)
+                loss.penalties.begin_step(step, 10)
+                terms = loss([model.preprocess(column) for column in columns])
+                found.add(terms[f"{regularizer.name}_loss"].item())
+        assert len(found) == 1
+
+
 def test_evaluation_leaves_the_draws_of_training_as_they_were(model, sentences):
     loss = RegularizedLoss(model, MultipleNegativesRankingLoss(model), SIGReg())
     torch.manual_seed(3)
@@ -294,6 +346,33 @@ def test_the_step_of_an_interrupted_training_means_nothing_to_the_next(model, ma
         trainer.train()
     with pytest.raises(ValueError, match="does not know the trainer's step"):
         make_trainer(loss).train()
+
+
+@pytest.mark.parametrize("weight", ["a balance", "a schedule"])
+def test_a_training_after_an_interrupted_one_is_that_of_a_new_loss(weight, model, pairs, make_trainer):
+    class Interrupting(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if state.global_step == 2:
+                raise KeyboardInterrupt
+
+    def new_loss():
+        chosen = BalancedWeight(0.3) if weight == "a balance" else WeightSchedule(3.0, warmup=4)
+        return PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), weight=chosen)
+
+    def logged(loss):
+        model.load_state_dict(before)
+        trainer = make_trainer(loss)
+        GeometryCallback.attach(trainer)
+        trainer.train()
+        return [entry["persistent_entropy_loss"] for entry in training_entries(trainer)]
+
+    before = copy.deepcopy(model.state_dict())
+    expected, loss = logged(new_loss()), new_loss()
+    trainer = make_trainer(loss, callbacks=[Interrupting()])
+    GeometryCallback.attach(trainer)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    assert logged(loss) == expected
 
 
 def test_a_batch_of_evaluation_is_not_logged_as_one_of_training(model, sentences):

@@ -315,10 +315,9 @@ def test_a_model_that_cannot_be_loaded_is_named(text_file, tmp_path, capsys):
 def test_a_model_of_another_kind_is_refused(kind, bert_folder, text_file, tmp_path, capsys):
     kind(bert_folder).save_pretrained(str(tmp_path / "other"))
     assert main(["diagnose", str(tmp_path / "other"), "--texts", str(text_file)]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        f"st-isotropy: The model {tmp_path}/other cannot be loaded: {kind.__name__} models are not supported, because "
-        "only a SentenceTransformer gives each text a dense embedding; give a folder or a hub name."
-    )
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"st-isotropy: The model {tmp_path}/other is a {kind.__name__}, which ")
+    assert error.endswith("; give a SentenceTransformer.")
 
 
 def test_the_table_needs_no_extra_and_the_page_says_which_one_is_missing(array_file, tmp_path, capsys, monkeypatch):
@@ -346,3 +345,37 @@ def test_a_packaged_encoder_is_diagnosed_on_shared_texts(capsys, tmp_path):
     measures = json.loads((tmp_path / "out.json").read_text())["measures"]
     assert measures["average_cosine"]["value"] < 0.3
     assert 0 < measures["isoscore"]["value"] < measures["isoscore"]["isotropic"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("texts.csv", "pandas.read_csv('texts.csv')"),
+        ("texts.jsonl", "pandas.read_json('texts.jsonl', lines=True)"),
+        ("texts.parquet", "pandas.read_parquet('texts.parquet')"),
+    ],
+)
+def test_a_table_is_no_file_of_texts(name, reader, tmp_path):
+    (tmp_path / name).write_text("text\na\nb\n", encoding="utf-8")
+    with pytest.raises(ValueError) as caught:
+        read_texts(str(tmp_path / name), fewest=2)
+    assert str(caught.value) == (
+        f"{tmp_path / name} is no file with a text in each line: write its column of texts to one, as by "
+        f"pathlib.Path('texts.txt').write_text('\\n'.join({reader}['text'].str.split().str.join(' ')))."
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["0\ta cat", "1\ta dog"], "has 2 columns in each line, separated by tabs; keep the column of texts alone"),
+        (['{"text": "a cat"}', '{"text": "a dog"}'], "has a JSON object in each line; write the texts alone"),
+    ],
+)
+def test_lines_of_a_table_are_no_texts(lines, reason, tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ValueError, match=reason):
+        read_texts(str(path), fewest=2)
+    path.write_text("a cat\twith a tab\na dog\n", encoding="utf-8")
+    assert read_texts(str(path), fewest=2) == ["a cat\twith a tab", "a dog"]

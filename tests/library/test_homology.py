@@ -1,5 +1,7 @@
 """H1 and above: closed forms, engines against each other and against outside oracles, gradients."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -193,3 +195,43 @@ def test_non_finite_distances_raise(engine):
     distances[1, 2] = float("nan")
     with pytest.raises(ValueError, match=r"^The 5 x 5 distance matrix has a NaN or infinite entry; a barcode needs"):
         critical_edges(distances, 1, engine)
+
+
+@pytest.mark.slow
+def test_giotto_asked_for_by_name_warns_where_it_takes_seconds():
+    pytest.importorskip("gph")
+    cloud = torch.nn.functional.normalize(gauss(256, 384))  # all distances are nearly equal
+    rips.warn_of_giotto.cache_clear()
+    with pytest.warns(UserWarning) as caught:
+        barcode(cloud, 1, "giotto-ph")
+    assert [str(warning.message) for warning in caught] == [
+        "giotto-ph takes more than 1 s for the bars of dimension 1 of 256 points, for which redzed-tda needs a small "
+        "part of that; use engine='redzed', or 'auto' for the faster one installed."
+    ]
+    assert Path(caught[0].filename).name == Path(__file__).name
+
+
+def test_giotto_warns_once_for_a_size(monkeypatch):
+    pytest.importorskip("gph")
+    monkeypatch.setattr(rips, "PATIENCE", 0)
+    rips.warn_of_giotto.cache_clear()
+    with pytest.warns(UserWarning, match="dimension 1 of 24 points") as caught:
+        barcode(circle(), 1, "giotto-ph")
+        barcode(circle(), 1, "giotto-ph")
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("engine", ["auto", "redzed", "giotto-ph"])
+def test_no_engine_warns_on_a_cloud_it_is_fast_on(engine, recwarn):
+    if engine != "auto":
+        pytest.importorskip(MODULES[engine])
+    rips.warn_of_giotto.cache_clear()
+    barcode(circle(), 1, engine)
+    assert list(recwarn) == []
+
+
+def test_the_default_engine_does_not_warn_however_long_it_takes(monkeypatch, recwarn):
+    pytest.importorskip("redzed_tda")
+    monkeypatch.setattr(rips, "PATIENCE", 0)
+    barcode(circle(), 1)
+    assert list(recwarn) == []

@@ -1,8 +1,12 @@
 import gzip
 import json
+import pathlib
+from pathlib import Path
 
+import pandas
 import pytest
 
+from st_isotropy.diagnosis.files import read_texts
 from st_isotropy.improve import Judgment, read_beir, read_pairs, read_scored
 from st_isotropy.improve.inputs import read_qrels
 
@@ -213,3 +217,68 @@ def test_what_is_wrong_with_relevance_of_rows_is_said_with_its_line(written, con
     with pytest.raises(ValueError) as caught:
         read_qrels(path, documents=3, queries=4)
     assert str(caught.value) == message.format(path=path)
+
+
+def test_qrels_of_a_beir_folder_in_the_format_of_trec_are_read(written):
+    folder = beir_files(written)
+    expected = read_beir(folder)
+    rows = (folder / "qrels" / "test.tsv").read_text(encoding="utf-8").splitlines()
+    trec = [f"{query} 0 {document} {grade}" for query, document, grade in (row.split("\t") for row in rows[1:])]
+    for lines in (trec, [line.replace(" ", "\t") for line in trec]):
+        written("\n".join(lines) + "\n", "qrels/test.tsv")
+        assert read_beir(folder) == expected
+
+
+@pytest.mark.parametrize("header", ["document\tquery", "positive\tanchor"])
+def test_columns_in_another_order_are_read_by_their_header(header, written):
+    given = read_pairs(written(f"{header}\ntext one\tq\ntext two\tr\n"), [])
+    assert given.queries == ["q", "r"] and given.documents == ["text one", "text two"]
+    scored = read_scored(written("score\tsentence1\tsentence2\n1\ta\tb\n2\tc\td\n"), [])
+    assert (scored.pairs, scored.scores) == ([("a", "b"), ("c", "d")], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("read", [lambda path: read_pairs(path, []), lambda path: read_scored(path, [])])
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("own.jsonl", "pandas.read_json('own.jsonl', lines=True)"),
+        ("own.parquet", "pandas.read_parquet('own.parquet')"),
+        ("own.json", "pandas.read_json('own.json')"),
+    ],
+)
+def test_a_file_of_another_format_is_refused_with_how_to_convert_it(read, name, reader, written):
+    path = written('{"query": "a", "text": "b"}\n', name)
+    with pytest.raises(ValueError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path} is no tab-separated table: convert it, as by {reader}.to_csv('own.tsv', sep='\\t', index=False, "
+        "quoting=3)."
+    )
+
+
+def test_the_conversions_that_are_named_keep_the_texts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = ['He said "yes", twice', "a, b and c", "it's"]
+    frame = pandas.DataFrame({"query": ["q", "r", "s"], "text": texts})
+    frame.to_parquet("own.parquet")
+    frame.to_json("own.jsonl", lines=True, orient="records")
+    for name in ("own.parquet", "own.jsonl"):
+        for read in (lambda path: read_pairs(path, []), lambda path: read_texts(str(path), fewest=1)):
+            with pytest.raises(ValueError) as caught:
+                read(Path(name))
+            eval(str(caught.value).partition("as by ")[2].removesuffix("."), {"pandas": pandas, "pathlib": pathlib})
+        assert read_pairs(Path("own.tsv"), []).documents == texts
+        assert read_texts("own.txt", fewest=1) == texts
+        Path("own.tsv").unlink()
+        Path("own.txt").unlink()
+
+
+def test_a_score_that_stands_for_unknown_is_no_score(written):
+    path = written("a\tb\t4.5\nc\td\t-1\ne\tf\t0\n")
+    with pytest.raises(ValueError) as caught:
+        read_scored(path, [])
+    assert str(caught.value) == (
+        f"{path} gives 1 of 3 pairs the score -1, which stands for unknown beside scores from 0 to 4.5; remove those "
+        "lines."
+    )
+    assert read_scored(written("a\tb\t0.5\nc\td\t-1\n"), []).scores == [0.5, -1.0]  # cosines

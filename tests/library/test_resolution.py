@@ -19,7 +19,7 @@ from st_isotropy.metrics import (
     twonn_dimension,
 )
 from st_isotropy.metrics.cloud import as_cloud
-from st_isotropy.posthoc import AllButTheTop, SpectralPower, Whitening, apply_posthoc
+from st_isotropy.posthoc import AllButTheTop, Center, SpectralPower, Whitening, apply_posthoc
 from st_isotropy.regularizers import IsoScoreStar
 
 
@@ -36,6 +36,12 @@ def int8_by_column(rows: torch.Tensor) -> torch.Tensor:
     return low + ((rows - low) / step).round() * step
 
 
+def int8_by_row(rows: torch.Tensor) -> torch.Tensor:
+    """Codes from -127 to 127 of each row by itself, as float32 again."""
+    step = rows.abs().amax(dim=1, keepdim=True) / 127
+    return (rows / step).round() * step
+
+
 ROUNDED = {
     "bfloat16": torch.Tensor.bfloat16,
     "float16": torch.Tensor.half,
@@ -43,6 +49,7 @@ ROUNDED = {
     "float16 in a float64 array": lambda rows: rows.half().double(),
     "int8": int8,
     "int8 by column": int8_by_column,
+    "int8 by row": int8_by_row,
 }
 every_rounding = pytest.mark.parametrize("rounding", ROUNDED)
 
@@ -177,3 +184,19 @@ def test_the_penalty_gives_the_noise_of_coinciding_rows_no_shape(kind):
 def test_a_list_of_numpy_halves_keeps_its_resolution():
     rows = low_rank().half()
     assert (as_cloud(list(np.asarray(rows))).spectrum > 0).sum() == 16
+
+
+@pytest.mark.parametrize("mean", [0.0, 3.0])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("first", [AllButTheTop(2), Center()], ids=repr)
+def test_a_second_transform_of_rows_kept_in_half_precision_scales_no_rounding_up(first, kind, mean):
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.randn(16, 32, generator=generator) * torch.linspace(0.2, 3, 32)
+    rows = torch.randn(600, 16, generator=generator) @ basis + mean * torch.randn(32, generator=generator)
+
+    def chained(given):
+        for transform in (first, Whitening()):
+            given = apply_posthoc(transform.fit_embeddings(given), given).to(given.dtype)
+        return cosines(given)
+
+    assert torch.corrcoef(torch.stack([chained(rows.to(kind)), chained(rows)]))[0, 1] > 0.999

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 import scipy.sparse
 import torch
@@ -139,3 +140,35 @@ def test_integers_of_every_width_are_numbers():
     codes = np.arange(24).reshape(8, 3) % 7
     for kind in (np.int8, np.uint8, np.uint16, np.int32, np.uint32, np.uint64, ">i4"):
         assert torch.equal(as_rows(codes.astype(kind)).double(), torch.from_numpy(codes).double())
+
+
+def test_arrays_of_arrow_are_rows():
+    rows = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    ragged = pyarrow.array(rows.tolist(), type=pyarrow.list_(pyarrow.float32()))
+    fixed = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(rows.ravel()), 8)
+    for column in (ragged, fixed, pyarrow.chunked_array([fixed[:20], fixed[20:]])):
+        assert np.array_equal(as_rows(column), rows)
+
+
+def test_an_array_that_cannot_be_written_to_is_measured_without_a_warning(tmp_path, recwarn):
+    rows = np.random.default_rng(0).normal(size=(60, 8))
+    np.save(tmp_path / "rows.npy", rows)
+    assert isotropy(np.load(tmp_path / "rows.npy", mmap_mode="r")) == isotropy(rows)
+    assert list(recwarn) == []
+
+
+def test_floats_of_8_bits_are_measured_in_32():
+    rows = torch.randn(60, 8, generator=torch.Generator().manual_seed(0)).to(torch.float8_e4m3fn)
+    assert isotropy(rows)["isoscore"] == isotropy(rows.float())["isoscore"]
+
+
+def test_a_tensor_without_numbers_is_refused():
+    with pytest.raises(ValueError, match="a tensor on the device meta holds none; load the model first"):
+        isotropy(torch.empty(60, 8, device="meta"))
+
+
+@pytest.mark.parametrize("given", [np.zeros((3, 5)), [], np.zeros((3, 0))])
+def test_a_transform_refuses_embeddings_of_another_width(given):
+    transform = Center().fit_embeddings(np.random.default_rng(0).normal(size=(60, 8)))
+    with pytest.raises(ValueError, match="The transform takes embeddings of 8 dimensions, but these have shape"):
+        apply_posthoc(transform, given)

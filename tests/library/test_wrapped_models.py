@@ -150,5 +150,28 @@ def test_a_model_compiled_by_the_user_is_trained_and_evaluated(model, sentences,
     assert any("persistent_entropy_loss" in entry for entry in trainer.state.log_history)
 
 
+INSIDE: dict[str, Callable[[Any], Any]] = {
+    "adapters": lambda transformer: get_peft_model(transformer, LoraConfig(r=2, target_modules=["query"])),
+    "compiled": lambda transformer: torch.compile(transformer, backend="eager"),
+    "data parallel": nn.DataParallel,
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"level": "token"}, {"level": "token", "layers": (0, -1)}], ids=str)
+@pytest.mark.parametrize("wrapper", INSIDE)
+def test_a_transformer_wrapped_inside_the_model_is_that_transformer(wrapper, options, model, sentences, untraced):
+    columns = [sentences(8, seed=seed) for seed in (1, 2)]
+
+    def terms() -> dict[str, float]:
+        loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), **options)
+        return {name: term.item() for name, term in loss([model.preprocess(column) for column in columns]).items()}
+
+    expected, scores = terms(), IsotropyEvaluator(sentences(40))(model)
+    model[0].auto_model = INSIDE[wrapper](model[0].auto_model)
+    assert terms() == pytest.approx(expected, rel=1e-5)
+    assert IsotropyEvaluator(sentences(40))(model) == pytest.approx(scores)
+    Center().fit(model, sentences(40))
+
+
 def seeded() -> torch.Generator:
     return torch.Generator().manual_seed(0)
