@@ -63,11 +63,11 @@ def compare(
     """
     if len({Path(name).resolve() if Path(name).is_dir() else name for name in names}) < len(names):
         raise UserError(f"A model is given twice ({', '.join(names)}): give each once.")
+    check_folder(folder)
+    timing = Timing(folder)
     check_loading(names, loading)
     for name in indexes:
         check_name("index", name, (*ALL_INDEXES, ALL))
-    check_folder(folder)
-    timing = Timing(folder)
     sources = resolve_tasks(tasks, mirror, own)
     fingerprints, others = _examine(names, loading)
     searched = ALL_INDEXES if ALL in indexes else tuple(dict.fromkeys((EXACT, *indexes)))
@@ -91,7 +91,7 @@ def compare(
     failures = list(dict.fromkeys(failure.reason for run in measured.values() for failure in run.failures))
     if not any(run.tasks for run in measured.values()):
         raise UserError(failures[0])
-    notes = [no_faiss_check(shown[name]) for name in unsearched] + _notes(sources, isotropy_of, measured)
+    notes = _notes(sources, isotropy_of, measured) + [no_faiss_check(shown[name]) for name in unsearched]
     notes += [f"The models are loaded with {name} {value}." for name, value in loading.named.items()]
     summary = _summarize(sources, isotropy_of, measured, notes, failures, timing)
     write_report(summary, folder)
@@ -185,7 +185,7 @@ def _others(paths: Mapping[str, Sequence[str]], name: str) -> list[Sequence[str]
 
 
 def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[str, Measured]) -> list[str]:
-    notes = [*(source.note for source in sources if source.note), *superseded(sources)]
+    notes = [*(source.note for source in sources if source.note), *_untrained(measured)]
     isotropy = f"Isotropy is measured on the texts of {isotropy_of}"
     failed = [model for model, run in measured.items() if isotropy_of in {failure.task for failure in run.failures}]
     if failed:
@@ -193,7 +193,7 @@ def _notes(sources: Sequence[TaskSource], isotropy_of: str, measured: Mapping[st
     elif not any(run.isotropy for run in measured.values()):
         isotropy = f"Isotropy is not measured: {isotropy_of} has one text, and a cloud takes two"
     isotropy += "."
-    return [*notes, isotropy, *_untrained(measured), "Scores are in points of 100."]
+    return [*notes, isotropy, *superseded(sources), "Scores are in points of 100."]
 
 
 def _untrained(measured: Mapping[str, Measured]) -> Iterator[str]:

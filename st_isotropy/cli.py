@@ -11,7 +11,7 @@ import numpy as np
 
 from st_isotropy.diagnosis.diagnosis import FEWEST_ROWS, Diagnosis, diagnose
 from st_isotropy.diagnosis.files import check_targets, read_embeddings, read_texts, write_text
-from st_isotropy.diagnosis.loading import BATCH_SIZE, load_model
+from st_isotropy.diagnosis.loading import BATCH_SIZE, load_named
 from st_isotropy.diagnosis.model_options import add_model_options, check_no_model_options, model_options
 from st_isotropy.diagnosis.page_extra import importing_page_writer
 from st_isotropy.diagnosis.table import format_table
@@ -111,7 +111,7 @@ def _diagnose(options: argparse.Namespace) -> None:
             )
         texts = read_texts(options.texts, fewest=FEWEST_ROWS)
         asking = None if options.queries is None else read_texts(options.queries, fewest=2)
-        model = load_model(options.model, model_options(options))
+        model = load_named(options.model, model_options(options))
         encoding = {"batch_size": options.batch_size or BATCH_SIZE, "show_progress_bar": True}
         embeddings = model.encode_document(texts, **encoding)
         queries = None if asking is None else model.encode_query(asking, **encoding)

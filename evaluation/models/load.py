@@ -53,12 +53,8 @@ def load_model(name: str, loading: Loading = AS_SAVED) -> SentenceTransformer:
         UserError: If there is no such model, a package it needs is missing, or it needs code that is not trusted.
     """
     try:
-        if name in PACKAGED:
-            check_device(loading.device)
-            return loading.place(PACKAGED[name]())
-        if Path(name).is_dir():
-            return _load_folder(Path(name), replace(loading, revision=None))
-        return _load_from_hub(name, loading)
+        model = PACKAGED[name]() if name in PACKAGED else _load_saved(name, loading)
+        return loading.place(model)
     except ModelError as error:
         raise UserError(str(error)) from error
 
@@ -239,31 +235,33 @@ def _built_once(name: str, recipe: dict[str, str], build: Callable[[], SentenceT
     return SentenceTransformer(str(folder))
 
 
-def _load_folder(folder: Path, loading: Loading) -> SentenceTransformer:
+def _load_saved(name: str, loading: Loading) -> SentenceTransformer:
+    """Load a model from a folder, or from the hub or what its client has cached."""
+    is_folder = Path(name).is_dir()
+    is_local = is_folder or not hub_reachable()
     try:
-        return load_dense(str(folder), loading, local_files_only=True)
+        model = load_dense(name, replace(loading, revision=None) if is_folder else loading, local_files_only=is_local)
     except ModelError:
         raise
-    except Exception as error:  # the type depends on which of the folder's files is missing or broken
-        raise UserError(
-            f"The folder {folder} holds no sentence-transformers model that can be loaded "
-            f"({_first_line(error).rstrip('.')}): name a folder that save_pretrained wrote."
-        ) from error
+    except Exception as error:  # the type depends on which file is missing or broken
+        raise UserError(_unreadable(name, error) if is_folder else _unfound(name, is_local, error)) from error
+    return model if is_folder else with_known_prompts(model, name)
 
 
-def _load_from_hub(name: str, loading: Loading) -> SentenceTransformer:
-    reachable = hub_reachable()
-    try:
-        return with_known_prompts(load_dense(name, loading, local_files_only=not reachable), name)
-    except ModelError:
-        raise
-    except (OSError, ValueError) as error:
-        near = get_close_matches(name, PACKAGED, n=3, cutoff=0.5) or list(PACKAGED)
-        where = "on the hub" if reachable else "in the local cache (the hub cannot be reached)"
-        raise UserError(
-            f"The model {name!r} cannot be loaded: it is not a folder, and looking for it {where} ended with "
-            f"“{_first_line(error).rstrip('.')}”; packaged models with near names are {', '.join(near)}."
-        ) from error
+def _unreadable(folder: str, error: Exception) -> str:
+    return (
+        f"The folder {folder} holds no sentence-transformers model that can be loaded "
+        f"({_first_line(error).rstrip('.')}): name a folder that save_pretrained wrote."
+    )
+
+
+def _unfound(name: str, is_local: bool, error: Exception) -> str:
+    near = get_close_matches(name, PACKAGED, n=3, cutoff=0.5) or list(PACKAGED)
+    where = "in the local cache (the hub cannot be reached)" if is_local else "on the hub"
+    return (
+        f"The model {name!r} cannot be loaded: it is not a folder, and looking for it {where} ended with "
+        f"“{_first_line(error).rstrip('.')}”; packaged models with near names are {', '.join(near)}."
+    )
 
 
 def with_known_prompts(model: SentenceTransformer, name: str) -> SentenceTransformer:

@@ -135,6 +135,13 @@ def _columns(path: Path) -> tuple[list[int], Rows]:
             raise UserError(found)
         wanted = " or ".join(", ".join(names) for names in _HEADERS)
         raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, but must be {wanted}.")
+    judged = [name for name in ("label", "score") if name in header]
+    if judged and names == _HEADERS[0]:
+        raise UserError(
+            f"{path}, line 1: anchor and positive say that all pairs belong together, and {judged[0]} says how much "
+            f"each does: name the columns sentence1, sentence2 and {judged[0]}, or keep the pairs that belong together "
+            f"and remove the column."
+        )
     lines: list[int] = []
     columns: Rows = {name: [] for name in names}
     for line, row in rows:

@@ -43,7 +43,8 @@ class Loading:
         return {name: value for name, value in asked.items() if value is not None}
 
     def place(self, model: SentenceTransformer) -> SentenceTransformer:
-        """Bring a model to the device and the precision."""
+        """Bring a model to the device and the precision; a `ModelError` says that the device is not there."""
+        check_device(self.device)
         if self.device is not None:
             model = model.to(self.device)
         return model if self.precision is None else model.to(PRECISIONS[self.precision])
@@ -91,7 +92,7 @@ def load_dense(name: str, loading: Loading = AS_SAVED, local_files_only: bool = 
     return loading.place(model)  # modules other than transformers are loaded as saved
 
 
-def load_model(name: str, loading: Loading = AS_SAVED) -> SentenceTransformer:
+def load_named(name: str, loading: Loading = AS_SAVED) -> SentenceTransformer:
     """Load a sentence-transformers model.
 
     Args:

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
 from st_isotropy.diagnosis.files import check_targets, read_embeddings, read_texts, write_text
-from st_isotropy.diagnosis.loading import BATCH_SIZE, load_model
+from st_isotropy.diagnosis.loading import BATCH_SIZE, load_named
 from st_isotropy.diagnosis.model_options import add_model_options, check_no_model_options, model_options
 from st_isotropy.diagnosis.page_extra import importing_page_writer
 from st_isotropy.improve.encoding import encode_scored, encode_search
@@ -121,7 +121,7 @@ def _encode_texts(options: argparse.Namespace) -> tuple[SentenceTransformer, Tas
         count = len(given.queries)
     source = options.pairs or options.beir or options.scored
     check_count(count, str(source), "pairs" if options.scored else "queries with a relevant text")
-    model = load_model(options.model, model_options(options))
+    model = load_named(options.model, model_options(options))
     size = options.batch_size or BATCH_SIZE
     if isinstance(given, ScoredTexts):
         return model, encode_scored(model, given, size, show_progress_bar=True), given.notes

@@ -27,6 +27,18 @@ def test_columns_are_found_by_name_and_others_are_not_read(tmp_path):
     assert pairs.to_dict() == {"sentence1": ["a", "c"], "sentence2": ["b", "d"], "score": [1.0, 0.0]}
 
 
+@pytest.mark.parametrize("judged", ["label", "score"])
+def test_positives_with_a_label_beside_them_are_refused(judged, tmp_path):
+    write_lines(tmp_path / "mine.tsv", [f"anchor\tpositive\t{judged}", "a\tb\t1", "c\td\t0"])
+    with pytest.raises(UserError) as caught:
+        load_pairs("mine", Sources(pairs=(tmp_path,)))
+    assert str(caught.value) == (
+        f"{tmp_path / 'mine.tsv'}, line 1: anchor and positive say that all pairs belong together, and {judged} says "
+        f"how much each does: name the columns sentence1, sentence2 and {judged}, or keep the pairs that belong "
+        "together and remove the column."
+    )
+
+
 def test_pairs_of_a_task_have_the_columns_and_the_range_that_mteb_gives_it(tmp_path):
     rows = [{"query": "a", "passage": "b", "score": 0}, {"query": "c", "passage": "d", "score": 5}]
     task = mteb.get_task("UkrSedUASmallSTSv1")
