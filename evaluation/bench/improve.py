@@ -85,10 +85,10 @@ def write_corpus(folder: Path, documents: int) -> None:
 
 def improve_file(folder: Path) -> None:
     """Try every transform on a corpus that stays in its file."""
-    documents = torch.from_numpy(np.load(folder / "documents.npy", mmap_mode="c"))
+    documents = torch.from_numpy(np.load(folder / "documents.npy", mmap_mode="c", allow_pickle=False))
     answers = tuple(Judgment({row: 1.0}) for row in range(QUERIES))
     texts = [f"query {row}" for row in range(QUERIES)]
-    queries = torch.from_numpy(np.load(folder / "queries.npy"))
+    queries = torch.from_numpy(np.load(folder / "queries.npy", allow_pickle=False))
     task = SearchTask(documents, queries, answers, "cosine", np.arange(QUERIES), texts)
     improve(task, candidates=list(table_of_transforms(len(documents), WIDTH)))
 
@@ -99,7 +99,7 @@ def search_file(folder: Path) -> None:
 
     faiss.omp_set_num_threads(1)
     index = faiss.IndexFlatIP(WIDTH)
-    rows = np.load(folder / "documents.npy", mmap_mode="r")
+    rows = np.load(folder / "documents.npy", mmap_mode="r", allow_pickle=False)
     for start in range(0, len(rows), BLOCK):
         index.add(np.ascontiguousarray(rows[start : start + BLOCK]))
-    index.search(np.load(folder / "queries.npy"), 10)
+    index.search(np.load(folder / "queries.npy", allow_pickle=False), 10)

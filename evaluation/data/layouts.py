@@ -55,7 +55,8 @@ def check_formats(folder: Path, tables: Collection[str], splits: Collection[str]
     """
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = path.name.split(".")[0].split("-")[0]
-        if (reader := reader_of(path)) and path.is_file() and (name in splits or not tables):
+        may_be_data = not tables and path.suffix.lower() != ".json"  # which models, runs and much else have
+        if (reader := reader_of(path)) and path.is_file() and (name in splits or may_be_data):
             raise UserError(
                 f"{path} is no tab-separated table: convert it, as by {to_table(reader, path, name)}, and remove it."
             )

@@ -1,6 +1,7 @@
 """Layouts in which data sets are published: read, or refused in one sentence that says how to convert."""
 
 import pytest
+from own_data import write_lines
 
 from evaluation.data.folders import data_sets, read_beir, read_tables
 from evaluation.data.places import Sources
@@ -114,3 +115,9 @@ def test_a_score_that_stands_for_unknown_is_no_score(tmp_path):
     assert str(error.value) == expected
     path.write_text("sentence1\tsentence2\tscore\na\tb\t0.5\nc\td\t-1\ne\tf\t0\n")
     assert read_tables(data_sets(tmp_path)[0])["test"]["score"] == [0.5, -1, 0]  # cosines
+
+
+def test_a_folder_of_a_model_or_a_run_is_no_data(tmp_path):
+    write_lines(tmp_path / "data" / "test.tsv", ["text\tlabel", *(f"text {i}\t{'ab'[i % 2]}" for i in range(20))])
+    write_lines(tmp_path / "model" / "config.json", ["{}"])
+    assert [data.name for data in data_sets(tmp_path)] == ["data"]

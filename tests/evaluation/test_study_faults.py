@@ -222,6 +222,7 @@ class _Killing:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_worker_process_that_is_killed_is_one_sentence(data, tmp_path, monkeypatch):
     from evaluation.study import run as study_run
 

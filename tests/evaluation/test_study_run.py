@@ -160,6 +160,7 @@ def test_a_changed_study_in_the_same_directory_gives_what_it_gives_in_a_fresh_on
     assert second.sections == fresh.sections != first.sections
 
 
+@pytest.mark.slow
 def test_a_model_that_changed_under_its_name_is_another_start_model(tmp_path):
     sources = write_data(tmp_path)
     study = untuned(tmp_path, seeds=1)

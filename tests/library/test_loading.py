@@ -82,6 +82,7 @@ def test_a_transformer_with_code_of_its_own_is_run_on_request(model, text_file, 
     assert main([*command, "--trust-remote-code", "--precision", "bfloat16"]) == 0
 
 
+@pytest.mark.slow
 def test_an_improved_model_with_code_of_its_own_is_saved_with_that_code(remote, text_file, pair_file, tmp_path):
     out = tmp_path / "better"
     arguments = ["improve", remote, "--texts", text_file, "--pairs", pair_file, "--trust-remote-code", *NUMBERS]
