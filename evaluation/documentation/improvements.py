@@ -5,6 +5,7 @@ from functools import partial
 
 from evaluation.documentation.results import RESULTS
 from evaluation.files import read_json, read_record
+from evaluation.improvements.answers import answers
 from evaluation.improvements.choice_calibration import Calibration, calibration_table
 from evaluation.improvements.records import Evidence
 from evaluation.improvements.table import READING, gains_table, geometry_table, questions_table
@@ -20,6 +21,12 @@ NOTHING = "*Not measured yet.*"
 def _gains() -> str:
     lines = _table(gains_table)
     return NOTHING if lines is None else "\n".join([*lines, READING])
+
+
+def _answers() -> str:
+    if not EVIDENCE.exists():
+        return NOTHING
+    return "\n".join(f"- {sentence}" for sentence in answers(read_record(EVIDENCE, Evidence)))
 
 
 def _shown(table: Callable[[Evidence], Table]) -> str:
@@ -38,6 +45,7 @@ def _calibration() -> str:
 
 
 IMPROVEMENTS: dict[str, Callable[[], str]] = {
+    "improve-answers": _answers,
     "improve-gains": _gains,
     "improve-questions": partial(_shown, questions_table),
     "improve-geometry": partial(_shown, geometry_table),

@@ -12,6 +12,7 @@ from small_corpus import static_model
 from evaluation.__main__ import main
 from evaluation.files import read_record
 from evaluation.improvements import arms as arms_module
+from evaluation.improvements.answers import answers
 from evaluation.improvements.arms import ABSOLUTE, ALIGNMENT, COSENT, IN_BATCH, from_isotropic, from_plain, measure_arms
 from evaluation.improvements.records import ArmPair, ArmResult, Cell, Evidence
 from evaluation.improvements.table import END_MARK, gains_table, improvements_tables, state_gain
@@ -176,3 +177,16 @@ def test_all_tables_are_markdown(found: Found) -> None:
     arms, pairs = found
     text = improvements_tables(Evidence("command", (Cell("static", "cisi", "nDCG@10", 60, arms, pairs, 1.0),)))
     assert text.count("|---") >= 3 and "score of one-bit codes" in text
+
+
+def test_the_answers_count_intervals_above_and_below_0() -> None:
+    better, worse, open_ = (Gain(0.0, low, high, "t", "q", 60) for low, high in ((0.1, 0.2), (-0.2, -0.1), (-0.1, 0.1)))
+    chosen = ("in words",) * 5
+    arms = tuple(ArmResult(CHOSEN_TRANSFORM, 0.5, gain, 0.4, {}, chosen) for gain in (better, better, worse, open_))
+    pairs = (ArmPair(from_isotropic(IN_BATCH), from_plain(IN_BATCH), worse),)
+    found = list(answers(Evidence("command", (Cell("static", "cisi", "nDCG@10", 60, arms, pairs, 1.0),))))
+    assert found[0] == (
+        "Geometry alone, the chosen transform without labels, is better in 2 of 4 comparisons, worse in 1, and no "
+        "difference is found in 1."
+    )
+    assert found[3].startswith("An isotropic start") and "better in 0 of 1 comparison, worse in 1," in found[3]
