@@ -77,7 +77,7 @@ def forest_plots(section: Section) -> Iterator[Plot]:
         scopes = list(dict.fromkeys(f.scope for f in found if f.comparison.low is not None))
         yield Plot(
             GROUP_TITLES[group],
-            f"{measures[0] if len(measures) == 1 else 'Each measure'}: difference {f'from {old}' if old else ''}"
+            f"{measures[0] if len(measures) == 1 else 'Each measure'}: difference{f' from {old}' if old else ''}"
             f"{f', with 95 % intervals for {scopes[0]}' if scopes else ''}. Hollow: none found, undecided, or "
             "at an end of a grid.",
             "; ".join(

@@ -9,6 +9,7 @@ from example_summary import example_summary, renamed
 
 pytest.importorskip("matplotlib", reason="plots need the extra eval")
 
+from evaluation.documentation.results import committed
 from evaluation.report.html import html_report
 from evaluation.report.plots import forest_plots
 from st_isotropy.svg import draw
@@ -51,3 +52,12 @@ def test_names_of_plots_are_whole_and_names_beside_an_axis_take_several_lines():
     plot = next(iter(forest_plots(section)))
     lines = re.findall(r">([^<>]+)</text>", draw(plot.paint, "forest", plot.size))
     assert name.split() == " ".join(line for line in lines if line in name and len(line) > 6).replace("- ", "-").split()
+
+
+def test_a_caption_has_no_gap_where_there_is_no_single_reference():
+    summary = committed("quickstart")
+    assert summary is not None
+    [section] = summary.sections
+    captions = [plot.caption for plot in forest_plots(section)]
+    assert section.reference is None and captions
+    assert all(": difference, with" in caption for caption in captions)
