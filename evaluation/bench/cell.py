@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import v_measure_score
 
 from evaluation.bench.stopwatch import Figure, alternate, cost, durations
+from evaluation.files import delete_folder
 from evaluation.measure.measure import distributions, measure
 from evaluation.measure.scores import BATCH_SIZE, embeddings_file, evaluate
 from evaluation.models.embeddings import load_texts
@@ -25,7 +26,7 @@ from evaluation.tasks.resolve import DOCSTRINGS, resolve_tasks
 from evaluation.tasks.source import TaskSource
 from st_isotropy.metrics import isotropy
 
-MODELS = ("static", "minilm")
+MODELS = {"static": 3, "minilm": 1}  # and rounds: one of MiniLM takes a quarter of an hour
 BANKING = "Banking77Classification"
 MEASURED, SCORED, PLAIN, ISOTROPY = "measuring", "mteb's scores", "plain", "isotropy"
 LIMIT = 1.5
@@ -38,27 +39,27 @@ Vectors = Mapping[str, NDArray[np.float32]]  # text -> embedding
 def cell(mirror: Path | None = None) -> Iterator[Figure]:
     """Measuring a model, over encoding every distinct text once and scoring it plainly."""
     cases = {"quickstart": [DOCSTRINGS], **({BANKING: [BANKING]} if mirror else {})}
-    for name in MODELS:
+    for name, rounds in MODELS.items():
         model = load_model(name)
         for case, tasks in cases.items():
-            yield from compare_costs(f"{name}, {case}", model, resolve_tasks(tasks, mirror))
+            yield from compare_costs(f"{name}, {case}", model, resolve_tasks(tasks, mirror), rounds)
 
 
-def compare_costs(case: str, model: SentenceTransformer, tasks: Sequence[TaskSource]) -> Iterator[Figure]:
+def compare_costs(case: str, model: SentenceTransformer, tasks: Sequence[TaskSource], rounds: int) -> Iterator[Figure]:
     """Time a measurement, the plain way, and the parts of both; parts are given as shares of the measurement."""
     loaded = [task.make() for task in tasks]
     for task in loaded:
         load(task)
-    with TemporaryDirectory() as folder:
-        evaluate(model, "parts", tasks, Path(folder), show_progress=False)
-        texts = load_texts(embeddings_file(Path(folder), tasks[0].name))
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "scored"
         contenders: dict[str, Callable[[], object]] = {
             MEASURED: partial(_measure, model, tasks, QUICK_INDEXES),
-            SCORED: partial(_measure_nothing_else, model, tasks),
-            ISOTROPY: partial(_isotropy, texts),
+            SCORED: partial(_measure_nothing_else, model, tasks, folder),
             PLAIN: partial(score_plainly, model, loaded),
         }
-        times = alternate(contenders, seconds=0, warm_up=False)
+        times = alternate(contenders, seconds=0, fewest=rounds)
+        texts = load_texts(embeddings_file(folder, tasks[0].name))
+    times |= alternate({ISOTROPY: partial(_isotropy, texts)}, seconds=0, fewest=rounds)
     yield from durations(case, times)
     yield cost(case, times, MEASURED, PLAIN, LIMIT)
     yield cost(case, times, SCORED, PLAIN, None)
@@ -81,9 +82,9 @@ def _measure(model: SentenceTransformer, tasks: Sequence[TaskSource], indexes: S
         )
 
 
-def _measure_nothing_else(model: SentenceTransformer, tasks: Sequence[TaskSource]) -> None:
-    with TemporaryDirectory() as folder:
-        evaluate(model, "scored", tasks, Path(folder), show_progress=False)
+def _measure_nothing_else(model: SentenceTransformer, tasks: Sequence[TaskSource], folder: Path) -> None:
+    delete_folder(folder)  # else what is there would be read
+    evaluate(model, "scored", tasks, folder, show_progress=False)
 
 
 def _isotropy(texts: NDArray[np.float32]) -> None:

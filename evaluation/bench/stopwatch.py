@@ -58,9 +58,9 @@ class Figure:
 
 
 def alternate(
-    contenders: Mapping[str, Callable[[], object]], seconds: float = 3.0, warm_up: bool = True
+    contenders: Mapping[str, Callable[[], object]], seconds: float = 3.0, fewest: int = FEWEST_ROUNDS
 ) -> dict[str, np.ndarray]:
-    """Time contenders in rounds until the time is up.
+    """Time contenders in rounds, after one warm-up each unless there is one round, until the time is up.
 
     The order is drawn anew for every round: who runs after a contender that fills the caches pays for it, and with one
     order that would always be the same one.
@@ -70,20 +70,20 @@ def alternate(
 
     Args:
         contenders: What to time, by name.
-        seconds: Time to spend; at least `FEWEST_ROUNDS` rounds are run.
-        warm_up: Whether each runs once before; what takes minutes needs none.
+        seconds: Time to spend.
+        fewest: Rounds that are run in any case; what takes minutes needs one.
 
     Returns:
         Milliseconds of each round, by name.
     """
-    if warm_up:
+    if fewest > 1:
         for run in contenders.values():
             run()
     times: dict[str, list[float]] = {name: [] for name in contenders}
     generator = np.random.default_rng(0)
     began = time.perf_counter()
     rounds = 0
-    while rounds < FEWEST_ROUNDS or (rounds < MOST_ROUNDS and time.perf_counter() - began < seconds):
+    while rounds < fewest or (rounds < MOST_ROUNDS and time.perf_counter() - began < seconds):
         for name in generator.permutation(list(contenders)):
             start = time.process_time()
             contenders[name]()

@@ -143,7 +143,7 @@ def test_scoring_plainly_gives_the_scores_of_mteb(tmp_path):
 
 @pytest.mark.slow
 def test_a_measurement_is_timed_with_its_parts():
-    figures = list(compare_costs("small", static_model(), docstring_tasks(small_corpus)))
+    figures = list(compare_costs("small", static_model(), docstring_tasks(small_corpus), rounds=1))
     limits = [(figure.quantity, figure.at_most) for figure in figures if figure.peer == "plain"]
     assert limits == [
         ("measuring: time over that of plain", 1.5),
