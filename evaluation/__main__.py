@@ -75,6 +75,7 @@ def _add_quickstart(commands: Commands) -> None:
     parser.add_argument("--objective", default="cosine", help="cosine (pairs labelled 1/0) or contrastive")
     parser.add_argument("--weight", type=float, default=30.0, help="weight of the term; negative minimizes entropy")
     parser.add_argument("--steps", type=int, default=150, help="optimizer steps of each training run")
+    _add_start_models(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/quickstart"), help="run directory")
     parser.set_defaults(command=_quickstart, interrupted=RESUMES)
 
@@ -86,6 +87,7 @@ def _add_study(commands: Commands) -> None:
     parser.add_argument(
         "--pairs", type=Path, nargs="+", action="extend", default=[], help="folders with training pairs"
     )
+    _add_start_models(parser)
     _add_backend(parser, "cells that run at once")
     parser.add_argument("--out", type=Path, default=Path("runs/study"), help="run directory")
     parser.set_defaults(command=_study, interrupted=RESUMES)
@@ -109,7 +111,7 @@ def _add_compare(commands: Commands) -> None:
     parser.add_argument(
         "--indexes", nargs="+", action="extend", metavar="INDEX", help="FAISS indexes for retrieval tasks, or all"
     )
-    _add_loading(parser)
+    _add_loading(_add_start_models(parser))
     _add_backend(parser, "models that are measured at once")
     parser.add_argument("--out", type=Path, default=Path("runs/compare"), help="run directory")
     parser.set_defaults(command=_compare, interrupted=RESUMES)
@@ -122,12 +124,17 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_loading(parser: argparse.ArgumentParser) -> None:
-    """The options of `st_isotropy.diagnosis.model_options`, which cannot be imported without torch."""
+def _add_start_models(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Options of `st_isotropy.diagnosis.model_options`, which cannot be imported without torch."""
     group = parser.add_argument_group("how every model is loaded and run")
     group.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
     group.add_argument("--revision", metavar="NAME", help="branch, tag or commit of the models on the hub")
     group.add_argument("--device", metavar="NAME", help="such as cpu, cuda:1 or mps (default: the fastest there is)")
+    parser.set_defaults(precision=None)  # training is in float32
+    return group
+
+
+def _add_loading(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--batch-size", type=int, default=64, metavar="N", help="texts per forward pass (64)")
     group.add_argument("--precision", choices=("float32", "float16", "bfloat16"), help="of weights (default: as saved)")
 
@@ -176,6 +183,7 @@ def _add_improvements(commands: Commands) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help="static, minilm, glove, smollm2, folders, hub names")
     parser.add_argument("--beir", type=Path, nargs="+", default=[], metavar="DIR", help="corpora with queries")
     parser.add_argument("--scored", type=Path, nargs="+", default=[], metavar="FILE", help="scored sentence pairs")
+    _add_start_models(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/improvements"), help="run directory")
     parser.set_defaults(command=_improvements, interrupted=RESUMES)
 
@@ -184,6 +192,7 @@ def _add_calibration(commands: Commands) -> None:
     parser = commands.add_parser("calibration", help="simulate how often st-isotropy improve offers what is no better")
     parser.add_argument("--model", required=True, help="static, minilm, glove, smollm2, a folder or a hub name")
     parser.add_argument("--beir", type=Path, nargs="+", required=True, metavar="DIR", help="corpora with queries")
+    _add_start_models(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/calibration"), help="folder for calibration.json")
     parser.set_defaults(command=_calibration, interrupted=STARTS_AGAIN)
 
@@ -202,8 +211,10 @@ def _add_documentation(commands: Commands) -> None:
 def _quickstart(options: argparse.Namespace) -> int:
     # Imported here so that --help answers at once.
     from evaluation.study.quickstart import quickstart
+    from st_isotropy.diagnosis.model_options import model_options
 
-    quickstart(options.model, options.objective, options.weight, options.seeds, options.steps, options.out)
+    training = options.objective, options.weight, options.seeds, options.steps
+    quickstart(options.model, *training, options.out, model_options(options))
     return 0
 
 
@@ -212,10 +223,12 @@ def _study(options: argparse.Namespace) -> int:
     from evaluation.study.reading import read_study
     from evaluation.study.run import run_study
     from evaluation.study.runner import Backend
+    from st_isotropy.diagnosis.model_options import model_options
 
     _check_jobs(options)
     sources = Sources(options.mirror, tuple(options.folder), tuple(options.pairs))
-    run_study(read_study(options.study), sources, options.out, Backend(options.jobs, options.address))
+    backend = Backend(options.jobs, options.address)
+    run_study(read_study(options.study), sources, options.out, backend, model_options(options))
     return 0
 
 
@@ -278,9 +291,11 @@ def _coverage(options: argparse.Namespace) -> int:
 def _improvements(options: argparse.Namespace) -> int:
     from evaluation.improvements.run import Data, measure_improvements
     from evaluation.improvements.table import improvements_tables
+    from st_isotropy.diagnosis.model_options import model_options
 
     data = Data(tuple(options.beir), tuple(options.scored))
-    sys.stdout.write(improvements_tables(measure_improvements(options.models, data, options.out)))
+    evidence = measure_improvements(options.models, data, options.out, model_options(options))
+    sys.stdout.write(improvements_tables(evidence))
     return 0
 
 
@@ -290,11 +305,13 @@ def _calibration(options: argparse.Namespace) -> int:
     from evaluation.files import write_json
     from evaluation.improvements.candidate_scores import score_queries
     from evaluation.improvements.choice_calibration import calibrate, calibration_table
+    from st_isotropy.diagnosis.model_options import model_options
 
+    loading = model_options(options)
     rows = [
         row
         for folder in options.beir
-        for row in calibrate(f"{options.model}, {folder.name}", score_queries(options.model, folder))
+        for row in calibrate(f"{options.model}, {folder.name}", score_queries(options.model, folder, loading))
     ]
     write_json(options.out / "calibration.json", [asdict(row) for row in rows])
     sys.stdout.write(calibration_table(rows))

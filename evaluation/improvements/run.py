@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich import get_console
+from sentence_transformers import SentenceTransformer
 
 from evaluation.errors import UserError
 from evaluation.files import file_name, read_record, write_record
 from evaluation.improvements.arms import measure_arms
 from evaluation.improvements.records import Cell, Evidence
-from evaluation.models.load import load_model
+from evaluation.models.load import check_loading, load_model
 from evaluation.report.progress import progress
+from st_isotropy.diagnosis.loading import AS_SAVED, Loading
 from st_isotropy.improve import encode_scored, encode_search, read_beir, read_scored
 from st_isotropy.improve.tasks import Task
 
@@ -35,13 +37,14 @@ class Data:
         return (*self.corpora, *self.scored)
 
 
-def measure_improvements(models: Sequence[str], data: Data, folder: Path) -> Evidence:
+def measure_improvements(models: Sequence[str], data: Data, folder: Path, loading: Loading = AS_SAVED) -> Evidence:
     """Measure every arm on every model and data set; a cell that is finished in the folder is read.
 
     Args:
         models: Names of models, as for a study.
         data: What they are improved on.
         folder: The run directory; `cells/` holds what is finished, and `improvements.json` all of it at the end.
+        loading: How the models are loaded.
 
     Returns:
         All cells.
@@ -49,6 +52,7 @@ def measure_improvements(models: Sequence[str], data: Data, folder: Path) -> Evi
     Raises:
         UserError: If two data sets have one name, or a model or data set is none.
     """
+    check_loading(models, loading)
     names = [_name(path) for path in data.paths]
     if not names:
         raise UserError("There are no data: give --beir DIR or --scored FILE.")
@@ -57,7 +61,7 @@ def measure_improvements(models: Sequence[str], data: Data, folder: Path) -> Evi
         raise UserError(f"Two data sets are called {repeated}, and cells are named by it: rename one.")
     with progress("improvements", len(models) * len(names), get_console()) as finish:
         cells = []
-        for cell in _cells(models, data, folder / "cells"):
+        for cell in _cells(models, data, folder / "cells", loading):
             cells.append(cell)
             finish(f"{cell.model}, {cell.data}")
     evidence = Evidence(_command(models, data), tuple(cells))
@@ -65,19 +69,20 @@ def measure_improvements(models: Sequence[str], data: Data, folder: Path) -> Evi
     return evidence
 
 
-def _cells(models: Sequence[str], data: Data, folder: Path) -> Iterator[Cell]:
+def _cells(models: Sequence[str], data: Data, folder: Path, loading: Loading) -> Iterator[Cell]:
     for model in models:
         for path in data.paths:
-            file = folder / f"{file_name(model)}-{file_name(_name(path))}.json"
+            named = "".join(f"-{file_name(value)}" for value in loading.named.values())
+            file = folder / f"{file_name(model)}{named}-{file_name(_name(path))}.json"
             if not file.exists():
-                write_record(file, _measured(model, path, path in data.corpora))
+                write_record(file, _measured(model, path, path in data.corpora, loading))
             yield read_record(file, Cell)
 
 
-def _measured(model: str, path: Path, is_corpus: bool) -> Cell:
+def _measured(model: str, path: Path, is_corpus: bool, loading: Loading) -> Cell:
     started = time.monotonic()
     try:
-        task = _encoded(model, path, is_corpus)
+        task = _encoded(load_model(model, loading), path, is_corpus)
         arms, pairs = measure_arms(task)
     except ValueError as error:
         raise UserError(str(error)) from error
@@ -85,10 +90,10 @@ def _measured(model: str, path: Path, is_corpus: bool) -> Cell:
     return Cell(model, _name(path), task.measures[0], len(task.groups), arms, pairs, round(seconds, 1))
 
 
-def _encoded(model: str, path: Path, is_corpus: bool) -> Task:
+def _encoded(model: SentenceTransformer, path: Path, is_corpus: bool) -> Task:
     if is_corpus:
-        return encode_search(load_model(model), read_beir(path))
-    return encode_scored(load_model(model), read_scored(path, []))
+        return encode_search(model, read_beir(path))
+    return encode_scored(model, read_scored(path, []))
 
 
 def _name(path: Path) -> str:

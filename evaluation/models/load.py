@@ -33,6 +33,7 @@ from evaluation.files import cache_root, new_folder
 from evaluation.models.hub import hub_reachable
 from evaluation.processes import errors_only
 from st_isotropy.diagnosis.loading import AS_SAVED, Loading, ModelError, check_device, load_dense
+from st_isotropy.improve.saving import copy_code
 
 STATIC_DIMENSIONS = 256
 STATIC_PRECISION = "float16"  # coarser than the rounding that differs between numbers of threads
@@ -77,20 +78,21 @@ def check_loading(names: Sequence[str], loading: Loading) -> None:
 
 
 def save_model(model: SentenceTransformer, folder: Path) -> None:
-    """Save a model without a card.
+    """Save a model without a card, with the code that came with it.
 
     Raises:
         OSError: The disk is full, for which safetensors raises an error of its own.
     """
     try:
         model.save_pretrained(str(folder), create_model_card=False)
+        copy_code(model, folder)
     except SafetensorError as error:
         raise OSError(errno.ENOSPC, f"a model cannot be saved: {error}") from error
 
 
-def load_start_model(name: str) -> SentenceTransformer:
+def load_start_model(name: str, loading: Loading = AS_SAVED) -> SentenceTransformer:
     """Load a model to train: as `load_model`, in float32, as half precision rounds most steps of an encoder away."""
-    return load_model(name).float()
+    return load_model(name, loading).float()
 
 
 def is_scored_by_cosine(model: SentenceTransformer) -> bool:

@@ -259,7 +259,16 @@ def _model(cell: Cell) -> SentenceTransformer:
     else:
         training = cell.training
         pairs = saved_pairs(training.pairs)
-        model = train(start, pairs, training.recipe, training.term, training.seed, cell.trained, show_progress=False)
+        model = train(
+            start,
+            pairs,
+            training.recipe,
+            training.term,
+            training.seed,
+            cell.trained,
+            show_progress=False,
+            trust_remote_code=cell.loading.trust_remote_code,
+        )
     if cell.posthoc:
         model = copy.deepcopy(model)
         transform, texts = POSTHOC[cell.posthoc.transform], _some_texts(saved_pairs(cell.posthoc.pairs))
@@ -299,7 +308,7 @@ def start_model(name: str, as_it_is: bool, loading: Loading = AS_SAVED) -> tuple
         as_it_is: Whether it keeps its precision.
         loading: How it is loaded.
     """
-    model = load_model(name, loading) if as_it_is else load_start_model(name)
+    model = (load_model if as_it_is else load_start_model)(name, loading)
     return model, fingerprint(model)
 
 

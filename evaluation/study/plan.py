@@ -13,6 +13,7 @@ from evaluation.study.settings import Setting, seeds_each, settings
 from evaluation.tasks.mteb import identity
 from evaluation.tasks.source import TaskSource
 from evaluation.train.training import Recipe, Term
+from st_isotropy.diagnosis.loading import AS_SAVED, Loading
 
 FIRST_TUNING_SEED = 1000  # so that no training run serves both to choose and to report
 
@@ -25,17 +26,19 @@ class Plan:
         study: The study.
         measurings: What is measured, per phase.
         folder: The run directory.
+        loading: How start models are loaded.
     """
 
     study: Study
     measurings: dict[str, Measuring]
     folder: Path
+    loading: Loading = AS_SAVED
 
     def start(self, prepared: Prepared, phase: str) -> Cell:
         """The start model, measured."""
-        return Cell(
-            "start", prepared.model, prepared.fingerprint, None, None, self._measuring(prepared, phase), self.folder
-        )
+        measuring = self._measuring(prepared, phase)
+        start = prepared.model, prepared.fingerprint
+        return Cell("start", *start, None, None, measuring, self.folder, loading=self.loading)
 
     def transformed_start(self, prepared: Prepared, transform: str) -> Cell:
         """The start model with a transform appended, measured on the test tasks."""
@@ -70,6 +73,7 @@ class Plan:
             self._measuring(prepared, phase),
             self.folder,
             self.start(prepared, phase),
+            loading=self.loading,
         )
 
     def tuning_seeds(self, regime: Regime, setting: Setting) -> range:

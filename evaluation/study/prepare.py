@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import Dataset
@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 from evaluation.data.places import Sources
 from evaluation.errors import UserError, counted
 from evaluation.files import file_name, new_folder
-from evaluation.models.load import fingerprint, is_scored_by_cosine, load_model, load_start_model
+from evaluation.models.load import check_loading, fingerprint, is_scored_by_cosine, load_model, load_start_model
 from evaluation.processes import no_dataset_bars
 from evaluation.report.summary import NONE
 from evaluation.study.description import Regime, Study
@@ -21,6 +21,7 @@ from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
 from evaluation.train.columns import content_hash, count_repeats, for_objective
 from evaluation.train.pairs import load_pairs
 from evaluation.train.training import Term
+from st_isotropy.diagnosis.loading import AS_SAVED, Loading
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Prepared:
 
 
 def prepare(
-    study: Study, sources: Sources, tasks: Sequence[TaskSource], folder: Path
+    study: Study, sources: Sources, tasks: Sequence[TaskSource], folder: Path, loading: Loading = AS_SAVED
 ) -> tuple[list[Prepared], dict[Path, Dataset]]:
     """Load every model and the pairs of every regime, without those that the tasks ask about; nothing is written.
 
@@ -62,17 +63,18 @@ def prepare(
     Raises:
         UserError: A model or file is unknown, or pairs or a regularizer do not fit a model or an objective.
     """
+    check_loading(study.models, loading)
     asked = evaluated_texts(tasks)
     pairs_of = {regime.name: drop_evaluated_pairs(load_pairs(regime.pairs, sources), asked) for regime in study.regimes}
     prepared, rows = [], {}
     for model_name in study.models:
-        model = load_start_model(model_name)
+        model = load_start_model(model_name, loading)
         # A transform does not keep unit vectors.
         by_cosine = model.similarity_fn_name == "cosine" or (is_scored_by_cosine(model) and not study.posthoc)
         for regime in study.regimes:
             pairs, dropped = pairs_of[regime.name]
             _check_number(regime, pairs, dropped)
-            teacher = load_model(regime.teacher) if regime.teacher else None
+            teacher = load_model(regime.teacher, replace(loading, revision=None)) if regime.teacher else None
             with model.truncate_embeddings(None):  # a loss sees the whole embedding
                 dimensions = model.get_embedding_dimension() or 0
             ready = for_objective(pairs, regime.objective, teacher, dimensions)

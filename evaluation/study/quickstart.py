@@ -14,11 +14,20 @@ from evaluation.study.runner import Backend
 from evaluation.tasks.resolve import DOCSTRINGS
 from evaluation.train.catalog import OBJECTIVES
 from evaluation.train.training import usual_learning_rate
+from st_isotropy.diagnosis.loading import AS_SAVED, Loading
 
 INDEX_SEEDS = 3
 
 
-def quickstart(model: str, objective: str, weight: float, seeds: int, steps: int, folder: Path) -> Summary:
+def quickstart(
+    model: str,
+    objective: str,
+    weight: float,
+    seeds: int,
+    steps: int,
+    folder: Path,
+    loading: Loading = AS_SAVED,
+) -> Summary:
     """Train with and without the persistent-entropy term, measure, and say what changed.
 
     Args:
@@ -28,6 +37,7 @@ def quickstart(model: str, objective: str, weight: float, seeds: int, steps: int
         seeds: Number of paired training runs.
         steps: Optimizer steps of each.
         folder: The run directory; an interrupted run in it is continued.
+        loading: How the start model is loaded.
 
     Returns:
         The summary.
@@ -50,7 +60,7 @@ def quickstart(model: str, objective: str, weight: float, seeds: int, steps: int
             f"The quickstart trains on pairs, and the objective {objective} does not: choose {', '.join(fitting)}, or "
             "write a study."
         )
-    regime = Regime(objective, DOCSTRINGS, (usual_learning_rate(load_model(model)),), steps)
+    regime = Regime(objective, DOCSTRINGS, (usual_learning_rate(load_model(model, loading)),), steps)
     study = Study(
         title=f"{model}, {objective} objective: {seeds} paired run{'s' * (seeds > 1)} "
         f"with persistent entropy (weight {weight:g}) and without",
@@ -62,4 +72,4 @@ def quickstart(model: str, objective: str, weight: float, seeds: int, steps: int
         indexes=QUICK_INDEXES,
         index_seeds=INDEX_SEEDS,
     )
-    return run_study(study, Sources(), folder, Backend())
+    return run_study(study, Sources(), folder, Backend(), loading)

@@ -41,6 +41,7 @@ from evaluation.study.settings import Setting, settings
 from evaluation.tasks.mteb import superseded
 from evaluation.tasks.resolve import resolve_tasks
 from evaluation.tasks.source import TaskSource
+from st_isotropy.diagnosis.loading import AS_SAVED, Loading
 
 Key = TypeVar("Key")
 
@@ -80,7 +81,7 @@ class SectionRun:
     index_seconds: dict[str, dict[str, dict[str, dict[str, float]]]]
 
 
-def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) -> Summary:
+def run_study(study: Study, sources: Sources, folder: Path, backend: Backend, loading: Loading = AS_SAVED) -> Summary:
     """Run a study, print its report and write `summary.json`, `report.md` and `report.html`.
 
     Args:
@@ -89,6 +90,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
         folder: The run directory. An interrupted study is resumed, and a changed one reuses the cells
             that it has in common with the earlier one.
         backend: Where the cells run.
+        loading: How start models are loaded; they are trained in float32.
 
     Returns:
         The summary.
@@ -101,10 +103,10 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend) ->
     console = wide_console()
     timing = Timing(folder)
     measurings = plan_phases(study, sources)
-    plan = Plan(study, measurings, folder)
+    plan = Plan(study, measurings, folder, loading)
     tasks = list({task.name: task for measuring in measurings.values() for task in measuring.tasks}.values())
     with console.status("Preparing models and training pairs"):
-        prepared, rows = prepare(study, sources, tasks, folder)
+        prepared, rows = prepare(study, sources, tasks, folder, loading)
     open_run(folder, {"command": "study"})  # now: a study that is refused leaves nothing behind
     save_pairs(rows)
     write_json(folder / "study.json", asdict(study))

@@ -150,6 +150,7 @@ def train(
     seed: int,
     folder: Path,
     show_progress: bool = True,
+    trust_remote_code: bool = False,
 ) -> SentenceTransformer:
     """Train a copy of `start` and save it in `folder`, or load it from there when it was trained before.
 
@@ -164,6 +165,7 @@ def train(
         folder: The folder of this model alone, whose name says what determines it. It appears whole,
             with `model/` and `log.json` (loss and its terms over the steps, seconds), or not at all.
         show_progress: Whether to show a progress bar.
+        trust_remote_code: Whether code that came with the start model may run when it is loaded.
 
     Returns:
         The trained model.
@@ -172,7 +174,7 @@ def train(
         UserError: The model, loss and data do not go together, or training gave no finite weights.
     """
     if folder.exists():
-        return SentenceTransformer(str(folder / "model"), device=str(start.device))
+        return SentenceTransformer(str(folder / "model"), device=str(start.device), trust_remote_code=trust_remote_code)
     with new_folder(folder) as temporary:
         began = time.perf_counter()
         model, log = _fit(copy.deepcopy(start), pairs, recipe, term, seed, show_progress)

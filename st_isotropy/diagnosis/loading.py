@@ -137,5 +137,5 @@ def _untrusted(name: str, reason: str) -> str:
     where = name if Path(name).is_dir() else f"https://huggingface.co/{name}"
     return (
         f"The model {name} comes with code of its own{what}, which would run on this machine; read it in {where}, and "
-        "if you trust it add --trust-remote-code, which diagnose, improve and compare take."
+        "if you trust it add --trust-remote-code."
     )

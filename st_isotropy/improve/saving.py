@@ -37,7 +37,7 @@ def save_improved(model: SentenceTransformer, map_: AffineMap, folder: Path, acc
             for module in modules:
                 model.append(module)
             model.save_pretrained(str(place))
-            _copy_code(model, place)
+            copy_code(model, place)
         finally:
             while len(model) > count:
                 del model[len(model) - 1]
@@ -63,7 +63,7 @@ def modules_after(model: SentenceTransformer, map_: AffineMap) -> list[Module]:
     return after
 
 
-def _copy_code(model: SentenceTransformer, place: Path) -> None:
+def copy_code(model: SentenceTransformer, place: Path) -> None:
     """Copy the code of modules that came with the model to where it is looked for, at the top of the folder.
 
     sentence-transformers saves it beside the weights of each module.

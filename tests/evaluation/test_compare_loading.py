@@ -1,16 +1,24 @@
-"""How `python -m evaluation compare` loads models: code of their own, precision, device, batches."""
+"""How `python -m evaluation` loads models: code of their own, precision, device, batches."""
+
+from dataclasses import replace
 
 import pytest
 import torch
+from datasets import Dataset
 from own_data import write_pairs
 from remote_code import write_remote_code
 from small_corpus import static_model, transformer_model
+from small_study import untuned, write_data
 
 from evaluation.__main__ import _parser, main
+from evaluation.errors import UserError
 from evaluation.files import read_json
 from evaluation.measure.scores import BATCH_SIZE
 from evaluation.models.load import fingerprint, load_model
 from evaluation.study.cell import start_model
+from evaluation.study.run import run_study
+from evaluation.study.runner import Backend
+from evaluation.train.training import Recipe, train
 from st_isotropy import cli
 from st_isotropy.diagnosis.loading import Loading
 
@@ -45,7 +53,7 @@ def test_code_of_a_models_own_is_trusted_on_request_and_asked_about_otherwise(co
     assert compare(model) == 2
     assert capsys.readouterr().err == (
         f"error: The model {model} comes with code of its own (scaling.Scaling), which would run on this machine; read "
-        f"it in {model}, and if you trust it add --trust-remote-code, which diagnose, improve and compare take.\n"
+        f"it in {model}, and if you trust it add --trust-remote-code.\n"
     )
     assert compare(model, "--trust-remote-code") == 0
 
@@ -99,3 +107,24 @@ def test_what_cannot_be_is_one_sentence(options, reason, compare, capsys):
     assert compare("static", *options) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {reason}") and error.count("\n") == 1
+
+
+def test_a_study_trains_a_model_with_code_of_its_own_and_resumes_it(tmp_path):
+    sources = write_data(tmp_path)
+    study = untuned(tmp_path, models=(write_remote_code(static_model(), tmp_path / "remote"),), seeds=1)
+    with pytest.raises(UserError, match="comes with code of its own"):
+        run_study(study, sources, tmp_path / "run", Backend())
+    trusting = Loading(trust_remote_code=True)
+    first = run_study(study, sources, tmp_path / "run", Backend(), trusting)
+    assert not first.missing
+    again = run_study(replace(study, title="Anew"), sources, tmp_path / "run", Backend(), trusting)
+    assert [row.values for row in again.sections[0].rows] == [row.values for row in first.sections[0].rows]
+
+
+def test_a_trained_model_with_code_of_its_own_is_read_back(tmp_path):
+    start = load_model(write_remote_code(static_model(), tmp_path / "remote"), Loading(trust_remote_code=True))
+    pairs = Dataset.from_dict({"anchor": ["word1 word2", "word3"] * 8, "positive": ["word1", "word3 word4"] * 8})
+    recipe = Recipe("contrastive", steps=2, batch_size=4)
+    options = {"show_progress": False, "trust_remote_code": True}
+    trained = train(start, pairs, recipe, None, 0, tmp_path / "cell", **options)
+    assert fingerprint(train(start, pairs, recipe, None, 0, tmp_path / "cell", **options)) == fingerprint(trained)

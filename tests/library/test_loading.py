@@ -41,8 +41,7 @@ def test_a_folder_that_needs_code_of_its_own_says_how_to_trust_it(command, remot
     assert main(arguments) == 2
     assert capsys.readouterr().err == (
         f"st-isotropy: The model {remote} comes with code of its own (scaling.Scaling), which would run on this "
-        f"machine; read it in {remote}, and if you trust it add --trust-remote-code, which diagnose, improve and "
-        "compare take.\n"
+        f"machine; read it in {remote}, and if you trust it add --trust-remote-code.\n"
     )
     assert main([*arguments, "--trust-remote-code", *(NUMBERS if command == "improve" else [])]) == 0
 
@@ -58,7 +57,7 @@ def test_a_configuration_that_names_code_says_how_to_trust_it(model, text_file, 
     assert main(["diagnose", str(folder), "--texts", text_file]) == 2
     assert capsys.readouterr().err == (
         f"st-isotropy: The model {folder} comes with code of its own, which would run on this machine; read it in "
-        f"{folder}, and if you trust it add --trust-remote-code, which diagnose, improve and compare take.\n"
+        f"{folder}, and if you trust it add --trust-remote-code.\n"
     )
 
 
