@@ -112,3 +112,11 @@ def _names_in_doctests(request, doctest_namespace):
     """Doctests of classes that need a model find one under the name `model`."""
     if isinstance(request.node, pytest.DoctestItem):
         doctest_namespace["model"] = request.getfixturevalue("model")
+
+
+@pytest.fixture
+def text_file(sentences, tmp_path):
+    """A file of 60 texts, one a line."""
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(sentences(60)) + "\n", encoding="utf-8")
+    return str(path)

@@ -1,7 +1,7 @@
 """What `st-isotropy improve` costs: over encoding, and over one exact search per candidate."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from evaluation.bench.stopwatch import MEGABYTES, OVER, Figure, in_fresh_process
+from evaluation.bench.stopwatch import MEGABYTES, OVER, Figure, alternate, cost, durations, in_fresh_process
 from evaluation.data.docstrings import docstring_corpus
 from evaluation.files import cache_root
 from evaluation.models.load import load_model
@@ -38,22 +38,15 @@ def docstring_texts() -> SearchTexts:
 def beside_encoding(model: SentenceTransformer, texts: SearchTexts) -> Iterator[Figure]:
     """Time the search for an improvement beside the encoding that precedes it; once, as it takes minutes."""
     tasks: list[SearchTask] = []
-    times = {ENCODING: seconds_of(lambda: tasks.append(encode_search(model, texts)))}
-    names = list(table_of_transforms(len(tasks[0].documents), tasks[0].width))
-    times[LABEL_FREE] = seconds_of(lambda: improve(tasks[0], candidates=names))
-    times[WHOLE] = seconds_of(lambda: improve(tasks[0]))
+    times = alternate({ENCODING: lambda: tasks.append(encode_search(model, texts))}, seconds=0, fewest=1)
+    [task] = tasks
+    names = list(table_of_transforms(len(task.documents), task.width))
+    contenders = {LABEL_FREE: partial(improve, task, candidates=names), WHOLE: partial(improve, task)}
+    times |= alternate(contenders, seconds=0, fewest=1)
     case = f"{len(texts.documents):,} documents, {len(texts.queries):,} queries"
-    for name, seconds in times.items():
-        yield Figure(case, name, "s", seconds)
-    for name, limit in ((LABEL_FREE, 0.1), (WHOLE, 1.0)):
-        yield Figure(case, name, OVER, times[name] / times[ENCODING], at_most=limit, peer=ENCODING)
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Processor time of a call."""
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+    yield from durations(case, times)
+    yield cost(case, times, LABEL_FREE, ENCODING, 0.1)
+    yield cost(case, times, WHOLE, ENCODING, 1.0)
 
 
 def beside_search(documents: int) -> Iterator[Figure]:
@@ -66,9 +59,9 @@ def beside_search(documents: int) -> Iterator[Figure]:
         searched = in_fresh_process(search_file, (corpus / "small",), (corpus / "large",))
     tried = len(table_of_transforms(documents, WIDTH)) + 1  # as it is
     case = f"{documents:,} × {WIDTH} from a file, {QUERIES:,} queries"
-    yield Figure(case, LABEL_FREE, "s", ours.seconds, 0.0, at_most=600.0)
-    yield Figure(case, LABEL_FREE, OVER, ours.seconds / (tried * searched.seconds), 0.0, peer=SEARCH)
-    yield Figure(case, LABEL_FREE, MEGABYTES, ours.megabytes, 0.0, at_most=3_000.0)
+    yield Figure(case, LABEL_FREE, "s", ours.seconds, at_most=600.0)
+    yield Figure(case, LABEL_FREE, OVER, ours.seconds / (tried * searched.seconds), peer=SEARCH)
+    yield Figure(case, LABEL_FREE, MEGABYTES, ours.megabytes, at_most=3_000.0)
 
 
 def write_corpus(folder: Path, documents: int) -> None:

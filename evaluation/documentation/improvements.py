@@ -1,7 +1,7 @@
 """What the documentation shows of `st-isotropy improve`: each way on real data, and how often luck is offered."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from evaluation.documentation.results import RESULTS
 from evaluation.files import read_json, read_record
@@ -15,32 +15,26 @@ from evaluation.report.tables import Table
 FOLDER = RESULTS / "improve"
 EVIDENCE = FOLDER / "improvements.json"
 CALIBRATION = FOLDER / "calibration.json"
-NOTHING = "*Not measured yet.*"
 
 
-def _gains() -> str:
-    lines = _table(gains_table)
-    return NOTHING if lines is None else "\n".join([*lines, READING])
+@lru_cache
+def _evidence() -> Evidence:
+    return read_record(EVIDENCE, Evidence)
 
 
 def _answers() -> str:
-    if not EVIDENCE.exists():
-        return NOTHING
-    return "\n".join(f"- {sentence}" for sentence in answers(read_record(EVIDENCE, Evidence)))
+    return "\n".join(f"- {sentence}" for sentence in answers(_evidence()))
+
+
+def _gains() -> str:
+    return "\n".join([_shown(gains_table), READING])
 
 
 def _shown(table: Callable[[Evidence], Table]) -> str:
-    lines = _table(table)
-    return NOTHING if lines is None else "\n".join(lines)
-
-
-def _table(table: Callable[[Evidence], Table]) -> list[str] | None:
-    return markdown_table(table(read_record(EVIDENCE, Evidence))) if EVIDENCE.exists() else None
+    return "\n".join(markdown_table(table(_evidence())))
 
 
 def _calibration() -> str:
-    if not CALIBRATION.exists():
-        return NOTHING
     return calibration_table(Calibration(**row) for row in read_json(CALIBRATION, list))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from evaluation.errors import counted
-from evaluation.improvements.arms import ABSOLUTE, ALIGNMENT, COSENT, IN_BATCH, from_isotropic, from_plain
+from evaluation.improvements.arms import COSENT, IN_BATCH, QUESTIONS, from_plain
 from evaluation.improvements.records import Evidence
 from st_isotropy.improve import Gain
 from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM
@@ -16,22 +16,13 @@ _ALONE = {
     ),
     "The honest choice among all": (CHOSEN,),
 }
-_BESIDE = {
-    "An isotropic start, beside a plain one with the same loss,": {
-        (from_isotropic(loss), from_plain(loss)) for loss in (IN_BATCH, ABSOLUTE, COSENT)
-    },
-    "Alignment with absolute entropy, beside in-batch negatives from the same start,": {
-        (start(ABSOLUTE), start(IN_BATCH)) for start in (from_plain, from_isotropic)
-    },
-    "Absolute entropy, beside alignment alone,": {(from_plain(ABSOLUTE), from_plain(ALIGNMENT))},
-}
 
 
 def answers(evidence: Evidence) -> Iterator[str]:
     """Say how often each way helps, and how often one is better than another."""
     for what, names in _ALONE.items():
         yield _tally(what, [arm.gain for cell in evidence.cells for arm in cell.arms if arm.name in names and arm.gain])
-    for what, asked in _BESIDE.items():
+    for what, asked in QUESTIONS.items():
         pairs = (pair for cell in evidence.cells for pair in cell.pairs)
         yield _tally(what, [pair.gain for pair in pairs if (pair.after, pair.before) in asked])
 

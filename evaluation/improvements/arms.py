@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.improvements.records import ArmPair, ArmResult
-from st_isotropy.improve.adapter import ADAPTER, AS_IT_IS, RATES, losses_for
+from st_isotropy.improve.adapter import ADAPTER, AS_IT_IS, RATES, AdapterSettings, losses_for
 from st_isotropy.improve.candidates import fit_candidates
 from st_isotropy.improve.folds import make_folds
 from st_isotropy.improve.improvement import FOLDS, check_folds, make_plan, sample_rows, score_codes
-from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM, CrossFit, Plan, cross_fit
+from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM, Choice, CrossFit, Plan, cross_fit
 from st_isotropy.improve.tasks import ScoredTask, Task
 from st_isotropy.metrics import isotropy
 
@@ -55,7 +55,9 @@ def measure_arms(task: Task, seed: int = 0) -> tuple[tuple[ArmResult, ...], tupl
     results = tuple(_result(task, arm, before, folds) for arm in arms.values())
     pairs = tuple(
         ArmPair(after, other, task.compare(_values(arms[other]), _values(arms[after]), folds)[0])
-        for after, other in _questions(arms)
+        for asked in QUESTIONS.values()
+        for after, other in asked
+        if after in arms and other in arms
     )
     return results, pairs
 
@@ -68,6 +70,18 @@ def from_plain(loss: str) -> str:
 def from_isotropic(loss: str) -> str:
     """Name of the arm that trains an adapter from an isotropic start."""
     return f"transform, then adapter: {loss}"
+
+
+# What is asked of two arms, the one that is asked about first.
+QUESTIONS = {
+    "An isotropic start, beside a plain one with the same loss,": tuple(
+        (from_isotropic(loss), from_plain(loss)) for loss in (IN_BATCH, ABSOLUTE, COSENT)
+    ),
+    "Alignment with absolute entropy, beside in-batch negatives from the same start,": tuple(
+        (start(ABSOLUTE), start(IN_BATCH)) for start in (from_plain, from_isotropic)
+    ),
+    "Absolute entropy, beside alignment alone,": ((from_plain(ABSOLUTE), from_plain(ALIGNMENT)),),
+}
 
 
 def _cross_fit_arms(task: Task, plan: Plan, folds: NDArray[np.int64]) -> dict[str, _Arm]:
@@ -85,14 +99,6 @@ def _cross_fit_arms(task: Task, plan: Plan, folds: NDArray[np.int64]) -> dict[st
     return {arm.name: arm for arm in arms}
 
 
-def _questions(arms: Mapping[str, _Arm]) -> list[tuple[str, str]]:
-    """Does an isotropic start help the adapter, and which loss is better from each start?"""
-    starts = [(from_isotropic(loss), from_plain(loss)) for loss in (IN_BATCH, ABSOLUTE, COSENT)]
-    losses = [(start(ABSOLUTE), start(IN_BATCH)) for start in (from_plain, from_isotropic)]
-    alone = [(from_plain(ABSOLUTE), from_plain(ALIGNMENT))]
-    return [pair for pair in (*starts, *losses, *alone) if all(name in arms for name in pair)]
-
-
 def _values(arm: _Arm) -> NDArray[np.float64]:
     return arm.fit.values[arm.column]
 
@@ -100,24 +106,26 @@ def _values(arm: _Arm) -> NDArray[np.float64]:
 def _result(task: Task, arm: _Arm, before: NDArray[np.float64], folds: NDArray[np.int64]) -> ArmResult:
     first = arm.fit.choices[0].maps[arm.column]
     found = isotropy(sample_rows(task, first), names=MEASURES, similarity=task.similarity)
-    rates = [
-        choice.adapter.rate
-        for choice in arm.fit.choices
-        if choice.adapter is not None and choice.maps[arm.column] is choice.maps[ADAPTER]
-    ]
+    adapters = [_adapter(arm, choice) for choice in arm.fit.choices]
+    ends = (min(RATES), max(RATES))
     return ArmResult(
         name=arm.name,
         score=task.score(_values(arm), folds)[0],
         gain=None if arm.name == AS_IT_IS else task.compare(before, _values(arm), folds)[0],
         one_bit=score_codes(task, arm.fit, arm.column, "binary"),
         isotropy={name: measure.value for name, measure in found.items()},
-        chosen=tuple(_in_words(arm, fold) for fold in range(len(arm.fit.choices))),
-        at_end=sum(rate in (min(RATES), max(RATES)) for rate in rates),
+        chosen=tuple(_in_words(arm, choice) for choice in arm.fit.choices),
+        at_end=sum(adapter is not None and adapter.rate in ends for adapter in adapters),
     )
 
 
-def _in_words(arm: _Arm, fold: int) -> str:
-    choice = arm.fit.choices[fold]
-    if choice.adapter is not None and choice.maps[arm.column] is choice.maps[ADAPTER]:
-        return str(choice.adapter)
+def _in_words(arm: _Arm, choice: Choice) -> str:
+    adapter = _adapter(arm, choice)
+    if adapter is not None:
+        return str(adapter)
     return AS_IT_IS if arm.column == AS_IT_IS else choice.transform
+
+
+def _adapter(arm: _Arm, choice: Choice) -> AdapterSettings | None:
+    """The settings of the adapter, if that is what the arm scores in a fold."""
+    return choice.adapter if choice.adapter and choice.maps[arm.column] is choice.maps[ADAPTER] else None

@@ -1,7 +1,7 @@
 """What is measured of `st-isotropy improve`, as typed records."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from st_isotropy.improve.intervals import Gain
 
@@ -72,4 +72,4 @@ class Evidence:
     """All cells, and the command that made them."""
 
     command: str
-    cells: tuple[Cell, ...] = field(default_factory=tuple)
+    cells: tuple[Cell, ...]

@@ -27,13 +27,6 @@ def gaussian(count=400, width=32, seed=0):
 
 
 @pytest.fixture
-def text_file(sentences, tmp_path):
-    path = tmp_path / "texts.txt"
-    path.write_text("\n".join(sentences(60)) + "\n", encoding="utf-8")
-    return str(path)
-
-
-@pytest.fixture
 def array_file(tmp_path):
     np.save(tmp_path / "rows.npy", (gaussian(60, 8) + 2).numpy())
     return str(tmp_path / "rows.npy")

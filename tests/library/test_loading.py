@@ -17,13 +17,6 @@ NUMBERS = ["--candidates", "Center", "AllButTheTop(1)"]
 
 
 @pytest.fixture
-def text_file(sentences, tmp_path):
-    path = tmp_path / "texts.txt"
-    path.write_text("\n".join(sentences(60)) + "\n", encoding="utf-8")
-    return str(path)
-
-
-@pytest.fixture
 def pair_file(sentences, tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_text("".join(f"{text} the\t{text}\n" for text in sentences(40)), encoding="utf-8")
