@@ -181,8 +181,12 @@ def _add_improvements(commands: Commands) -> None:
         "improvements", help="measure every candidate of st-isotropy improve on several models and data sets"
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="static, minilm, glove, smollm2, folders, hub names")
-    parser.add_argument("--beir", type=Path, nargs="+", default=[], metavar="DIR", help="corpora with queries")
-    parser.add_argument("--scored", type=Path, nargs="+", default=[], metavar="FILE", help="scored sentence pairs")
+    parser.add_argument(
+        "--beir", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help="corpora with queries"
+    )
+    parser.add_argument(
+        "--scored", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="scored sentence pairs"
+    )
     _add_start_models(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/improvements"), help="run directory")
     parser.set_defaults(command=_improvements, interrupted=RESUMES)
@@ -191,7 +195,9 @@ def _add_improvements(commands: Commands) -> None:
 def _add_calibration(commands: Commands) -> None:
     parser = commands.add_parser("calibration", help="simulate how often st-isotropy improve offers what is no better")
     parser.add_argument("--model", required=True, help="static, minilm, glove, smollm2, a folder or a hub name")
-    parser.add_argument("--beir", type=Path, nargs="+", required=True, metavar="DIR", help="corpora with queries")
+    parser.add_argument(
+        "--beir", type=Path, nargs="+", action="extend", required=True, metavar="DIR", help="corpora with queries"
+    )
     _add_start_models(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/calibration"), help="folder for calibration.json")
     parser.set_defaults(command=_calibration, interrupted=STARTS_AGAIN)

@@ -19,6 +19,10 @@ ROOT = Path(__file__).parents[2]
         (["quickstart", "--weight", "nan"], "--weight is nan; give a finite number"),
         (["quickstart", "--seeds", "0"], "--seeds is 0"),
         (["quickstart", "--objective", "contrast"], "near names are contrastive"),
+        (
+            ["improvements", "static", "--beir", "none", "--beir", "docs"],
+            "none has neither corpus.jsonl nor corpus.jsonl.gz",
+        ),
         (["compare", "minilm", "--tasks", "STSBenchmrk", "--mirror", "."], "near names are STSBenchmark"),
         (["compare", "minilm", "--tasks", "STS12", "--mirror", "no-such-folder"], "no-such-folder"),
         (["compare", "minilm", "minilm", "--tasks", "STS12"], "A model is given twice"),
