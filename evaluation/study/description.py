@@ -33,6 +33,7 @@ class Regime:
         teacher: Name of the model whose embeddings are learned; for objectives that learn some, such as "distillation".
         temperature_scales: With in-batch negatives, what cosines are multiplied by, tried with the objective alone; the
             default of sentence-transformers, 20, where none are given.
+        distinct_classes: Whether no batch has two pairs of one class, for pairs with a column `class`.
     """
 
     objective: str
@@ -44,6 +45,7 @@ class Regime:
     teacher: str = ""
     name: str = ""
     temperature_scales: tuple[float, ...] = ()
+    distinct_classes: bool = False
 
     def __post_init__(self) -> None:
         check_name("objective", self.objective, OBJECTIVES)
@@ -63,6 +65,10 @@ class Regime:
             raise UserError(f"{where} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise UserError(f"{where} names a learning rate twice.")
+        if not isinstance(self.distinct_classes, bool):
+            raise UserError(f"{where} has distinct_classes = {self.distinct_classes!r} and needs true or false.")
+        if self.distinct_classes and OBJECTIVES[self.objective].columns != "positive":
+            raise UserError(f"{where} has distinct_classes, but {self.objective} does not train on positive pairs.")
         _check_scales(where, self.temperature_scales, self.objective)
         taught = [name for name, objective in OBJECTIVES.items() if objective.columns == "teacher"]
         if (self.objective in taught) != bool(self.teacher):

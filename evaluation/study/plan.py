@@ -60,6 +60,7 @@ class Plan:
             setting.learning_rate,
             regime.warmup,
             setting.temperature_scale,
+            regime.distinct_classes or None,
         )
         term = Term(setting.regularizer, setting.weight) if setting.regularizer else None
         variant = Transformed(setting.variant, posthoc).name if posthoc else setting.variant

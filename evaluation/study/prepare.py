@@ -19,6 +19,7 @@ from evaluation.study.leakage import drop_evaluated_pairs, evaluated_texts
 from evaluation.tasks.source import TaskSource
 from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
 from evaluation.train.columns import content_hash, count_repeats, for_objective
+from evaluation.train.distinct_batches import check_classes
 from evaluation.train.pairs import load_pairs
 from evaluation.train.training import Term
 from st_isotropy.diagnosis.loading import AS_SAVED, Loading
@@ -73,6 +74,10 @@ def prepare(
         by_cosine = model.similarity_fn_name == "cosine" or (is_scored_by_cosine(model) and not study.posthoc)
         for regime in study.regimes:
             pairs, dropped = pairs_of[regime.name]
+            if regime.distinct_classes:
+                check_classes(f"The regime {regime.name!r}", pairs, regime.batch_size)
+            elif "class" in pairs.column_names:
+                pairs = pairs.remove_columns("class")
             _check_number(regime, pairs, dropped)
             teacher = load_model(regime.teacher, replace(loading, revision=None)) if regime.teacher else None
             with model.truncate_embeddings(None):  # a loss sees the whole embedding

@@ -22,6 +22,7 @@ from evaluation.tasks.split_rows import evaluated_rows
 from st_isotropy.improve.inputs import count_hidden
 
 _HEADERS = (
+    ("anchor", "positive", "class"),
     ("anchor", "positive"),
     ("sentence1", "sentence2", "score"),
     ("sentence1", "sentence2", "label"),
@@ -35,13 +36,14 @@ def load_pairs(name: str, sources: Sources) -> Dataset:
         name: "docstrings"; `TASK:SPLIT`, a split of an STS task or of a data set with labels in one of
             `sources.folders`; or the name of a tab-separated file in one of `sources.pairs`, without its ending, or of
             that folder if the file is called "all", "data" or as a split is. Files have a header with `anchor` and
-            `positive`, or `sentence1` and `sentence2` with a `score` or a `label` (1 or true, 0 or false), and may be
-            gzipped; other columns are not read.
+            `positive`, and `class` if they have one, or `sentence1` and `sentence2` with a `score` or a `label` (1 or
+            true, 0 or false), and may be gzipped; other columns are not read.
         sources: Where to look.
 
     Returns:
-        Columns `anchor` and `positive`; `sentence1`, `sentence2` and `score`, with scores scaled to [0, 1] and labels
-        as scores; or `text` and `label`, see `evaluation.data.labelled.LabelledData`.
+        Columns `anchor` and `positive`, with numbers in `class` if there are classes; `sentence1`, `sentence2` and
+        `score`, with scores scaled to [0, 1] and labels as scores; or `text` and `label`, see
+        `evaluation.data.labelled.LabelledData`.
 
     Raises:
         UserError: There are no such pairs, or they cannot be read; the text names file and line.
@@ -116,6 +118,9 @@ def _read(path: Path) -> Dataset:
     check_one_fold(path, numbered_cells(path))
     if len(lines) < 2:
         raise UserError(f"{path} holds {counted(len(lines), 'pair')}, and training needs at least 2.")
+    if "class" in columns:
+        numbers = {name: number for number, name in enumerate(sorted(set(columns["class"])))}
+        columns["class"] = [numbers[name] for name in columns["class"]]
     if "label" in columns:
         columns["score"] = [
             float(pair_label(cell, path, line)) for line, cell in zip(lines, columns.pop("label"), strict=True)
@@ -136,7 +141,7 @@ def _columns(path: Path) -> tuple[list[int], Rows]:
         wanted = " or ".join(", ".join(names) for names in _HEADERS)
         raise UserError(f"{path}, line 1: the columns are {', '.join(header) or 'missing'}, but must be {wanted}.")
     judged = [name for name in ("label", "score") if name in header]
-    if judged and names == _HEADERS[0]:
+    if judged and "anchor" in names:
         raise UserError(
             f"{path}, line 1: anchor and positive say that all pairs belong together, and {judged[0]} says how much "
             f"each does: name the columns sentence1, sentence2 and {judged[0]}, or keep the pairs that belong together "

@@ -3,10 +3,12 @@
 import copy
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from datasets import Dataset
@@ -28,6 +30,7 @@ from evaluation.files import new_folder, write_json
 from evaluation.models.load import save_model
 from evaluation.train.catalog import OBJECTIVES, REGULARIZERS
 from evaluation.train.columns import texts_of
+from evaluation.train.distinct_batches import DistinctClassSampler
 from evaluation.train.occurring_rows import occurring_rows
 from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 
@@ -48,6 +51,7 @@ class Recipe:
         warmup: Share of the steps, below 1, over which it first rises linearly from 0.
         temperature_scale: What cosines are multiplied by before the softmax of in-batch negatives; None for the
             default of sentence-transformers, and for other objectives.
+        distinct_classes: Whether no batch has two rows of one class; True or None.
     """
 
     objective: str = "cosine"
@@ -56,6 +60,7 @@ class Recipe:
     learning_rate: float = 2e-3
     warmup: float = 0.0
     temperature_scale: float | None = None
+    distinct_classes: Literal[True] | None = None
 
     def __post_init__(self) -> None:
         check_name("objective", self.objective, OBJECTIVES)
@@ -191,37 +196,23 @@ def _fit(
         raise UserError("The model has no parameter that can be trained; take one whose weights are not frozen.")
     model.model_card_data.widget = [{"text": "No card is written."}]  # else the trainer looks for some
     loss = recipe.loss(model, pairs)
+    rows = pairs.remove_columns("class") if recipe.distinct_classes else pairs
     if term is not None:
         loss = term.around(model, loss)
     with (
         TemporaryDirectory() as scratch,
         Progress(transient=True, disable=not show_progress) as progress,
-        occurring_rows(model, texts_of(pairs)),
+        occurring_rows(model, texts_of(rows)),
     ):
-        arguments = SentenceTransformerTrainingArguments(
-            output_dir=scratch,
-            max_steps=recipe.steps,
-            per_device_train_batch_size=recipe.batch_size,
-            learning_rate=recipe.learning_rate,
-            warmup_steps=round(recipe.warmup * recipe.steps),
-            seed=seed,
-            data_seed=seed,
-            full_determinism=False,
-            dataloader_drop_last=True,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            logging_steps=max(1, recipe.steps // 30),
-            use_cpu=model.device.type == "cpu",
-        )
-        # The trainer would split over all GPUs, and multiply the batch by their number.
-        arguments._n_gpu = min(1, arguments.n_gpu)
+        arguments = _arguments(recipe, seed, scratch, model.device.type == "cpu")
+        if recipe.distinct_classes:
+            arguments.batch_sampler = partial(_distinct_batches, pairs["class"])
         bar = _TrainingBar(progress, f"training ({term.regularizer if term else 'plain'}, seed {seed})")
         # It passes on the step, for weights that change with it, and logs the weights in force.
         geometry = [GeometryCallback(loss)] if isinstance(loss, RegularizedLoss) else []
         try:
             trainer = SentenceTransformerTrainer(
-                model=model, args=arguments, train_dataset=pairs, loss=loss, callbacks=[bar, *geometry]
+                model=model, args=arguments, train_dataset=rows, loss=loss, callbacks=[bar, *geometry]
             )
             trainer.remove_callback(PrinterCallback)
             trainer.remove_callback(ProgressCallback)
@@ -236,6 +227,35 @@ def _fit(
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
         raise UserError(f"Training gave NaN or infinite weights at learning rate {recipe.learning_rate}; lower it.")
     return model, [_of_interest(entry) for entry in trainer.state.log_history if "loss" in entry]
+
+
+def _arguments(recipe: Recipe, seed: int, scratch: str, use_cpu: bool) -> SentenceTransformerTrainingArguments:
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=scratch,
+        max_steps=recipe.steps,
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        warmup_steps=round(recipe.warmup * recipe.steps),
+        seed=seed,
+        data_seed=seed,
+        full_determinism=False,
+        dataloader_drop_last=True,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        logging_steps=max(1, recipe.steps // 30),
+        use_cpu=use_cpu,
+    )
+    # The trainer would split over all GPUs, and multiply the batch by their number.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
+
+
+def _distinct_batches(
+    classes: Sequence[int], dataset: Dataset, batch_size: int, generator: torch.Generator, **others: Any
+) -> DistinctClassSampler:
+    """Make the sampler as the trainer asks for it."""
+    return DistinctClassSampler(dataset, classes, batch_size, generator)
 
 
 def _of_interest(entry: dict[str, float]) -> dict[str, float]:

@@ -641,3 +641,19 @@ def test_variants_with_objectives_of_their_own_are_paired_with_the_tuned_referen
     ) in summary.notes
     assert read_summary(tmp_path / "run").sections[0].tuning == section.tuning
     assert "0.005, scale 5" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_pairs_with_classes_are_trained_on_in_distinct_ones_where_the_regime_asks_and_else_as_without(data, tmp_path):
+    folder, sources = data
+    rows = [f"{text}\t{text[::-1]}\t{row % 8}" for row, text in enumerate(sentences(64, seed=5))]
+    plain = [row.rpartition("\t")[0] for row in rows]
+    write_lines(tmp_path / "pairs" / "classed.tsv", ["anchor\tpositive\tclass", *rows])
+    write_lines(tmp_path / "pairs" / "plain.tsv", ["anchor\tpositive", *plain])
+    classed = replace(REGIME, objective="contrastive", pairs="classed", learning_rates=(5e-3,), name="as they come")
+    distinct = replace(classed, distinct_classes=True, name="distinct")
+    without = replace(classed, pairs="plain", name="without classes")
+    study = untuned(folder, regimes=(classed, distinct, without), seeds=1)
+    summary = run(study, replace(sources, pairs=(tmp_path / "pairs",)), tmp_path / "run")
+    assert summary.missing == []
+    values = [[row.values for row in section.rows] for section in summary.sections]
+    assert values[0] == values[2] != values[1]

@@ -27,6 +27,12 @@ def test_columns_are_found_by_name_and_others_are_not_read(tmp_path):
     assert pairs.to_dict() == {"sentence1": ["a", "c"], "sentence2": ["b", "d"], "score": [1.0, 0.0]}
 
 
+def test_the_classes_of_positive_pairs_become_numbers(tmp_path):
+    write_lines(tmp_path / "mine.tsv", ["class\tanchor\tpositive", "lost\ta\tb", "card\tc\td", "lost\te\tf"])
+    pairs = load_pairs("mine", Sources(pairs=(tmp_path,)))
+    assert pairs.to_dict() == {"anchor": ["a", "c", "e"], "positive": ["b", "d", "f"], "class": [1, 0, 1]}
+
+
 @pytest.mark.parametrize("judged", ["label", "score"])
 def test_positives_with_a_label_beside_them_are_refused(judged, tmp_path):
     write_lines(tmp_path / "mine.tsv", [f"anchor\tpositive\t{judged}", "a\tb\t1", "c\td\t0"])

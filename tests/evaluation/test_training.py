@@ -67,6 +67,14 @@ def test_the_contrastive_objective_trains_on_pairs_without_scores(tmp_path):
     assert trained(tmp_path / "cell", pairs, recipe=recipe) != fingerprint(static_model())
 
 
+def test_batches_of_distinct_classes_change_what_is_learned_and_classes_are_no_text(tmp_path):
+    pairs = positive_pairs(small_corpus())
+    classed = pairs.add_column("class", [row % 24 for row in range(len(pairs))])  # pyright: ignore[reportCallIssue]
+    recipe = replace(SHORT, objective="contrastive")
+    plain = trained(tmp_path / "plain", pairs, recipe=recipe)
+    assert trained(tmp_path / "classed", classed, recipe=replace(recipe, distinct_classes=True)) != plain
+
+
 def test_the_start_model_stays_as_it_was(tmp_path, pairs):
     start = static_model()
     before = fingerprint(start)
