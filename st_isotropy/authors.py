@@ -20,7 +20,8 @@ class InClusterLength(Regularizer):
 
     Examples:
         >>> import torch
-        >>> InClusterLength()(torch.tensor([[0.0], [1.0], [2.0], [3.0], [4.0], [20.0]])).item()
+        >>> line = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0, 20.0])[:, None]
+        >>> InClusterLength()(line).item()
         1.0
     """
 
@@ -76,7 +77,8 @@ def authors_setting(
 
     Examples:
         >>> from sentence_transformers.sentence_transformer.losses import SoftmaxLoss
-        >>> authors_setting(model, SoftmaxLoss(model, 32, num_labels=2)).get_config_dict()["cloud"]
+        >>> loss = authors_setting(model, SoftmaxLoss(model, 32, num_labels=2))
+        >>> loss.get_config_dict()["cloud"]
         'labels'
 
     References:

@@ -17,6 +17,8 @@ from st_isotropy.losses.penalties import Penalties, Snapshot
 from st_isotropy.losses.regularized import RegularizedLoss
 from st_isotropy.metrics import CATALOG, as_cloud
 
+__all__ = ["GeometryCallback"]
+
 EDGE = "mean_mst_length"
 LOGGED_MEASURES = ("persistent_entropy", "persistent_entropy_nats", EDGE, "average_cosine", "isoscore")
 
@@ -51,9 +53,11 @@ class GeometryCallback(TrainerCallback):
             data sets have different regularizers.
 
     Examples:
-        >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+        >>> from sentence_transformers.sentence_transformer import losses
         >>> from st_isotropy import PersistentEntropyLoss, WeightSchedule
-        >>> loss = PersistentEntropyLoss(model, CosineSimilarityLoss(model), weight=WeightSchedule(30.0, warmup=100))
+        >>> schedule = WeightSchedule(30.0, warmup=100)
+        >>> base = losses.CosineSimilarityLoss(model)
+        >>> loss = PersistentEntropyLoss(model, base, weight=schedule)
         >>> callback = GeometryCallback(loss)  # for callbacks=[...], or `attach`
     """
 

@@ -86,7 +86,8 @@ def absolute_entropy(lengths: Tensor, order: float = 1.0) -> Tensor:
         The entropy of each barcode in nats, a 0-dim tensor for one; a gradient-connected 0 without bars.
 
     Examples:
-        >>> round(absolute_entropy(torch.tensor([1.0])).item(), 4)  # half of the largest bar, and as much is left
+        >>> half = torch.tensor([1.0])  # of the largest bar, and as much is left
+        >>> round(absolute_entropy(half).item(), 4)
         0.6931
     """
     states = lengths.shape[-1] + 1
@@ -139,6 +140,10 @@ def total_persistence(lengths: Tensor) -> Tensor:
 
     Returns:
         The sum of each barcode, a 0-dim tensor for one.
+
+    Examples:
+        >>> total_persistence(torch.tensor([1.0, 2.0])).item()
+        3.0
     """
     return lengths.sum(dim=-1)
 

@@ -16,6 +16,8 @@ from st_isotropy.metrics import Measure, isotropy
 from st_isotropy.metrics.measures import check_names
 from st_isotropy.unwrap import unwrap
 
+__all__ = ["IsotropyEvaluator"]
+
 logger = logging.getLogger(__name__)
 
 FEWEST_TEXTS = 20
@@ -57,11 +59,11 @@ class IsotropyEvaluator(BaseEvaluator):
             queries, a measure is unknown, or the primary metric is not measured.
 
     Examples:
-        ```python
-        evaluator = IsotropyEvaluator(texts, name="dev")
-        args = SentenceTransformerTrainingArguments(..., metric_for_best_model="eval_dev_isoscore")
-        trainer = SentenceTransformerTrainer(model, args, train_dataset, loss=loss, evaluator=evaluator)
-        ```
+        >>> texts = [f"{size} {animal}" for size in ("a", "big", "small", "red")
+        ...          for animal in ("cat", "dog", "bird", "fish", "tree")]
+        >>> evaluator = IsotropyEvaluator(texts, name="dev", measures="isoscore")
+        >>> sorted(evaluator(model))  # or give it to the trainer
+        ['dev_isoscore', 'dev_isoscore_isotropic']
     """
 
     def __init__(

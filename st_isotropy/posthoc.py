@@ -30,6 +30,14 @@ class PostHoc(ABC):
     """An affine map of embeddings that is fitted to a sample of them.
 
     A subclass says how the map is found; fitting, checking and packing it as a module is the same for all.
+
+    Examples:
+        >>> class Rotate(PostHoc):
+        ...     def affine(self, cloud):
+        ...         directions = cloud.principal[1]
+        ...         return directions.T, torch.zeros_like(cloud.mean)
+        >>> Rotate().fit_embeddings(torch.eye(3)).linear.weight.shape
+        torch.Size([3, 3])
     """
 
     @abstractmethod
@@ -53,10 +61,10 @@ class PostHoc(ABC):
                 or an option is out of range.
 
         Examples:
-            ```python
-            model.append(Whitening(shrinkage=0.1).fit(model, texts))
-            model.save_pretrained("whitened")
-            ```
+            >>> texts = ["a cat", "two dogs", "the sun"]
+            >>> _ = model.append(Whitening(shrinkage=0.1).fit(model, texts))
+            >>> type(model[-1]).__name__
+            'Dense'
         """
         if isinstance(texts, str):
             raise ValueError("A transform is fitted on a list of texts, but this is a single string.")
@@ -161,7 +169,8 @@ class AllButTheTop(PostHoc):
 
     Examples:
         >>> rows = torch.tensor([[4.0, 3.0], [4.0, -3.0], [-4.0, 3.0], [-4.0, -3.0]])
-        >>> apply_posthoc(AllButTheTop(1).fit_embeddings(rows), rows).round(decimals=4).tolist()
+        >>> transform = AllButTheTop(1).fit_embeddings(rows)
+        >>> apply_posthoc(transform, rows).round(decimals=4).tolist()
         [[0.0, 5.0], [0.0, -5.0], [0.0, 5.0], [0.0, -5.0]]
 
     References:
@@ -236,7 +245,8 @@ class Whitening(PostHoc):
 
     Examples:
         >>> rows = torch.tensor([[7.0, 1.0], [7.0, -1.0], [-7.0, 1.0], [-7.0, -1.0]])
-        >>> apply_posthoc(Whitening().fit_embeddings(rows), rows).round(decimals=4).tolist()
+        >>> transform = Whitening().fit_embeddings(rows)
+        >>> apply_posthoc(transform, rows).round(decimals=4).tolist()
         [[5.0, 5.0], [5.0, -5.0], [-5.0, 5.0], [-5.0, -5.0]]
 
     References:

@@ -9,6 +9,8 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+__all__ = ["BalancedWeight", "WeightSchedule"]
+
 Shape = Literal["linear", "cosine"]
 
 
@@ -79,7 +81,9 @@ class BalancedWeight:
 
     Examples:
         >>> weight = BalancedWeight(fraction=0.5)
-        >>> weight.balance(objective=torch.tensor([1.0, 2.0, 3.0]), term=torch.tensor([0.0, 0.25, 0.25])).item()
+        >>> objective = torch.tensor([1.0, 2.0, 3.0])
+        >>> term = torch.tensor([0.0, 0.25, 0.25])
+        >>> weight.balance(objective, term).item()
         4.0
     """
 

@@ -28,6 +28,10 @@ class Barcode:
         dimension: Homology dimension of the bars.
         birth_edges: Critical edge at which each bar is born, shape `(m, 2)`; none in dimension 0, where all bars are
             born at 0.
+
+    Examples:
+        >>> barcode(torch.tensor([[0.0], [1.0], [3.0]])).edges.tolist()
+        [[0, 1], [1, 2]]
     """
 
     lengths: Tensor
@@ -47,7 +51,8 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
         Lengths of shape `(m,)` or `(b, m)`; the gradient at a length of zero is zero.
 
     Examples:
-        >>> edge_lengths(torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]), torch.tensor([[0, 1], [1, 2]])).tolist()
+        >>> points = torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]])
+        >>> edge_lengths(points, torch.tensor([[0, 1], [1, 2]])).tolist()
         [5.0, 4.0]
     """
     if points.ndim > 2 and len(points) == 0:
@@ -139,6 +144,9 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
         >>> import torch
         >>> barcode(torch.tensor([[0.0], [1.0], [3.0]])).lengths.tolist()
         [1.0, 2.0]
+
+    References:
+        Edelsbrunner and Harer 2010, "Computational Topology: An Introduction".
     """
     points = at_least_float32(points)
     if dimension == 0:

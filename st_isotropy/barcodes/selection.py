@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+__all__ = ["Selection", "count_prominent", "selected_bars"]
+
 Selection = Literal["all", "prominent"] | tuple[Literal["top"], int] | tuple[Literal["quantile"], float]
 
 # Sums of lengths times logarithms that differ by less are equal: rounding must not decide.

@@ -31,6 +31,13 @@ def encode_search(
 
     Raises:
         ValueError: If an embedding is not finite, or the model is of another kind.
+
+    Examples:
+        >>> from st_isotropy.improve import Judgment
+        >>> answers = (Judgment({0: 1.0}), Judgment({1: 1.0}))
+        >>> texts = SearchTexts(["a cat", "the sun"], ["cats", "sun"], answers)
+        >>> encode_search(model, texts).documents.shape
+        torch.Size([2, 32])
     """
     _check_dense(model)
     options = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
@@ -47,7 +54,13 @@ def encode_search(
 def encode_scored(
     model: SentenceTransformer, texts: ScoredTexts, batch_size: int = 32, show_progress_bar: bool = False
 ) -> ScoredTask:
-    """Encode scored pairs, and the corpus if there is one; arguments and errors as for `encode_search`."""
+    """Encode scored pairs, and the corpus if there is one; arguments and errors as for `encode_search`.
+
+    Examples:
+        >>> texts = ScoredTexts([("a cat", "cats"), ("a cat", "the sun")], [0.9, 0.1])
+        >>> encode_scored(model, texts).pairs.tolist()  # rows of distinct sentences
+        [[0, 1], [0, 2]]
+    """
     _check_dense(model)
     options = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     numbers = {text: number for number, text in enumerate(dict.fromkeys(text for pair in texts.pairs for text in pair))}

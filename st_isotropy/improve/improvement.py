@@ -41,6 +41,10 @@ class CandidateResult:
         scores: Each measure, in the order of `Improvement.measures`.
         gains: Gain in each over doing nothing; empty for that itself.
         codes: The main measure with int8 and one-bit codes, where asked for.
+
+    Examples:
+        >>> CandidateResult("Center", scores=(0.5,)).codes
+        {}
     """
 
     name: str
@@ -56,6 +60,12 @@ class SeenDocuments:
     Attributes:
         share: Share of held-out queries of which a training query already had a relevant document.
         others: Gain for the other queries.
+
+    Examples:
+        >>> method = "Student t over 30 queries"
+        >>> others = Gain(0.1, 0.05, 0.15, method, "new queries", n=30)
+        >>> SeenDocuments(share=0.25, others=others).others.is_proven
+        True
     """
 
     share: float
@@ -81,6 +91,16 @@ class Improvement:
         item_gains: Gain in the main measure of each query by the honest choice, best first, with the query; empty for
             pairs.
         sample: The rows that isotropy was measured on, before and after.
+
+    Examples:
+        >>> from st_isotropy.improve.judgments import Judgment
+        >>> rows = torch.eye(30)
+        >>> answers = tuple(Judgment({row: 1.0}) for row in range(30))
+        >>> names = [f"query {row}" for row in range(30)]
+        >>> task = SearchTask(rows, rows, answers, "cosine", np.arange(30), names)
+        >>> improvement = improve(task, candidates=["Center"])
+        >>> improvement.choice.name, improvement.gain.estimate, improvement.is_proven
+        ('as it is', 0.0, False)
     """
 
     items: int
@@ -172,10 +192,14 @@ def improve(
 
     Examples:
         >>> from st_isotropy.improve.judgments import Judgment
-        >>> documents = torch.randn(200, 8, generator=torch.Generator().manual_seed(0)) + 4 * torch.eye(8)[0]
-        >>> queries = documents[:60] + 1.5 * torch.randn(60, 8, generator=torch.Generator().manual_seed(1))
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> documents = torch.randn(200, 8, generator=generator) + 4 * torch.eye(8)[0]
+        >>> queries = documents[:60] + 1.5 * torch.randn(60, 8, generator=generator)
         >>> answers = tuple(Judgment({row: 1.0}) for row in range(60))
-        >>> task = SearchTask(documents, queries, answers, "cosine", np.arange(60), [str(row) for row in range(60)])
+        >>> names = [f"query {row}" for row in range(60)]
+        >>> task = SearchTask(
+        ...     documents, queries, answers, "cosine", groups=np.arange(60), texts=names
+        ... )
         >>> improvement = improve(task, candidates=["Center"])
         >>> improvement.choice.name, improvement.fold_choices
         ('Center', ('Center', 'Center', 'Center', 'Center', 'Center'))

@@ -30,6 +30,10 @@ class SearchTexts:
         queries: The queries, each with at least one relevant document.
         judgments: What answers each query.
         notes: What was left out, in sentences.
+
+    Examples:
+        >>> SearchTexts(["a cat", "the sun"], ["sunlight"], (Judgment({1: 1.0}),)).notes
+        ()
     """
 
     documents: Sequence[str]
@@ -47,6 +51,10 @@ class ScoredTexts:
         scores: Their gold scores.
         corpus: Other texts to fit transforms to; empty for none.
         notes: What was left out, in sentences.
+
+    Examples:
+        >>> ScoredTexts([("a cat", "cats"), ("a cat", "the sun")], [0.9, 0.1]).corpus
+        ()
     """
 
     pairs: Sequence[tuple[str, str]]
@@ -56,7 +64,7 @@ class ScoredTexts:
 
 
 def read_pairs(path: Path, texts: Sequence[str]) -> SearchTexts:
-    """Read queries with a relevant text each, one pair a line; several lines of one query are several relevant texts.
+    r"""Read queries with a relevant text each, one pair a line; several lines of one query are several relevant texts.
 
     Args:
         path: The file: query, tab, relevant text; a header is optional.
@@ -67,6 +75,14 @@ def read_pairs(path: Path, texts: Sequence[str]) -> SearchTexts:
 
     Raises:
         ValueError: If a line is wrong, or one text answers all queries.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp()) / "pairs.tsv"
+        >>> path.write_text("sunlight\tthe sun\ncats\ta cat\n")
+        28
+        >>> read_pairs(path, texts=["a tree"]).documents
+        ['a tree', 'the sun', 'a cat']
     """
     rows = without_header(read_rows(path, PAIR_COLUMNS), _PAIR_NAMES)
     pairs = list(dict.fromkeys((row.cells[0], row.cells[1]) for row in rows))
@@ -85,12 +101,25 @@ def read_pairs(path: Path, texts: Sequence[str]) -> SearchTexts:
 
 
 def read_beir(folder: Path) -> SearchTexts:
-    """Read a folder laid out as those of BEIR: corpus.jsonl, queries.jsonl and qrels/test.tsv, each .gz or not.
+    r"""Read a folder laid out as those of BEIR: corpus.jsonl, queries.jsonl and qrels/test.tsv, each .gz or not.
 
     Titles are put before their texts. Documents are ordered by their id, falling, as trec_eval breaks ties.
 
     Raises:
         ValueError: If a file is missing or a line is wrong, naming it.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp())
+        >>> (folder / "qrels").mkdir()
+        >>> for name, content in {
+        ...     "corpus.jsonl": '{"_id": "d1", "title": "", "text": "the sun"}',
+        ...     "queries.jsonl": '{"_id": "q1", "text": "sunlight"}',
+        ...     "qrels/test.tsv": "q1\td1\t1",
+        ... }.items():
+        ...     size = (folder / name).write_text(content)
+        >>> read_beir(folder).queries
+        ['sunlight']
     """
     corpus = _read_records(_find(folder, "corpus.jsonl"))
     queries = _read_records(_find(folder, "queries.jsonl"))
@@ -122,7 +151,7 @@ def read_beir(folder: Path) -> SearchTexts:
 
 
 def read_scored(path: Path, texts: Sequence[str]) -> ScoredTexts:
-    """Read scored sentence pairs: sentence1, tab, sentence2, tab, score; a header is optional.
+    r"""Read scored sentence pairs: sentence1, tab, sentence2, tab, score; a header is optional.
 
     Args:
         path: The file.
@@ -131,6 +160,14 @@ def read_scored(path: Path, texts: Sequence[str]) -> ScoredTexts:
 
     Raises:
         ValueError: If a line is wrong, all scores are equal, or some are -1 for unknown.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp()) / "scored.tsv"
+        >>> path.write_text("a cat\tcats\t0.9\na cat\tthe sun\t0.1\n")
+        33
+        >>> read_scored(path, texts=["a tree"]).scores
+        [0.9, 0.1]
     """
     rows = without_header(read_rows(path, SCORED_COLUMNS), _SCORED_NAMES)
     pairs = [(row.cells[0], row.cells[1]) for row in rows]

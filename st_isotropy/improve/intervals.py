@@ -29,6 +29,11 @@ class Gain:
         method: How the interval was computed, or why there is none.
         estimand: What the interval speaks about.
         n: Number of queries or pairs.
+
+    Examples:
+        >>> method = "Student t over 30 queries"
+        >>> Gain(0.1, -0.05, 0.25, method, NEW_QUERIES, n=30).is_proven
+        False
     """
 
     estimate: float

@@ -17,6 +17,10 @@ class Judgment:
     Attributes:
         grades: Row of each relevant document to its grade, above 0.
         missing: Grades of relevant documents that are not in the corpus; no search can find them, and it counts.
+
+    Examples:
+        >>> Judgment({7: 1.0, 2: 3.0}).grades[2]  # row 2 of the corpus has grade 3
+        3.0
     """
 
     grades: Mapping[int, float]
@@ -34,7 +38,8 @@ def score_rankings(rankings: NDArray[np.int64], judgments: Sequence[Judgment]) -
         One column for each of `SEARCH_MEASURES`, shape `(q, 3)`, between 0 and 1. The gain of a document is its grade.
 
     Examples:
-        >>> score_rankings(np.array([[4, 2]]), [Judgment({2: 1.0, 3: 1.0})]).round(3).tolist()
+        >>> answer = Judgment({2: 1.0, 3: 1.0})
+        >>> score_rankings(np.array([[4, 2]]), [answer]).round(3).tolist()
         [[0.387, 0.5, 0.5]]
 
     References:

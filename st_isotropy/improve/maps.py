@@ -15,6 +15,11 @@ class AffineMap:
         matrix: `A`, shape `(k, d)`, float32.
         offset: `b`, shape `(k,)`.
         queries_only: Whether documents stay as they are, so that an index of them stays valid.
+
+    Examples:
+        >>> first_two = AffineMap.keeping(2, width=3)
+        >>> first_two.of_queries(torch.tensor([[1.0, 2.0, 3.0]])).tolist()
+        [[1.0, 2.0]]
     """
 
     matrix: Tensor

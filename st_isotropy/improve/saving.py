@@ -28,6 +28,14 @@ def save_improved(model: SentenceTransformer, map_: AffineMap, folder: Path, acc
 
     Raises:
         ValueError: If the folder exists or cannot be written. Nothing is left half-written, not even after Ctrl-C.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp()) / "better"
+        >>> half = AffineMap.keeping(16, width=32)
+        >>> save_improved(model, half, folder, "Cut in half.")
+        >>> SentenceTransformer(str(folder)).get_embedding_dimension()
+        16
     """
     modules = modules_after(model, map_)
 
@@ -75,7 +83,15 @@ def copy_code(model: SentenceTransformer, place: Path) -> None:
 
 
 def save_map(map_: AffineMap, folder: Path, account: str) -> None:
-    """Save a map for embeddings as `transform.safetensors`, with `matrix` (k, d) and `offset` (k,); errors as above."""
+    """Save a map for embeddings as `transform.safetensors`, with `matrix` (k, d) and `offset` (k,); errors as above.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp()) / "map"
+        >>> save_map(AffineMap.keeping(2, width=3), folder, "The first two dimensions.")
+        >>> sorted(path.name for path in folder.iterdir())
+        ['README.md', 'transform.safetensors']
+    """
 
     def write(place: Path) -> None:
         save_file({"matrix": map_.matrix.contiguous(), "offset": map_.offset}, place / "transform.safetensors")

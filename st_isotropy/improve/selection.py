@@ -55,6 +55,12 @@ class Choice:
         adapter: Settings of the best adapter; None where none is trained.
         maps: Map of each label-free candidate, of the chosen one (`CHOSEN_TRANSFORM`), of the adapter and of what was
             chosen among all (`CHOSEN`).
+
+    Examples:
+        >>> identity = AffineMap.keeping(2, width=2)
+        >>> maps = {"Center": identity, CHOSEN: identity}
+        >>> Choice("Center", "Center", None, maps).tried
+        ['Center']
     """
 
     name: str

@@ -84,6 +84,14 @@ class SearchTask(Task):
         similarity: The model's similarity function.
         groups: Queries with one text share a number.
         texts: The queries.
+
+    Examples:
+        >>> rows = torch.eye(3)
+        >>> answers = tuple(Judgment({row: 1.0}) for row in (0, 1, 0))
+        >>> names = ["a", "b", "c"]
+        >>> task = SearchTask(rows, rows, answers, "cosine", np.arange(3), names)
+        >>> task.evaluate(AffineMap.keeping(3, width=3))[:, 0].tolist()  # nDCG@10
+        [1.0, 1.0, 0.6309297535714575]
     """
 
     documents: Tensor
@@ -156,6 +164,14 @@ class ScoredTask(Task):
         groups: Pairs that share a sentence, or are linked through such pairs, share a number.
         texts: The pairs.
         corpus: Embeddings of other texts, to which transforms are fitted; None fits them to the training pairs.
+
+    Examples:
+        >>> sentences = torch.tensor([[1.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
+        >>> pairs, gold = np.array([[0, 1], [0, 2]]), np.array([1.0, 0.0])
+        >>> linked = np.zeros(2, int)  # the pairs share a sentence
+        >>> task = ScoredTask(sentences, pairs, gold, "cosine", linked, ["a", "b"])
+        >>> task.evaluate(AffineMap.keeping(2, width=2)).round(3).tolist()
+        [[0.6], [0.0]]
     """
 
     sentences: Tensor

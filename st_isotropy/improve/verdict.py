@@ -14,6 +14,18 @@ def state_verdict(improvement: Improvement, source: str, saved: str | None) -> s
         improvement: What was found.
         source: The model, as the user named it.
         saved: Where it was saved; None where it was not.
+
+    Examples:
+        >>> import numpy as np, torch
+        >>> from st_isotropy.improve import Judgment, SearchTask, improve
+        >>> rows = torch.eye(30)
+        >>> answers = tuple(Judgment({row: 1.0}) for row in range(30))
+        >>> names = [f"query {row}" for row in range(30)]
+        >>> task = SearchTask(rows, rows, answers, "cosine", np.arange(30), names)
+        >>> improvement = improve(task, candidates=["Center"])
+        >>> line = state_verdict(improvement, "my-model", None)
+        >>> line.partition(".")[0]
+        'Nothing is proven better: keep my-model'
     """
     measure = improvement.measures[0]
     place = f"; saved in {saved}" if saved else ""

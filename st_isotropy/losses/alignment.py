@@ -122,7 +122,8 @@ class CachedAlignmentLoss(CachedLossMixin, nn.Module):
     Examples:
         >>> from st_isotropy import PersistentEntropy, RegularizedLoss
         >>> base = CachedAlignmentLoss(model, mini_batch_size=16)
-        >>> loss = RegularizedLoss(model, base, PersistentEntropy(scale="absolute"), weight=1.0)
+        >>> absolute = PersistentEntropy(scale="absolute")
+        >>> loss = RegularizedLoss(model, base, absolute, weight=1.0)
 
     References:
         Gao, Zhang, Han and Callan 2021, "Scaling deep contrastive learning batch size under memory limited setup"

@@ -43,12 +43,18 @@ class PersistentEntropyLoss(RegularizedLoss):
         ValueError: As from `RegularizedLoss`; for a `spread_weight` beside entropy on the absolute scale.
 
     Examples:
-        >>> from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-        >>> loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), spread_weight=0.3)
+        >>> from sentence_transformers.sentence_transformer import losses
+        >>> contrastive = losses.MultipleNegativesRankingLoss(model)
+        >>> loss = PersistentEntropyLoss(model, contrastive, spread_weight=0.3)
         >>> [(term.name, weight) for term, weight in loss.penalties.regularizers]
         [('persistent_entropy', 3.0), ('mst_length', 0.3)]
-        >>> base = MultipleNegativesRankingLoss(model)
-        >>> loss = PersistentEntropyLoss(model, base, regularizer=PersistentEntropy(floor=0.5), cloud="joint")
+        >>> floored = PersistentEntropy(floor=0.5)
+        >>> loss = PersistentEntropyLoss(
+        ...     model, contrastive, regularizer=floored, cloud="joint"
+        ... )
+
+    References:
+        Kudriashov, Karpik and Klyshinsky 2025 (arXiv 2501.05502).
     """
 
     def __init__(

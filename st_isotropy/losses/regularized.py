@@ -79,10 +79,12 @@ class RegularizedLoss(nn.Module):
             why.
 
     Examples:
-        >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+        >>> from sentence_transformers.sentence_transformer import losses
         >>> from st_isotropy import PersistentEntropy
-        >>> loss = RegularizedLoss(model, CosineSimilarityLoss(model), PersistentEntropy(), weight=30.0)
-        >>> features = [model.preprocess(["a cat", "two dogs", "the sun"]), model.preprocess(["cats", "dogs", "moon"])]
+        >>> base = losses.CosineSimilarityLoss(model)
+        >>> loss = RegularizedLoss(model, base, PersistentEntropy(), weight=30.0)
+        >>> columns = ["a cat", "two dogs", "the sun"], ["cats", "dogs", "moon"]
+        >>> features = [model.preprocess(column) for column in columns]
         >>> sorted(loss(features, torch.tensor([1.0, 0.5, 0.0])))
         ['base_loss', 'persistent_entropy_loss']
     """
@@ -182,9 +184,10 @@ class RegularizedLoss(nn.Module):
                 `forward`.
 
         Examples:
-            >>> from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
+            >>> from sentence_transformers.sentence_transformer import losses
             >>> from st_isotropy import PersistentEntropy
-            >>> loss = RegularizedLoss(model, CosineSimilarityLoss(model), PersistentEntropy())
+            >>> base = losses.CosineSimilarityLoss(model)
+            >>> loss = RegularizedLoss(model, base, PersistentEntropy())
             >>> columns = [torch.eye(4), torch.eye(4)]
             >>> terms = loss.compute_loss_from_embeddings(columns, torch.ones(4))
             >>> {name: round(term.item(), 4) for name, term in terms.items()}

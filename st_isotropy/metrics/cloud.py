@@ -35,6 +35,12 @@ class Cloud:
         sample_size: Most points that measures over all pairs (barcode, uniformity, intrinsic dimension) run on.
         seed: Seed of that sample.
         resolution: How finely the values were rounded that the points come from; by default as finely as the points.
+
+    Examples:
+        >>> from st_isotropy.metrics import average_cosine, isoscore
+        >>> cloud = as_cloud(np.eye(4), "cosine")
+        >>> average_cosine(cloud), round(isoscore(cloud), 3)
+        (0.0, 0.667)
     """
 
     points: Tensor

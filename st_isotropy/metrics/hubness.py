@@ -48,6 +48,9 @@ def anti_hub_share(embeddings: Points, queries: Points | None = None) -> float:
     Examples:
         >>> anti_hub_share(np.eye(5))
         0.0
+
+    References:
+        Radovanović, Nanopoulos and Ivanović 2010, "Hubs in space", JMLR 11.
     """
     return float((_occurrences(embeddings, queries) == 0).mean())
 
@@ -69,6 +72,9 @@ def largest_hub(embeddings: Points, queries: Points | None = None) -> float:
     Examples:
         >>> largest_hub(np.eye(5))
         4.0
+
+    References:
+        Radovanović, Nanopoulos and Ivanović 2010, "Hubs in space", JMLR 11.
     """
     return float(_occurrences(embeddings, queries).max())
 

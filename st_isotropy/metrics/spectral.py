@@ -19,8 +19,12 @@ def participation_ratio(embeddings: Points) -> float:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
-        >>> participation_ratio(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
+        >>> cross = torch.cat([torch.eye(2), -torch.eye(2)])
+        >>> participation_ratio(cross)
         2.0
+
+    References:
+        Gao et al. 2017, "A theory of multineuronal dimensionality, dynamics and measurement" (bioRxiv 214262).
     """
     return as_cloud(embeddings).participation
 
@@ -138,7 +142,8 @@ def partition_ratio(embeddings: Points) -> float:
         ValueError: If the rows are not a finite `(n, d)` array with at least two rows and two columns.
 
     Examples:
-        >>> round(partition_ratio(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 6)
+        >>> cross = torch.cat([torch.eye(2), -torch.eye(2)])
+        >>> round(partition_ratio(cross), 6)
         1.0
 
     References:

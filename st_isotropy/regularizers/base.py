@@ -13,6 +13,15 @@ class Regularizer(ABC):
     Attributes:
         name: Short snake_case name of the penalty, under which its term is logged as `<name>_loss`.
         citation: BibTeX of the method, for the model card; empty when there is none.
+
+    Examples:
+        >>> import torch
+        >>> class MeanNorm(Regularizer):
+        ...     name = "mean_norm"
+        ...     def __call__(self, embeddings):
+        ...         return embeddings.mean(dim=0).norm()
+        >>> MeanNorm()(torch.tensor([[3.0, 4.0], [3.0, 4.0]])).item()
+        5.0
     """
 
     name: str

@@ -67,9 +67,12 @@ class PersistentEntropy(Regularizer):
         >>> round(PersistentEntropy()(torch.eye(5)).item(), 6)
         0.0
         >>> cone = torch.eye(5) + 3
-        >>> round(PersistentEntropy()(cone).item(), 6), round(PersistentEntropy(scale="absolute")(cone).item(), 2)
+        >>> absolute = PersistentEntropy(scale="absolute")
+        >>> round(PersistentEntropy()(cone).item(), 6), round(absolute(cone).item(), 2)
         (0.0, 0.3)
-        >>> authors = PersistentEntropy(selection="prominent", normalize=False, deficit=False)
+        >>> authors = PersistentEntropy(
+        ...     selection="prominent", normalize=False, deficit=False
+        ... )
 
     References:
         Kudriashov, Karpik and Klyshinsky 2025, "Shrink the longest: improving latent space isotropy with simplicial

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from doctest import DocTestParser
 from importlib import import_module
 from importlib.metadata import requires, version
+from inspect import getdoc, isclass, isfunction
 from pathlib import Path
 
 import pytest
@@ -89,8 +91,8 @@ PUBLIC = {
     "isotropy",
     "st_isotropy.authors": "InClusterLength authors_setting",
     "st_isotropy.barcodes": "Barcode barcode edge_lengths minimum_spanning_tree",
-    "st_isotropy.barcodes.selection": "Selection check_selection count_prominent prefix_sums selected_bars",
-    "st_isotropy.callbacks": "GeometryCallback describe",
+    "st_isotropy.barcodes.selection": "Selection count_prominent selected_bars",
+    "st_isotropy.callbacks": "GeometryCallback",
     "st_isotropy.entropy": "absolute_entropy absolute_entropy_deficit entropy_deficit largest_mean_bar "
     "persistent_entropy total_persistence",
     "st_isotropy.evaluator": "IsotropyEvaluator",
@@ -105,8 +107,11 @@ PUBLIC = {
     "st_isotropy.posthoc": "AllButTheTop Center PostHoc ProjectOutMean SpectralPower Whitening apply_posthoc",
     "st_isotropy.regularizers": "Covariance GlobalOrthogonal IsoScoreStar KoLeo MSTLength MeanCosine PersistentEntropy "
     "Regularizer SIGReg Uniformity",
-    "st_isotropy.weights": "BalancedWeight Shape Weight WeightSchedule parse_weight",
+    "st_isotropy.weights": "BalancedWeight WeightSchedule",
 }
+
+
+DEPRECATED = {"CATALOGUE", "isotropic_values"}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -127,6 +132,31 @@ def test_every_name_that_a_page_shows_is_listed(module: str) -> None:
     own = [name for name, value in vars(loaded).items() if getattr(value, "__module__", None) == module]
     shown = getattr(loaded, "__all__", [name for name in own if not name.startswith("_")])
     assert set(shown) <= set(PUBLIC[module].split())
+
+
+def public_objects(module: str) -> dict[str, object]:
+    """The classes and functions that users may import from a module."""
+    names = [name for name in PUBLIC[module].split() if name not in DEPRECATED]
+    objects = {name: getattr(import_module(module), name) for name in names}
+    return {name: value for name, value in objects.items() if isclass(value) or isfunction(value)}
+
+
+def test_every_name_of_the_package_is_on_a_page() -> None:
+    on_pages = {name for module in PUBLIC.keys() - {"st_isotropy"} for name in PUBLIC[module].split()}
+    assert set(st_isotropy.__all__) <= on_pages
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_class_and_function_has_an_example_that_doctest_runs(module: str) -> None:
+    objects = public_objects(module)
+    assert objects
+    assert [name for name, value in objects.items() if not DocTestParser().get_examples(value.__doc__ or "")] == []
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_examples_fit_the_column_of_a_page(module: str) -> None:
+    lines = [line.strip() for value in public_objects(module).values() for line in (getdoc(value) or "").splitlines()]
+    assert [line for line in lines if line.startswith((">>>", "...")) and len(line) > 80] == []
 
 
 def error_texts(source: Path) -> Iterator[str]:
