@@ -49,22 +49,24 @@ SLANT = 40  # degrees
 GAP = 6  # pixels between two labels, at the least
 
 
-def draw(plot: Callable[[Axes], None], name: str, size: tuple[float, float] = (4.8, 3.2)) -> str:
+def draw(plot: Callable[..., None], name: str, size: tuple[float, float] = (4.8, 3.2), panels: int = 1) -> str:
     """Draw a plot as an inline SVG element that scales to its column.
 
     Args:
-        plot: Draws on the axes it is given.
+        plot: Draws on the axes it is given, one for each panel.
         name: Unique on its page: ids are derived from it, and equal ids would mix up the clip paths of two plots.
         size: Width and height in inches.
+        panels: How many axes there are, one below the other.
 
     Returns:
         The `<svg>` element.
     """
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=size)
-        axes = figure.subplots()
-        plot(axes)
-        _part_tick_labels(figure, axes)
+        stacked = figure.subplots(panels, squeeze=False)[:, 0]
+        plot(*stacked)
+        for axes in stacked:
+            _part_tick_labels(figure, axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True)
     svg = buffer.getvalue()

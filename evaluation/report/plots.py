@@ -32,13 +32,15 @@ class Plot:
         alternative: What it shows, in words and numbers.
         paint: Draws it.
         size: Width and height in inches.
+        panels: How many axes it draws on, one below the other.
     """
 
     title: str
     caption: str
     alternative: str
-    paint: Callable[[Axes], None]
+    paint: Callable[..., None]
     size: tuple[float, float] = (4.8, 3.2)
+    panels: int = 1
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,14 @@ class Table:
     groups: dict[str, list[list[str]]]
     words: tuple[int, ...] = (0,)
 
+    def only(self, columns: Sequence[int]) -> "Table":
+        """The table with some of its columns."""
+        groups = {
+            title: [[cells[column] for column in columns] for cells in rows] for title, rows in self.groups.items()
+        }
+        words = tuple(place for place, column in enumerate(columns) if column in self.words)
+        return Table([self.headers[column] for column in columns], groups, words)
+
 
 def is_small(section: Section) -> bool:
     """Whether all variants fit side by side, with the differences of each compared pair."""

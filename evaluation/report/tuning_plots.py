@@ -4,6 +4,7 @@ from collections.abc import Container, Iterator
 from functools import partial
 from statistics import fmean
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from evaluation.report.grid_ends import Candidate, rate_text
@@ -55,11 +56,12 @@ def dose_plots(section: Section, metrics: Container[str] | None = None) -> Itera
 def _paint_dose(axes: Axes, points: list[tuple[Candidate, float, float]], looks: dict[str, Look], axis: str) -> None:
     axes.axhline(0, color=LINE, linewidth=1.2)
     axes.axvline(0, color=LINE, linewidth=1.2)
-    for candidate, x, y in points:
-        look = looks.get(candidate.variant, Look(MUTED, "o"))
+    for variant in dict.fromkeys(candidate.variant for candidate, _, _ in points):  # one line each: small and quick
+        look = looks.get(variant, Look(MUTED, "o"))
+        x, y = zip(*[(x, y) for candidate, x, y in points if candidate.variant == variant], strict=True)
         axes.plot(x, y, look.marker, color=look.color, markersize=5, alpha=0.85, linewidth=0)
-        if candidate.chosen:
-            axes.plot(x, y, "o", color=INK, markersize=11, fillstyle="none")
+    chosen = [(x, y) for candidate, x, y in points if candidate.chosen]
+    axes.plot(*np.transpose(chosen), "o", color=INK, markersize=11, fillstyle="none", linewidth=0)
     axes.set(xlabel=axis, ylabel="change of the score (points)")
 
 
