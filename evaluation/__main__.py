@@ -204,7 +204,7 @@ def _add_calibration(commands: Commands) -> None:
 
 
 def _add_documentation(commands: Commands) -> None:
-    parser = commands.add_parser("documentation", help="refresh what the documentation shows of the committed results")
+    parser = commands.add_parser("documentation", help="refresh what the pages show of the committed results")
     parser.add_argument(
         "--add",
         nargs=2,
@@ -331,7 +331,8 @@ def _documentation(options: argparse.Namespace) -> int:
     if options.add:
         run, name = options.add
         print(f"Written: {add_result(Path(run), name)}")  # noqa: T201
-    refresh()
+    for path in refresh():
+        print(f"Refreshed: {path}")  # noqa: T201
     return 0
 
 

@@ -9,8 +9,7 @@ from evaluation.documentation.differences import (
     retention_row,
     tasks_difference,
 )
-from evaluation.documentation.figures import METHOD
-from evaluation.documentation.results import StudySection
+from evaluation.documentation.results import METHOD, StudySection
 from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measures import Group, Measure, Pair, Row
 from evaluation.report.summary import NONE, START, Finding, Section, main_comparison
@@ -29,10 +28,10 @@ EXPLAINING = tuple(
 )
 EFFECTS_READING = (
     "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
-    "runs where there are several. ▲ better, ▼ worse, ○ no difference found, ? undecided. In the columns of isotropy "
-    "and of tasks this is after Holm's adjustment over the lines of a regime, so that ○ can stand beside an interval "
-    "without zero. It is not adjusted in the columns of STS and retrieval, means over the tasks of one kind, nor in "
-    "those of retention, the share of exact nDCG@10 that an index keeps. "
+    "runs where there are several. ▲ better, ▼ worse, ○ no difference found, ? undecided. In the first table of a "
+    "regime this is after Holm's adjustment over its lines, so that ○ can stand beside an interval without zero. It is "
+    "not adjusted in the second: STS and retrieval are means over the tasks of one kind, and retention is the share of "
+    "exact nDCG@10 that an index keeps. "
     "“No headroom”: the index loses nothing even before training, so that there is nothing to win back. Task scores "
     f"and retention are in points of 100. {FLAG_READING}"
 )
@@ -73,6 +72,13 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
             for pair in of_study.pairs
         ]
     return Table(headers, groups, words=(0, 1))
+
+
+def adjusted_and_not(table: Table) -> tuple[Table, Table]:
+    """The table of effects in two that are narrow enough for a page: verdicts that are adjusted, and the others."""
+    adjusted = 2 + len(SHOWN_GROUPS)
+    last = len(table.headers)
+    return table.only([*range(adjusted)]), table.only([0, *range(adjusted, last)])
 
 
 def heads_table(sections: Sequence[StudySection]) -> Table:

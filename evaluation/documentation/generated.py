@@ -1,27 +1,28 @@
-"""Fills in `<!-- generated: NAME -->` and the claims in a page of the documentation."""
+"""What `<!-- generated: NAME -->` stands for in a page: tables, sentences and figures from the committed results."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import fmean
 
 from evaluation.documentation import drawings
 from evaluation.documentation.chosen_settings import tried_weights, weight_choices, weight_gains
-from evaluation.documentation.claims import checked
 from evaluation.documentation.effects import (
     EFFECTS_READING,
     MEASURES_READING,
     UNADJUSTED_READING,
+    adjusted_and_not,
     choices_table,
     effects_table,
     heads_table,
     measures_table,
 )
-from evaluation.documentation.figures import METHOD, figure, study_plot
+from evaluation.documentation.figures import image
+from evaluation.documentation.home_figure import home_figure
 from evaluation.documentation.improvements import IMPROVEMENTS
+from evaluation.documentation.markdown import plain
 from evaluation.documentation.measure_readings import readings_table
-from evaluation.documentation.results import RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
-from evaluation.documentation.study_pages import answer_lines, plain
+from evaluation.documentation.results import METHOD, RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
+from evaluation.documentation.study_pages import answer_lines, command_lines
 from evaluation.files import read_json
 from evaluation.report.headline import TRANSFER_TITLE, headlines
 from evaluation.report.markdown import markdown_table
@@ -32,24 +33,8 @@ from evaluation.statistics.coverage import Coverage, coverage_table
 from evaluation.statistics.intervals import NEW_RUNS, NEW_TASKS
 from st_isotropy.losses import DEFAULT_WEIGHT
 
-MARKER = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->$", re.MULTILINE)
 NOTHING = "*No study with regularizers is committed yet; see [Results](results.md).*"
 BENCH = RESULTS / "bench"
-
-
-def filled(markdown: str) -> str:
-    """Replace every marker and every claim of a page.
-
-    Raises:
-        KeyError: A name is unknown.
-        UserError: The results do not support a claim.
-    """
-    return MARKER.sub(lambda found: GENERATED[found[1]](), checked(markdown))
-
-
-def _home_figure() -> str:
-    plot = study_plot(sections_of_studies(SHOWN_FIRST))
-    return NOTHING if plot is None else figure(plot, "home")
 
 
 def _studies() -> str:
@@ -57,29 +42,34 @@ def _studies() -> str:
     for study in studies():
         lines += [f"### [{study.name}](results/{study.name}.md)", "", plain(study.title), ""]
         lines += ["*Not run yet.*", ""] if study.summary is None else answer_lines(study.summary)
-        lines += ["```console", f"$ {study.command}", "```", ""]
+        lines += command_lines(study)
     return "\n".join(lines)
 
 
 def _effects() -> str:
-    return _with_reading(effects_table(sections_of_studies()), EFFECTS_READING)
+    return _of_regimes(adjusted_and_not(effects_table(sections_of_studies())), EFFECTS_READING)
 
 
 def _measures() -> str:
-    return _with_reading(measures_table(sections_of_studies(SHOWN_FIRST)), MEASURES_READING)
+    return _of_regimes([measures_table(sections_of_studies(SHOWN_FIRST))], MEASURES_READING)
 
 
 def _heads() -> str:
-    return _unadjusted(heads_table(sections_of_studies()))
+    nothing = "*No such study is committed yet.*"
+    return _of_regimes([heads_table(sections_of_studies())], UNADJUSTED_READING, nothing)
 
 
-def _unadjusted(table: Table) -> str:
-    return _with_reading(table, UNADJUSTED_READING, "*No such study is committed yet.*")
-
-
-def _with_reading(table: Table, reading: str, nothing: str = NOTHING) -> str:
-    """A table and how to read it, or a sentence if the table is empty."""
-    return "\n".join([*markdown_table(table), reading]) if table.groups else nothing
+def _of_regimes(tables: Sequence[Table], reading: str, nothing: str = NOTHING) -> str:
+    """The tables of each regime, without columns that are empty there, and how to read them."""
+    lines = []
+    for title in tables[0].groups:
+        lines += [f"**{plain(title)}**", ""]
+        for table in tables:
+            rows = table.groups[title]
+            filled = [column for column in range(len(table.headers)) if any(cells[column] for cells in rows)]
+            if len(filled) > 1:
+                lines += markdown_table(Table(table.headers, {"": rows}, table.words).only(filled))
+    return "\n".join([*lines, reading]) if lines else nothing
 
 
 def _whitening() -> str:
@@ -232,12 +222,22 @@ def _step_costs() -> list[tuple[str, str, float, float]]:
     ]
 
 
-def _drawing(make: Callable[[], Plot]) -> str:
-    return figure(make(), make.__name__)
+def _image(name: str) -> str:
+    plot = FIGURES[name]()
+    return NOTHING if plot is None else image(plot, f"assets/{name}.svg")
 
 
+# Each is drawn into `docs/assets/NAME.svg`, and is a block of the same name.
+FIGURES: dict[str, Callable[[], Plot | None]] = {
+    "home-figure": home_figure,
+    "drawing-filtration": drawings.filtration,
+    "drawing-bars": drawings.bars,
+    "drawing-gradient": drawings.gradient,
+    "drawing-cone": drawings.cone,
+}
+
+# Each gives Markdown, with links from the folder `docs`.
 GENERATED: dict[str, Callable[[], str]] = {
-    "home-figure": _home_figure,
     "studies": _studies,
     "effects": _effects,
     "measures": _measures,
@@ -255,8 +255,5 @@ GENERATED: dict[str, Callable[[], str]] = {
     "bench": _bench,
     "step": _step,
     **IMPROVEMENTS,
-    **{
-        f"drawing-{make.__name__}": partial(_drawing, make)
-        for make in (drawings.filtration, drawings.bars, drawings.gradient, drawings.cone)
-    },
+    **{name: partial(_image, name) for name in FIGURES},
 }

@@ -15,7 +15,8 @@ from evaluation.report.summary import NONE, Finding, Section, Summary
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "evaluation" / "results"
 STUDIES = ROOT / "evaluation" / "studies"
-SHOWN_FIRST = "static-"  # the studies in the figure of Home and of the README
+METHOD = "persistent_entropy"
+SHOWN_FIRST = "static-"  # the studies whose measures are shown beside the scores
 
 
 @dataclass(frozen=True)

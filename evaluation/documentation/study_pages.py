@@ -1,20 +1,24 @@
 """The page of a study: its question, how to rerun it, and the results, nulls and losses as plain as wins."""
 
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Iterator, Mapping
+from functools import partial
 
-from evaluation.documentation.figures import figure
+from matplotlib.axes import Axes
+
+from evaluation.documentation.figures import image
+from evaluation.documentation.markdown import breakable, plain
 from evaluation.documentation.results import StudyResult
 from evaluation.report.compact_writing import DOSES
 from evaluation.report.headline import headlines
 from evaluation.report.markdown import cost, markdown_table, notes
-from evaluation.report.plots import MARKERS, Plot, forest_plots, looks
+from evaluation.report.plots import Look, Plot, forest_plots, label_text, looks
 from evaluation.report.summary import Section, Summary
 from evaluation.report.tables import TRANSFER_READING, Table, marks_reading, transfer_table, tuning_table, verdict_table
 from evaluation.report.tuning_plots import dose_plots
-from st_isotropy.svg import themed
 
 CHOICE_READING = "Each by the mean score on the validation tasks. The report has every setting that was tried."
+IMAGES = "../assets/results"  # as seen from the pages
+BESIDE = 3  # names in a line of a legend
 
 
 def study_page(study: StudyResult) -> str:
@@ -28,7 +32,16 @@ def study_page(study: StudyResult) -> str:
     for place, section in enumerate(study.summary.sections):
         lines += _section(section, f"{study.name}-{place}")
     lines += ["## Notes", "", *[f"- {plain(note)}" for note in notes(study.summary)], f"- {cost(study.summary)}", ""]
-    return "\n".join(lines)
+    return breakable("\n".join(lines))
+
+
+def study_plots(study: StudyResult) -> dict[str, Plot]:
+    """The figures of the page of a study, by name."""
+    plots: dict[str, Plot] = {}
+    for place, section in enumerate(study.summary.sections if study.summary else []):
+        name = f"{study.name}-{place}"
+        plots |= _forests(section, name) | _legend(section, name) | _doses(section, name)
+    return plots
 
 
 def answer_lines(summary: Summary) -> list[str]:
@@ -36,23 +49,19 @@ def answer_lines(summary: Summary) -> list[str]:
     return [*[f"- **{headline.title}:** {plain(headline.sentence)}" for headline in headlines(summary)], ""]
 
 
-def plain(text: str) -> str:
-    """Text, escaped so that nothing is read as Markdown or HTML."""
-    for sign in "\\`*_[]":
-        text = text.replace(sign, f"\\{sign}")
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("$", "&#36;")
+def command_lines(study: StudyResult) -> list[str]:
+    """The command that runs a study, as a block that says what it needs."""
+    return ["<!-- needs: hours -->", "```console", f"$ {study.command}", "```", ""]
 
 
 def _how_to_run(study: StudyResult) -> list[str]:
     return [
         "Rerun it with the data in your folders; see [Studies](../studies.md#where-data-come-from):",
         "",
-        "```console",
-        f"$ {study.command}",
-        "```",
-        "",
+        *command_lines(study),
         "The page with every measure, difference, setting and index is made from the committed result:",
         "",
+        "<!-- needs: result -->",
         "```console",
         f"$ python -m evaluation report evaluation/results/{study.name}.json",
         "```",
@@ -64,14 +73,14 @@ def _section(section: Section, name: str) -> Iterator[str]:
     yield from (f"## {plain(section.title)}", "")
     if section.pairs:
         yield from (*markdown_table(verdict_table(section)), marks_reading([section]), "")
-        yield from _gallery(list(forest_plots(section)), f"{name}-forest")
-    doses = list(dose_plots(section, DOSES))  # the other measures are in the report
+        yield from _gallery(_forests(section, name))
+    doses = _doses(section, name)
     if section.transfer or doses:
         yield from ("### Do scores rise with isotropy?", "")
     if section.transfer:
         yield from (*markdown_table(transfer_table(section)), TRANSFER_READING, "")
-    if doses:
-        yield from (_legend(section), "", *_gallery(doses, f"{name}-dose"))
+    yield from (line for legend, plot in _legend(section, name).items() for line in _image(plot, legend))
+    yield from _gallery(doses)
     if section.tuning:
         yield from ("### The settings that were chosen", "", CHOICE_READING, "")
         yield from markdown_table(_chosen(section))
@@ -83,20 +92,47 @@ def _chosen(section: Section) -> Table:
     return Table(table.headers, {"": rows}, table.words)
 
 
-def _legend(section: Section) -> str:
-    """The mark of each variant that was tuned."""
+def _forests(section: Section, name: str) -> dict[str, Plot]:
+    plots = forest_plots(section) if section.pairs else ()
+    return {f"{name}-forest-{place}": plot for place, plot in enumerate(plots)}
+
+
+def _doses(section: Section, name: str) -> dict[str, Plot]:
+    """Validation scores over isotropy; measures without a plot are in the report."""
+    return {f"{name}-dose-{place}": plot for place, plot in enumerate(dose_plots(section, DOSES))}
+
+
+def _legend(section: Section, name: str) -> dict[str, Plot]:
+    """The mark of each variant that was tuned, where validation scores are plotted."""
+    if not _doses(section, name):
+        return {}
     tuned = {candidate.variant for candidate in section.tuning}
-    marks = [
-        f'<span><b style="color: {themed(look.color)}">{MARKERS[look.marker]}</b> {escape(name)}</span>'
-        for name, look in looks(section).items()
-        if name in tuned
-    ]
-    return f'<p class="legend">{" ".join(marks)}</p>'
+    shown = {variant: look for variant, look in looks(section).items() if variant in tuned}
+    lines = -(-len(shown) // BESIDE)
+    plot = Plot(
+        "The marks",
+        "The marks of the figures that follow.",
+        ", ".join(shown),
+        partial(_paint_legend, shown=shown),
+        (5.6, 0.1 + 0.24 * lines),
+    )
+    return {f"{name}-legend": plot}
 
 
-def _gallery(plots: list[Plot], name: str) -> Iterator[str]:
+def _paint_legend(axes: Axes, shown: Mapping[str, Look]) -> None:
+    for name, look in shown.items():
+        axes.plot([], [], look.marker, color=look.color, markersize=6, linewidth=0, label=label_text(name))
+    axes.legend(loc="center left", ncols=BESIDE, handletextpad=0.2, columnspacing=1.2)
+    axes.axis("off")
+
+
+def _gallery(plots: Mapping[str, Plot]) -> Iterator[str]:
     if plots:
-        yield '<div class="plots">'
-        for place, plot in enumerate(plots):
-            yield figure(plot, f"{name}-{place}")
+        yield from ('<div class="plots">', "")
+        for name, plot in plots.items():
+            yield from _image(plot, name)
         yield from ("</div>", "")
+
+
+def _image(plot: Plot, name: str) -> tuple[str, str]:
+    return image(plot, f"{IMAGES}/{name}.svg"), ""

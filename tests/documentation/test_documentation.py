@@ -13,7 +13,9 @@ pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
 
 from evaluation.documentation import generated, results
+from evaluation.documentation import home_figure as home_module
 from evaluation.documentation.chosen_settings import WeightChoice, tried_weights, weight_choices, weight_gains
+from evaluation.documentation.colors import palettes
 from evaluation.documentation.differences import retention_row
 from evaluation.documentation.effects import (
     choices_table,
@@ -21,11 +23,11 @@ from evaluation.documentation.effects import (
     heads_table,
     measures_table,
 )
-from evaluation.documentation.figures import METHOD, palettes, standalone, study_plot
-from evaluation.documentation.generated import GENERATED, MARKER, NOTHING, filled
-from evaluation.documentation.refresh import FIGURE, readme_figure
-from evaluation.documentation.results import StudySection, sections_of_studies, studies
-from evaluation.documentation.study_pages import study_page
+from evaluation.documentation.figures import drawn
+from evaluation.documentation.generated import GENERATED, NOTHING
+from evaluation.documentation.home_figure import home_figure
+from evaluation.documentation.results import METHOD, StudySection, sections_of_studies, studies
+from evaluation.documentation.study_pages import study_page, study_plots
 from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.report.compact_reading import read_compact
@@ -38,7 +40,6 @@ from evaluation.report.summary import Cost, Section, Summary
 from evaluation.statistics.intervals import NEW_RUNS, Comparison
 from st_isotropy.metrics import CATALOG
 
-DOCS = results.ROOT / "docs"
 STS12, STS13 = (Measure("similarity", "cosine_spearman", task) for task in ("STS12", "STS13"))
 CISI = Measure("similarity", "ndcg_at_10", "cisi")
 BANKING = Measure("labels", "accuracy", "Banking77")
@@ -67,25 +68,6 @@ def one_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Summa
 @pytest.fixture
 def no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "RESULTS", tmp_path)
-
-
-def marked() -> set[str]:
-    return {name for page in DOCS.rglob("*.md") for name in MARKER.findall(page.read_text(encoding="utf-8"))}
-
-
-def test_every_mark_stands_for_something_and_everything_is_used() -> None:
-    assert marked() == set(GENERATED)
-    spelled = {
-        name
-        for page in DOCS.rglob("*.md")
-        for name in re.findall(r"<!-- *generated(.*?)-->", page.read_text(encoding="utf-8"))
-    }
-    assert {name.strip(": ") for name in spelled} == marked()  # none is misspelled so that it stays a comment
-
-
-def test_a_mark_that_stands_for_nothing_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        filled("Text.\n\n<!-- generated: no-such-thing -->\n")
 
 
 def test_every_study_is_listed_and_those_without_results_say_so(no_study: None) -> None:
@@ -173,8 +155,8 @@ def test_the_page_of_a_study_has_every_variant_of_every_section(one_study: Summa
     for section in one_study.sections:
         for finding in section.findings():
             assert finding.outcome in page
-    drawn = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
-    assert len(drawn) > 6 and not any("\n\n" in figure for figure in drawn)
+    shown = re.findall(r"^!\[.+\]\(\.\./assets/results/(.+)\.svg\)$", page, re.MULTILINE)
+    assert shown == list(study_plots(next(study for study in studies() if study.summary))) and len(shown) > 6
 
 
 def test_effects_have_a_line_for_each_regularizer_of_each_regime(one_study: Summary) -> None:
@@ -360,18 +342,31 @@ def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None
     assert (pq, one_bit) == ("no headroom", "")
 
 
-def test_the_plot_of_a_study_says_in_words_what_it_shows(one_study: Summary) -> None:
-    plot = study_plot(sections_of_studies())
-    assert plot is not None
+def test_the_home_figure_names_every_term_and_says_what_it_shows(one_study: Summary) -> None:
+    plot = home_figure()
+    assert plot is not None and plot.panels == len(one_study.sections)
+    svg = drawn(plot, "one")
     for section in one_study.sections:
-        assert section.title in plot.alternative
-    svg = standalone(plot, "one")
-    assert svg == standalone(plot, "one")
+        compared = {pair.new for pair in section.pairs if pair.old == "none"}
+        assert section.title in plot.alternative and f">{section.title}</text>" in svg
+        assert compared and all(f">{variant} " in svg and f"{variant} " in plot.alternative for variant in compared)
+    assert svg == drawn(plot, "one")
     assert svg.startswith("<svg") and "prefers-color-scheme: dark" in svg and "var(--ours)" in svg
     assert all(f"{name}:" in palette for palette in palettes() for name in re.findall(r"var\((--[\w-]+)\)", svg))
 
 
-def test_the_figure_and_the_tables_are_beside_the_objective_where_the_start_is_a_reference_too() -> None:
+def test_the_home_figure_puts_the_largest_difference_first_and_marks_what_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changes = {METHOD: [-0.1, 0.1, 0.2], "koleo": [1.0, 1.1, 1.2], "whitening": [2.0, 2.1, 2.2]}
+    section = section_with([row(MEAN, changes)], ("none", *changes))
+    monkeypatch.setattr(home_module, "sections_of_studies", lambda study: [StudySection(study, section)])
+    plot = home_figure()
+    assert plot is not None
+    assert plot.alternative == "static, cosine: whitening +2.10; koleo +1.10; persistent_entropy +0.07 (hollow)."
+
+
+def test_the_tables_are_beside_the_objective_where_the_start_is_a_reference_too() -> None:
     changes = {METHOD: [1.0, 1.1, 1.2], "whitening": [2.0, 2.1, 2.2]}
     beside_start = [
         Difference(Pair(new, "start"), [Comparison(9.0, 8.0, 10.0, "", NEW_RUNS, 3, 0.5, 0.001)]) for new in changes
@@ -381,32 +376,26 @@ def test_the_figure_and_the_tables_are_beside_the_objective_where_the_start_is_a
     sections = [StudySection("static-cosine", section_with(rows, ("start", "none", *changes)))]
     [lines] = effects_table(sections).groups.values()
     assert [line[0] for line in lines] == list(changes)
-    plot = study_plot(sections)
-    assert plot is not None and "static, cosine: +1.10 [+0.85, +1.35]" in plot.alternative
     [[_, similarity, _]] = choices_table(sections).groups[""]
     assert "+9" not in similarity
 
 
-def test_a_figure_in_a_page_has_no_blank_line_that_would_end_it(one_study: Summary) -> None:
-    for name, make in GENERATED.items():
-        if name == "home-figure" or name.startswith("drawing-"):
-            html = make()
-            assert html.startswith("<figure") and html.endswith("</figure>") and "\n\n" not in html
-            assert 'aria-label="' in html
-
-
-def test_the_figure_of_the_readme_is_up_to_date() -> None:
-    made = readme_figure()
-    if made is None:
-        pytest.skip("no study is committed yet")
-    assert FIGURE.read_text(encoding="utf-8") == made + "\n", "run python -m evaluation documentation"
+def test_the_effects_of_a_regime_are_two_tables_without_columns_that_are_empty_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [row(BANKING, {METHOD: [9.0, 9.1, 9.2]})]
+    found = [StudySection("one", section_with(rows, ("none", METHOD)))]
+    monkeypatch.setattr(generated, "sections_of_studies", lambda: found)
+    title, _, headers, _, line, *_ = GENERATED["effects"]().splitlines()
+    assert title == "**static, cosine (one)**"
+    assert (headers, line) == ("| regularizer | Banking77 accuracy |", f"| {METHOD} | ▲ +9.10 [+8.85, +9.35] |")
 
 
 def test_committed_numbers_are_filled_in() -> None:
     assert "| new training runs | Student t | 3 | normal |" in GENERATED["coverage"]()
     assert re.search(
         r"covers \d\d to \d\d % over 3 to 10 seeds and \d\d to \d\d % over 5 to 41 tasks",
-        filled("<!-- generated: coverage-skewed -->"),
+        GENERATED["coverage-skewed"](),
     )
     assert re.search(r"^\| h0 \| \d+ \| \d+ \|", GENERATED["bench"](), re.MULTILINE)
     assert GENERATED["step"]().count("with the term") >= 2
