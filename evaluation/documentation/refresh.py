@@ -12,15 +12,16 @@ from evaluation.files import write_text
 from evaluation.report.plots import Plot
 
 DOCS = ROOT / "docs"
-STUDY_PAGES = DOCS / "results"  # each generated as a whole
+STUDY_PAGES = DOCS / "results"
 ASSETS = DOCS / "assets"
-STUDY_FIGURES = ASSETS / "results"
+STUDY_FIGURES = ASSETS / "results"  # nothing else is in this folder
 
 
 def pages() -> Iterator[Path]:
     """The pages that are written by hand, in which something can be generated."""
     yield ROOT / "README.md"
-    yield from (path for path in sorted(DOCS.rglob("*.md")) if path.parent != STUDY_PAGES)
+    whole = {STUDY_PAGES / f"{study.name}.md" for study in studies()}
+    yield from (path for path in sorted(DOCS.rglob("*.md")) if path not in whole)
 
 
 def refreshed(page: Path) -> Refreshed:
@@ -29,7 +30,7 @@ def refreshed(page: Path) -> Refreshed:
 
 
 def study_pages() -> dict[Path, str]:
-    """The page of each study."""
+    """The page of each study, which is generated as a whole."""
     return {STUDY_PAGES / f"{study.name}.md": study_page(study) for study in studies()}
 
 
@@ -41,13 +42,13 @@ def figures() -> dict[Path, Plot]:
 
 
 def left_over() -> list[Path]:
-    """Pages and figures of studies that have none any more."""
-    made = {*study_pages(), *figures()}
-    return [path for folder in (STUDY_PAGES, STUDY_FIGURES) for path in folder.glob("*.*") if path not in made]
+    """Figures of studies that have them no more."""
+    made = figures()
+    return [path for path in STUDY_FIGURES.glob("*.svg") if path not in made]
 
 
 def refresh() -> list[Path]:
-    """Write every file that is not up to date, and delete those of studies that are gone.
+    """Write every file that is not up to date, and delete figures that no page has any more.
 
     Returns:
         The files that changed.

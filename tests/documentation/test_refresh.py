@@ -46,7 +46,7 @@ def test_every_figure_is_drawn_from_the_results() -> None:
     assert not stale, f"{', '.join(stale)}: stale; {COMMAND}"
 
 
-def test_no_page_or_figure_is_left_over_from_a_study_that_is_gone() -> None:
+def test_no_figure_is_left_over_from_a_study_that_has_it_no_more() -> None:
     assert refresh.left_over() == [], COMMAND
 
 
@@ -61,10 +61,12 @@ def test_everything_generated_is_shown_and_no_mark_is_misspelled() -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a README, a page with a number changed by hand, and the page of a study that is gone."""
+    """A repository with a number changed by hand, a page beside those of studies, and a figure of old."""
     docs = tmp_path / "docs"
     (docs / "results").mkdir(parents=True)
-    (docs / "results" / "gone.md").write_text("# gone\n", encoding="utf-8")
+    (docs / "results" / "by-hand.md").write_text("# By hand\n", encoding="utf-8")
+    (docs / "assets" / "results").mkdir(parents=True)
+    (docs / "assets" / "results" / "old.svg").write_text("<svg/>", encoding="utf-8")
     (tmp_path / "README.md").write_text("# Readme\n\n<!-- generated: drawing-cone -->\n<!-- end of drawing-cone -->\n")
     (docs / "page.md").write_text("9.9<!-- gain: static-cosine, static, koleo -->\n", encoding="utf-8")
     for place, path in (
@@ -84,8 +86,9 @@ def test_refreshing_writes_what_is_stale_and_a_second_time_nothing(copy: Path) -
     page = copy / "docs" / "page.md"
     assert refresh.refreshed(page).stale == ["9.9<!-- gain: static-cosine, static, koleo -->"]
     changed = {path.relative_to(copy).as_posix() for path in refresh.refresh()}
-    assert {"README.md", "docs/page.md", "docs/assets/drawing-cone.svg", "docs/results/gone.md"} <= changed
+    assert {"README.md", "docs/page.md", "docs/assets/drawing-cone.svg", "docs/assets/results/old.svg"} <= changed
     assert "](docs/assets/drawing-cone.svg)" in (copy / "README.md").read_text(encoding="utf-8")
     assert not page.read_text(encoding="utf-8").startswith("9.9")
-    assert not (copy / "docs" / "results" / "gone.md").exists()
+    assert not (copy / "docs" / "assets" / "results" / "old.svg").exists()
+    assert (copy / "docs" / "results" / "by-hand.md").read_text(encoding="utf-8") == "# By hand\n"
     assert refresh.refresh() == []
