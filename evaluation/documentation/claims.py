@@ -1,11 +1,10 @@
 """Claims about the studies in the documentation's sentences: a number, and in a comment behind it where it is from.
 
-`1.8<!-- gain: recipe, static, whitening -->`: the points that whitening gained over the objective alone in that study
-on that start model, and an error where the results say anything else. A claim names a study, words of a regime's title
-(or `any`), a variant, and where it is not the mean of STS and retrieval, a measure:
+`+1.8 [+1.7, +1.9]<!-- gain: recipe, static, whitening -->`: the points that whitening gained over the objective alone
+in that study on that start model, with the interval, and an error where the results say anything else. A claim names a
+study, words of a regime's title (or `any`), a variant, and where it is not the mean of STS and retrieval, a measure:
 
-- `gain`, `loss`: the size of a difference that is one; `null`: a difference that was not found, with its interval.
-  The variant can be `A beside B`.
+- `gain`, `loss`: a difference that is one; `null`: one that was not found. The variant can be `A beside B`.
 - `value`: the mean of a variant in a row of the study's tables, to two digits if below 0.1.
 """
 
@@ -58,10 +57,8 @@ def _outcome(kind: str, study: str, regime: str, variant: str, measure: str = "m
     outcome, comparison = found
     if outcome != OUTCOMES[kind]:
         raise ValueError(f"in {section.name} it is {outcome}: {difference(comparison)}")
-    if kind != "null":
-        return _magnitude(comparison)
     excludes_zero = comparison.low is not None and comparison.high is not None and comparison.low * comparison.high > 0
-    return difference(comparison) + (ADJUSTED if excludes_zero else "")
+    return difference(comparison) + (ADJUSTED if kind == "null" and excludes_zero else "")
 
 
 def _value(study: str, regime: str, variant: str, measure: str) -> str:
@@ -103,12 +100,6 @@ def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, 
         row = of_study.row(findings[0].measure) if findings else retention_row(section, measure)
         found = None if row is None or not row.measure.counts else paired_difference(section, row, pair)
     return None if found is None else (found.outcome, found.comparison)
-
-
-def _magnitude(comparison: Comparison) -> str:
-    """In points to one decimal, or to one significant digit where that would be zero."""
-    size = abs(comparison.estimate)
-    return number(size, 1) if size >= 0.1 else significant(size, 1)
 
 
 KINDS: dict[str, Callable[..., str]] = {**{kind: partial(_outcome, kind) for kind in OUTCOMES}, "value": _value}

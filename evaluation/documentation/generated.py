@@ -17,12 +17,13 @@ from evaluation.documentation.effects import (
     measures_table,
 )
 from evaluation.documentation.figures import image
-from evaluation.documentation.home_figure import home_figure
 from evaluation.documentation.improvements import IMPROVEMENTS
 from evaluation.documentation.markdown import plain
 from evaluation.documentation.measure_readings import readings_table
 from evaluation.documentation.results import METHOD, RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
 from evaluation.documentation.study_pages import answer_lines, command_lines
+from evaluation.documentation.variants_figure import variants_figure
+from evaluation.documentation.without_negatives import POSITIVES_ONLY, batches_table
 from evaluation.files import read_json
 from evaluation.report.headline import TRANSFER_TITLE, headlines
 from evaluation.report.markdown import markdown_table
@@ -48,6 +49,15 @@ def _studies() -> str:
 
 def _effects() -> str:
     return _of_regimes(adjusted_and_not(effects_table(sections_of_studies())), EFFECTS_READING)
+
+
+def _without_negatives() -> str:
+    return _of_regimes(adjusted_and_not(effects_table(sections_of_studies(POSITIVES_ONLY))), EFFECTS_READING)
+
+
+def _weights_without_negatives() -> str:
+    table = batches_table(sections_of_studies(POSITIVES_ONLY))
+    return "\n".join(markdown_table(table)) if table.groups else NOTHING
 
 
 def _measures() -> str:
@@ -229,7 +239,10 @@ def _image(name: str) -> str:
 
 # Each is drawn into `docs/assets/NAME.svg`, and is a block of the same name.
 FIGURES: dict[str, Callable[[], Plot | None]] = {
-    "home-figure": home_figure,
+    "home-figure": partial(
+        variants_figure, "static-cosine", "Every term and transform beside the tuned objective alone"
+    ),
+    "without-negatives-figure": partial(variants_figure, POSITIVES_ONLY, "Beside tuned in-batch negatives"),
     "drawing-filtration": drawings.filtration,
     "drawing-bars": drawings.bars,
     "drawing-gradient": drawings.gradient,
@@ -240,6 +253,8 @@ FIGURES: dict[str, Callable[[], Plot | None]] = {
 GENERATED: dict[str, Callable[[], str]] = {
     "studies": _studies,
     "effects": _effects,
+    "without-negatives": _without_negatives,
+    "without-negatives-weights": _weights_without_negatives,
     "measures": _measures,
     "measure-readings": readings_table,
     "heads": _heads,

@@ -1,4 +1,4 @@
-"""The figure of Home and of the README: every term and transform of one study beside the tuned objective alone."""
+"""A figure of studies: every variant by name, beside the tuned objective alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from evaluation.report.summary import Finding
 from evaluation.report.wording import estimate
 from st_isotropy.svg import INK, LINE, MUTED, OURS
 
-SHOWN = "static-cosine"  # the study
 OURS_IN_STUDIES = ("persistent_entropy", "absolute_entropy")
 ROW, AROUND = 0.2, 0.62  # inches of a line, and of what is around the lines of a panel
 
@@ -30,17 +29,25 @@ class Panel:
     findings: Sequence[Finding]
 
 
-def home_figure() -> Plot | None:
-    """The differences of every variant by name, a panel for each start model; None while there is no result."""
+def variants_figure(studies: str, title: str) -> Plot | None:
+    """Draw the differences of every variant by name, a panel for each start model and regime.
+
+    Args:
+        studies: How the names of the studies begin.
+        title: Title of the figure.
+
+    Returns:
+        The figure; None while there is no result.
+    """
     panels = [
         Panel(of_study.section.title, sorted(found, key=lambda finding: -finding.comparison.estimate))
-        for of_study in sections_of_studies(SHOWN)
+        for of_study in sections_of_studies(studies)
         if (found := of_study.findings("similarity"))
     ]
     if not panels:
         return None
     return Plot(
-        "Every term and transform beside the tuned objective alone",
+        title,
         "Difference from the objective alone on the STS and retrieval test tasks, with 95 % intervals. Blue: "
         "persistent entropy on two scales. “start + …” transforms the start model, with no training. Hollow: no "
         "difference found, or one that counts neither as a gain nor as a loss, because a choice lies at an end of its "

@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
 
 from evaluation.documentation import generated, results
-from evaluation.documentation import home_figure as home_module
+from evaluation.documentation import variants_figure as figure_module
 from evaluation.documentation.chosen_settings import WeightChoice, tried_weights, weight_choices, weight_gains
 from evaluation.documentation.colors import palettes
 from evaluation.documentation.differences import retention_row
@@ -25,9 +25,10 @@ from evaluation.documentation.effects import (
 )
 from evaluation.documentation.figures import drawn
 from evaluation.documentation.generated import GENERATED, NOTHING
-from evaluation.documentation.home_figure import home_figure
 from evaluation.documentation.results import METHOD, StudySection, sections_of_studies, studies
 from evaluation.documentation.study_pages import study_page, study_plots
+from evaluation.documentation.variants_figure import variants_figure
+from evaluation.documentation.without_negatives import batches_table
 from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.report.compact_reading import read_compact
@@ -343,7 +344,7 @@ def test_retention_is_the_mean_over_corpora_or_that_of_the_only_corpus() -> None
 
 
 def test_the_home_figure_names_every_term_and_says_what_it_shows(one_study: Summary) -> None:
-    plot = home_figure()
+    plot = variants_figure("static-cosine", "Beside the objective")
     assert plot is not None and plot.panels == len(one_study.sections)
     svg = drawn(plot, "one")
     for section in one_study.sections:
@@ -360,10 +361,28 @@ def test_the_home_figure_puts_the_largest_difference_first_and_marks_what_does_n
 ) -> None:
     changes = {METHOD: [-0.1, 0.1, 0.2], "koleo": [1.0, 1.1, 1.2], "whitening": [2.0, 2.1, 2.2]}
     section = section_with([row(MEAN, changes)], ("none", *changes))
-    monkeypatch.setattr(home_module, "sections_of_studies", lambda study: [StudySection(study, section)])
-    plot = home_figure()
+    monkeypatch.setattr(figure_module, "sections_of_studies", lambda study: [StudySection(study, section)])
+    plot = variants_figure("static-cosine", "Beside the objective")
     assert plot is not None
     assert plot.alternative == "static, cosine: whitening +2.10; koleo +1.10; persistent_entropy +0.07 (hollow)."
+
+
+def test_the_best_weight_of_each_term_beside_alignment_is_starred_and_compared_with_tuned_negatives() -> None:
+    tuning = [
+        Candidate("none", 0.0, 1e-2, [40.0, 42.0], chosen=True),
+        Candidate("none", 0.0, 3e-2, [39.0, 39.0], chosen=False),
+        *(
+            Candidate("alignment + koleo", weight, 1e-2, [score], chosen=False)
+            for weight, score in ((1, 40), (3, 43.5))
+        ),
+        Candidate("alignment + koleo", 1, 3e-2, [42], chosen=False),
+        Candidate("alignment", 0.0, 1e-2, [20], chosen=True),
+        Candidate("uniformity", 1, 1e-2, [50], chosen=True),
+    ]
+    section = replace(section_with([]), tuning=tuning)
+    table = batches_table([StudySection("positives-only-x", section)])
+    assert table.groups == {"": [[section.title, "alignment + koleo", "1: +1.0, 3: +2.5 ★"]]}
+    assert batches_table([StudySection("positives-only-x", section_with([]))]).groups == {}
 
 
 def test_the_tables_are_beside_the_objective_where_the_start_is_a_reference_too() -> None:
