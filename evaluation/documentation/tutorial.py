@@ -14,7 +14,7 @@ from evaluation.errors import UserError
 from evaluation.files import write_text
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-WIDTH = 100  # columns of what is shown, after which a line goes on below
+LONGEST, WIDTH = 100, 80  # columns: sentences that are longer are broken, rows of tables are not
 BLOCK = re.compile(r"^(<!-- printed (paragraph|line): ([^\n]+) -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -89,4 +89,4 @@ def find_part(printed: str, part: str, words: str) -> str:
 
 def _broken(line: str) -> str:
     indent = " " * (len(line) - len(line.lstrip()))
-    return textwrap.fill(line, WIDTH, subsequent_indent=indent) if len(line) > WIDTH else line
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent) if len(line) > LONGEST else line

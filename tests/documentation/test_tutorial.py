@@ -44,7 +44,7 @@ def test_a_block_shows_the_paragraph_of_what_was_printed(tmp_path: Path) -> None
         "```console\n$ python says.py\n```\n\n<!-- printed paragraph: second -->\n```text\nold\n```\n"
     )
     ran = run_tutorial(page, tmp_path)
-    shown = "  the  second\n" + (20 * "word ").rstrip() + "\n" + (10 * "word ").rstrip()
+    shown = "  the  second\n" + (16 * "word ").rstrip() + "\n" + (14 * "word ").rstrip()
     assert ran == page.replace("old", shown)
     assert run_tutorial(ran, tmp_path) == ran
 
