@@ -23,7 +23,13 @@ BESIDE = 3  # names in a line of a legend
 
 def study_page(study: StudyResult) -> str:
     """Write the page of a study as Markdown."""
-    lines = [f"# {study.name}", "", f"**{plain(study.title)}**", "", *_how_to_run(study)]
+    lines = [
+        "---",
+        f"title: {study.name}",
+        f"description: What the study {study.name} found, by task and variant.",
+        "---",
+    ]
+    lines += ["", f"# {study.name}", "", f"**{plain(study.title)}**", "", *_how_to_run(study)]
     if study.summary is None:
         return "\n".join([*lines, "This study has not been run yet: there is no committed result.", ""])
     lines += answer_lines(study.summary)

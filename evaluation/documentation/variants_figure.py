@@ -48,10 +48,8 @@ def variants_figure(studies: str, title: str) -> Plot | None:
         return None
     return Plot(
         title,
-        "Difference from the objective alone on the STS and retrieval test tasks, with 95 % intervals. Blue: "
-        "persistent entropy on two scales. “start + …” transforms the start model, with no training. Hollow: no "
-        "difference found, or one that counts neither as a gain nor as a loss, because a choice lies at an end of its "
-        "grid.",
+        "Difference from the objective alone on STS and retrieval tasks, with 95 % intervals. Blue: persistent entropy. "
+        "“start + …”: no training. Hollow: no difference found, or a choice at an end of its grid.",
         " ".join(f"{panel.title}: {'; '.join(map(_in_words, panel.findings))}." for panel in panels),
         partial(_paint, panels=panels),
         (5.6, sum(AROUND + ROW * len(panel.findings) for panel in panels)),
