@@ -369,15 +369,15 @@ def test_the_home_figure_puts_the_largest_difference_first_and_marks_what_does_n
 
 def test_the_best_weight_of_each_term_beside_alignment_is_starred_and_compared_with_tuned_negatives() -> None:
     tuning = [
-        Candidate("none", 0.0, 1e-2, [40.0, 42.0], chosen=True),
-        Candidate("none", 0.0, 3e-2, [39.0, 39.0], chosen=False),
+        Candidate("none", 0.0, 1e-2, [40.0, 42.0], {}, chosen=True),
+        Candidate("none", 0.0, 3e-2, [39.0, 39.0], {}, chosen=False),
         *(
-            Candidate("alignment + koleo", weight, 1e-2, [score], chosen=False)
+            Candidate("alignment + koleo", weight, 1e-2, [score], {}, chosen=False)
             for weight, score in ((1, 40), (3, 43.5))
         ),
-        Candidate("alignment + koleo", 1, 3e-2, [42], chosen=False),
-        Candidate("alignment", 0.0, 1e-2, [20], chosen=True),
-        Candidate("uniformity", 1, 1e-2, [50], chosen=True),
+        Candidate("alignment + koleo", 1, 3e-2, [42], {}, chosen=False),
+        Candidate("alignment", 0.0, 1e-2, [20], {}, chosen=True),
+        Candidate("uniformity", 1, 1e-2, [50], {}, chosen=True),
     ]
     section = replace(section_with([]), tuning=tuning)
     table = batches_table([StudySection("positives-only-x", section)])
