@@ -211,8 +211,8 @@ def _add_documentation(commands: Commands) -> None:
         metavar=("RUN", "NAME"),
         help="first write the result of a study from its run directory",
     )
-    parser.add_argument("--tutorial", action="store_true", help="run the tutorial anew instead, in minutes")
-    parser.add_argument("--gallery", action="store_true", help="draw the gallery anew instead, in minutes")
+    parser.add_argument("--tutorial", action="store_true", help="first run the tutorial anew, in minutes")
+    parser.add_argument("--gallery", action="store_true", help="first draw the gallery anew, in minutes")
     parser.set_defaults(command=_documentation, interrupted=STARTS_AGAIN)
 
 
@@ -329,25 +329,19 @@ def _calibration(options: argparse.Namespace) -> int:
 def _documentation(options: argparse.Namespace) -> int:
     from evaluation.documentation.refresh import refresh
     from evaluation.documentation.results import add_result
-
-    if options.tutorial or options.gallery:
-        return _run_examples(options)
-    if options.add:
-        run, name = options.add
-        print(f"Written: {add_result(Path(run), name)}")  # noqa: T201
-    for path in refresh():
-        print(f"Refreshed: {path}")  # noqa: T201
-    return 0
-
-
-def _run_examples(options: argparse.Namespace) -> int:
-    from evaluation.documentation.gallery_models import write_gallery
     from evaluation.documentation.tutorial import write_tutorial
 
     if options.tutorial:
         write_tutorial()
     if options.gallery:
+        from evaluation.documentation.gallery_models import write_gallery
+
         write_gallery()
+    if options.add:
+        run, name = options.add
+        print(f"Written: {add_result(Path(run), name)}")  # noqa: T201
+    for path in refresh():
+        print(f"Refreshed: {path}")  # noqa: T201
     return 0
 
 

@@ -7,7 +7,7 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from torch import Tensor
 
 from evaluation.data.docstrings import Corpus, DocPair, docstring_corpus, positive_pairs
-from evaluation.documentation.figures import standalone
+from evaluation.documentation.figures import drawn
 from evaluation.documentation.gallery import CodeScore, barcodes, cones, one_bit_codes
 from evaluation.documentation.results import ROOT
 from evaluation.files import cache_root, write_text
@@ -20,7 +20,7 @@ from st_isotropy.posthoc import Whitening
 from st_isotropy.regularizers import PersistentEntropy
 from st_isotropy.regularizers.persistent_entropy import Scale
 
-GALLERY = ROOT / "docs" / "assets" / "gallery"
+ASSETS = ROOT / "docs" / "assets"
 PACKAGES = ("scipy", "pandas")  # of which constraints.txt says the version
 MODELS = ("static", "glove", "minilm")
 TEXTS_OF_A_BARCODE = 48
@@ -31,15 +31,11 @@ def write_gallery() -> None:
     """Draw every picture into its file."""
     corpus = docstring_corpus(cache_root(), PACKAGES)
     for name, plot in (
-        ("barcodes", _draw_barcodes(corpus)),
-        ("cones", _draw_cones(corpus)),
-        ("one-bit", _draw_codes(corpus)),
+        ("gallery-barcodes", _draw_barcodes(corpus)),
+        ("gallery-cones", _draw_cones(corpus)),
+        ("gallery-one-bit", _draw_codes(corpus)),
     ):
-        _write(name, plot)
-
-
-def _write(name: str, plot: Plot) -> None:
-    write_text(GALLERY / f"{name}.svg", standalone(plot, name) + "\n")
+        write_text(ASSETS / f"{name}.svg", drawn(plot, name))
 
 
 def _draw_barcodes(corpus: Corpus) -> Plot:

@@ -14,8 +14,8 @@ from evaluation.errors import UserError
 from evaluation.files import write_text
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-LONGEST, WIDTH = 100, 80  # columns: sentences that are longer are broken, rows of tables are not
-BLOCK = re.compile(r"^(<!-- printed (paragraph|line): ([^\n]+) -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+WIDTH = 80  # columns of code on a page
+BLOCK = re.compile(r"^(<!-- printed (paragraph|lines): ([^\n]+) -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 class TutorialRun:
@@ -35,7 +35,7 @@ class TutorialRun:
 
         A Python block is saved under the name in its first line, and run by a command of the page. Of what the last
         commands printed, a block after `<!-- printed paragraph: WORDS -->` shows the first paragraph with these words,
-        and one after `<!-- printed line: WORDS -->` the first line.
+        and one after `<!-- printed lines: WORDS -->` all lines with them.
         """
         marker, part, words, language, code = block.groups()
         if language == "python":
@@ -80,13 +80,15 @@ def run_tutorial(page: str, folder: Path) -> str:
 
 
 def find_part(printed: str, part: str, words: str) -> str:
-    """Find the first paragraph or line with these words, with long lines broken as a terminal would."""
-    for found in re.split(r"\n[ \t]*\n" if part == "paragraph" else r"\n", printed):
-        if words in found:
-            return "\n".join(_broken(line.rstrip()) for line in found.strip("\n").splitlines())
-    raise UserError(f"No command of the tutorial printed {words!r}; correct the marker in {TUTORIAL.name}.")
+    """Find the first paragraph, or all lines, with these words, with long lines broken as a terminal would."""
+    parts = re.split(r"\n[ \t]*\n", printed.strip("\n")) if part == "paragraph" else printed.splitlines()
+    found = [each for each in parts if words in each]
+    if not found:
+        raise UserError(f"No command of the tutorial printed {words!r}; correct the marker in {TUTORIAL.name}.")
+    shown = found[0].splitlines() if part == "paragraph" else found
+    return "\n".join(_broken(line.rstrip()) for line in shown)
 
 
 def _broken(line: str) -> str:
     indent = " " * (len(line) - len(line.lstrip()))
-    return textwrap.fill(line, WIDTH, subsequent_indent=indent) if len(line) > LONGEST else line
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent) if len(line) > WIDTH else line

@@ -8,7 +8,7 @@ import torch
 
 pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
-from evaluation.documentation.figures import standalone
+from evaluation.documentation.figures import drawn
 from evaluation.documentation.gallery import CodeScore, barcodes, cones, one_bit_codes
 from evaluation.documentation.results import ROOT
 from evaluation.report.plots import Plot
@@ -17,8 +17,8 @@ PAGE = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def drawn(plot: Plot) -> ElementTree.Element:
-    return ElementTree.fromstring(standalone(plot, "picture"))
+def read(plot: Plot) -> ElementTree.Element:
+    return ElementTree.fromstring(drawn(plot, "picture"))
 
 
 def words(root: ElementTree.Element) -> set[str | None]:
@@ -27,7 +27,7 @@ def words(root: ElementTree.Element) -> set[str | None]:
 
 def test_barcodes_have_a_bar_for_each_text_but_one() -> None:
     clouds = {"wide": torch.eye(5), "narrow": torch.eye(4) + 3}
-    root = drawn(barcodes(clouds))
+    root = read(barcodes(clouds))
     assert {"wide", "narrow", "entropy 1.000, mean length 1.41"} <= words(root)
     bars = [group for group in root.iter(f"{SVG}g") if len(group.findall(f"{SVG}path")) > 2]
     assert [len(group.findall(f"{SVG}path")) for group in bars] == [4, 3]
@@ -35,17 +35,17 @@ def test_barcodes_have_a_bar_for_each_text_but_one() -> None:
 
 def test_cones_say_the_average_cosine() -> None:
     half = torch.tensor([[1.0, 0.0], [0.5, 3**0.5 / 2]])
-    root = drawn(cones({"right angle": torch.eye(2), "sixty degrees": half}))
+    root = read(cones({"right angle": torch.eye(2), "sixty degrees": half}))
     assert {"right angle", "sixty degrees", "average cosine 0.00", "average cosine 0.50"} <= words(root)
 
 
 def test_one_bit_codes_say_what_is_lost() -> None:
-    root = drawn(one_bit_codes([CodeScore("loses", 50.0, 40.0), CodeScore("gains", 30.0, 30.5)]))
+    root = read(one_bit_codes([CodeScore("loses", 50.0, 40.0), CodeScore("gains", 30.0, 30.5)]))
     assert {"loses", "gains", "−10.0", "+0.5"} <= words(root)
 
 
 def test_the_pictures_of_the_page_are_there_small_and_follow_the_theme() -> None:
-    pictures = re.findall(r"^!\[([^\]]+)\]\((assets/gallery/[\w-]+\.svg)\)$", PAGE, re.MULTILINE)
+    pictures = re.findall(r"^!\[([^\]]+)\]\((assets/gallery-[\w-]+\.svg)\)$", PAGE, re.MULTILINE)
     assert len(pictures) == 3
     for alternative, path in pictures:
         svg = (ROOT / "docs" / path).read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def test_the_pictures_of_the_page_are_there_small_and_follow_the_theme() -> None
 
 def numbers(name: str) -> dict[str, list[float]]:
     """What a committed picture says of each model."""
-    root = ElementTree.parse(ROOT / "docs" / "assets" / "gallery" / f"{name}.svg").getroot()
+    root = ElementTree.parse(ROOT / "docs" / "assets" / f"gallery-{name}.svg").getroot()
     said = (root.findtext(f"{SVG}desc") or "").replace("−", "-")
     lines = [line.partition(": ") for line in said.split("; ")]
     return {model: [float(found) for found in re.findall(r"-?\d+\.?\d*", text)] for model, _, text in lines}
