@@ -205,12 +205,7 @@ def _add_calibration(commands: Commands) -> None:
 
 def _add_documentation(commands: Commands) -> None:
     parser = commands.add_parser("documentation", help="refresh what the pages show of the committed results")
-    parser.add_argument(
-        "--add",
-        nargs=2,
-        metavar=("RUN", "NAME"),
-        help="first write the result of a study from its run directory",
-    )
+    parser.add_argument("--add", nargs=2, metavar=("RUN", "NAME"), help="first write the result of the study in RUN")
     parser.add_argument("--tutorial", action="store_true", help="first run the tutorial anew, in minutes")
     parser.add_argument("--gallery", action="store_true", help="first draw the gallery anew, in minutes")
     parser.set_defaults(command=_documentation, interrupted=STARTS_AGAIN)
