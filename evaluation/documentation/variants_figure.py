@@ -48,8 +48,8 @@ def variants_figure(studies: str, title: str) -> Plot | None:
         return None
     return Plot(
         title,
-        "Difference from the objective alone on STS and retrieval tasks, with 95 % intervals. Blue: persistent entropy. "
-        "“start + …”: no training. Hollow: no difference found, or a choice at an end of its grid.",
+        "Difference from the objective alone on STS and retrieval tasks, with 95 % intervals. Blue: persistent "
+        "entropy. “start + …”: no training. Hollow: no difference found, or a choice at an end of its grid.",
         " ".join(f"{panel.title}: {'; '.join(map(_in_words, panel.findings))}." for panel in panels),
         partial(_paint, panels=panels),
         (5.6, sum(AROUND + ROW * len(panel.findings) for panel in panels)),

@@ -34,7 +34,7 @@ class PersistentEntropyLoss(RegularizedLoss):
         spread_weight: Weight of a second term, how far the mean MST length on the sphere is from its largest value
             (`MSTLength`); entropy alone cannot open a narrow cone. With 0 there is no such term.
         regularizer: The regularizer itself, for its options: which bars count, of which dimension, with what floor.
-            With `PersistentEntropy(scale="absolute")` the spread is part of it, and a weight near 1 is a start.
+            With `PersistentEntropy(scale="absolute")` the spread is part of it.
         **clouds: `cloud`, `level`, `layers`, `max_points`, `reduction` and `gather_across_devices`; see
             `RegularizedLoss`.
 
