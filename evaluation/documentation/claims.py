@@ -5,20 +5,16 @@ in that study on that start model, with the interval, and an error where the res
 study, words of a regime's title (or `any`), a variant, and where it is not the mean of STS and retrieval, a measure:
 
 - `gain`, `loss`: a difference that is one; `null`: one that was not found. The variant can be `A beside B`.
-- `value`: the mean of a variant in a row of the study's tables, to two digits if below 0.1.
 """
 
 import re
-from collections.abc import Callable
-from functools import partial
 
 from evaluation.documentation.differences import TASK_METRICS, paired_difference, retention_row, tasks_difference
 from evaluation.documentation.results import StudySection, sections_of_studies
 from evaluation.errors import UserError
 from evaluation.report.grid_ends import Counted
 from evaluation.report.measures import Pair
-from evaluation.report.tables import decimals
-from evaluation.report.wording import difference, number, significant
+from evaluation.report.wording import difference
 from evaluation.statistics.intervals import Comparison
 
 OUTCOMES: dict[str, Counted] = {"gain": "better", "loss": "worse", "null": "no difference found"}
@@ -27,7 +23,7 @@ GROUPS = {"mean": "similarity", "classification": "labels", "isotropy": "isotrop
 ADJUSTED = " before Holm's adjustment"
 # A question mark is a number that is still to be filled in. An editor may have wrapped the line.
 NUMBER = r"\?|[-+−]?\d[\d.]*(?:\s\[[-+−\d.,\s]+\](?:\sbefore\sHolm's\sadjustment)?)?"
-SOURCE = r"<!-- (?P<kind>gain|loss|null|value): (?P<parts>.*?) -->"
+SOURCE = r"<!-- (?P<kind>gain|loss|null): (?P<parts>.*?) -->"
 CLAIM = re.compile(rf"(?P<shown>{NUMBER})?(?P<source>{SOURCE})", re.DOTALL)
 
 
@@ -44,7 +40,7 @@ def claimed(found: re.Match[str]) -> str:
     if found["shown"] is None:
         raise UserError(f"{found['source']} has no number before it: write ? there, to be filled in.")
     try:
-        return KINDS[found["kind"]](*" ".join(found["parts"].split()).split(", "))
+        return _outcome(found["kind"], *" ".join(found["parts"].split()).split(", "))
     except (TypeError, ValueError) as error:  # TypeError: too many or too few parts
         raise UserError(f"{found['source']} does not hold: {error}.") from error
 
@@ -59,15 +55,6 @@ def _outcome(kind: str, study: str, regime: str, variant: str, measure: str = "m
         raise ValueError(f"in {section.name} it is {outcome}: {difference(comparison)}")
     excludes_zero = comparison.low is not None and comparison.high is not None and comparison.low * comparison.high > 0
     return difference(comparison) + (ADJUSTED if kind == "null" and excludes_zero else "")
-
-
-def _value(study: str, regime: str, variant: str, measure: str) -> str:
-    section = _section(study, regime)
-    row = next((row for row in section.section.rows if row.name == measure), None)
-    if row is None or variant not in row.values:
-        raise ValueError(f"{section.name} has no {measure} of {variant}")
-    mean = row.mean(variant)
-    return number(mean, min(2, decimals(row))) if abs(mean) >= 0.1 else significant(mean, 2)
 
 
 def _section(study: str, regime: str) -> StudySection:
@@ -100,6 +87,3 @@ def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, 
         row = of_study.row(findings[0].measure) if findings else retention_row(section, measure)
         found = None if row is None or not row.measure.counts else paired_difference(section, row, pair)
     return None if found is None else (found.outcome, found.comparison)
-
-
-KINDS: dict[str, Callable[..., str]] = {**{kind: partial(_outcome, kind) for kind in OUTCOMES}, "value": _value}
