@@ -220,7 +220,8 @@ def check_points(points: Tensor) -> None:
             f"Isotropy is measured on an array of shape (n, d) with at least 2 rows and 2 columns, "
             f"but this one has shape {tuple(points.shape)}; pass one embedding per row."
         )
-    bad = (~torch.isfinite(points)).any(dim=1)
+    # Block by block: at once it would take more memory than the points.
+    bad = torch.cat([(~torch.isfinite(block)).any(dim=1) for block in points.split(BLOCK_ROWS)])
     if bad.any():
         raise ValueError(
             f"{int(bad.sum())} of {len(points)} embeddings hold NaN or infinite values, the first in row "
