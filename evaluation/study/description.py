@@ -65,8 +65,6 @@ class Regime:
             raise UserError(f"{where} has learning_rates = {list(self.learning_rates)!r} and needs positive numbers.")
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise UserError(f"{where} names a learning rate twice.")
-        if not isinstance(self.distinct_classes, bool):
-            raise UserError(f"{where} has distinct_classes = {self.distinct_classes!r} and needs true or false.")
         if self.distinct_classes and OBJECTIVES[self.objective].columns != "positive":
             raise UserError(f"{where} has distinct_classes, but {self.objective} does not train on positive pairs.")
         _check_scales(where, self.temperature_scales, self.objective)

@@ -42,8 +42,10 @@ def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
     for field in fields(kind):
         wanted = get_origin(field.type) or field.type
         value = row.get(field.name)
-        if field.name in row and (not isinstance(value, _TOML_TYPES[wanted]) or isinstance(value, bool)):
-            raise UserError(f"In {where}, {field.name} is {value!r} and must be a {_TOML_NAMES[wanted]}.")
+        if field.name in row and (
+            not isinstance(value, _TOML_TYPES[wanted]) or isinstance(value, bool) != (wanted is bool)
+        ):
+            raise UserError(f"In {where}, {field.name} is {value!r} and must be {_TOML_NAMES[wanted]}.")
         if field.type == tuple[str, ...] and (
             odd := [value for value in row.get(field.name, ()) if type(value) is not str]
         ):
@@ -51,5 +53,11 @@ def _build(kind: type[Any], row: Mapping[str, Any], where: str) -> Any:
     return kind(**row)
 
 
-_TOML_TYPES: dict[Any, Any] = {str: str, int: int, float: int | float, tuple: list}
-_TOML_NAMES: dict[Any, str] = {str: "text", int: "whole number", float: "number", tuple: "list"}
+_TOML_TYPES: dict[Any, Any] = {str: str, bool: bool, int: int, float: int | float, tuple: list}
+_TOML_NAMES: dict[Any, str] = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    tuple: "a list",
+}
