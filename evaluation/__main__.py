@@ -67,14 +67,12 @@ def _parser() -> argparse.ArgumentParser:
 def _add_quickstart(commands: Commands) -> None:
     parser = commands.add_parser(
         "quickstart",
-        help="train with and without the persistent-entropy term and say what changed",
+        help="train on positive pairs with and without negatives, and say what changed",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--model", default="static", help="static, minilm, glove, smollm2, a folder or a hub name")
     parser.add_argument("--seeds", type=int, default=3, help="paired training runs")
-    parser.add_argument("--objective", default="cosine", help="cosine (pairs labelled 1/0) or contrastive")
-    parser.add_argument("--weight", type=float, default=30.0, help="weight of the term; negative minimizes entropy")
-    parser.add_argument("--steps", type=int, default=150, help="optimizer steps of each training run")
+    parser.add_argument("--steps", type=int, default=100, help="optimizer steps of each training run")
     _add_start_models(parser)
     parser.add_argument("--out", type=Path, default=Path("runs/quickstart"), help="run directory")
     parser.set_defaults(command=_quickstart, interrupted=RESUMES)
@@ -216,8 +214,7 @@ def _quickstart(options: argparse.Namespace) -> int:
     from evaluation.study.quickstart import quickstart
     from st_isotropy.diagnosis.model_options import model_options
 
-    training = options.objective, options.weight, options.seeds, options.steps
-    quickstart(options.model, *training, options.out, model_options(options))
+    quickstart(options.model, options.seeds, options.steps, options.out, model_options(options))
     return 0
 
 

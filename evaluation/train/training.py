@@ -35,6 +35,7 @@ from evaluation.train.occurring_rows import occurring_rows
 from st_isotropy import BalancedWeight, GeometryCallback, RegularizedLoss, WeightSchedule
 
 Weight = float | str
+STATIC_LEARNING_RATE = 1e-2  # the choice of the validation tasks in studies/positives-only-medquad.toml
 TRANSFORMER_LEARNING_RATE = 2e-5
 DECAY = 0.999  # share of the steps; 1 would count as one step
 
@@ -144,7 +145,7 @@ def _scaled(weight: Weight, share: float) -> float | BalancedWeight | WeightSche
 
 def usual_learning_rate(start: SentenceTransformer) -> float:
     """The default peak learning rate of a model: that of static embeddings would make a transformer collapse."""
-    return Recipe.learning_rate if isinstance(start[0], StaticEmbedding) else TRANSFORMER_LEARNING_RATE
+    return STATIC_LEARNING_RATE if isinstance(start[0], StaticEmbedding) else TRANSFORMER_LEARNING_RATE
 
 
 def train(

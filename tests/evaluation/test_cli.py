@@ -16,9 +16,7 @@ ROOT = Path(__file__).parents[2]
     ("arguments", "message"),
     [
         (["quickstart", "--model", "minilmm"], "near names are minilm"),
-        (["quickstart", "--weight", "nan"], "--weight is nan; give a finite number"),
         (["quickstart", "--seeds", "0"], "--seeds is 0"),
-        (["quickstart", "--objective", "contrast"], "near names are contrastive"),
         (
             ["improvements", "static", "--beir", "none", "--beir", "docs"],
             "none has neither corpus.jsonl nor corpus.jsonl.gz",

@@ -7,7 +7,6 @@ import pytest
 
 from evaluation.errors import UserError
 from evaluation.study.description import Grid, Regime, Study, coarse_grids
-from evaluation.study.quickstart import quickstart
 from evaluation.study.reading import read_study
 from evaluation.study.settings import Setting, seeds_each, settings
 
@@ -162,6 +161,11 @@ def test_weights_that_cannot_be_are_refused(weights, message):
         ("learning_rates", "learning_rate", r"no key in .*, \[\[regimes\]\] number 1, 'learning_rate'; near names are"),
         ("[1e-3, 4e-3]", "1e-3", r"In the study .*, learning_rates is 0\.001 and must be a list\."),
         ("learning_rates", 'warmup = "some"\nlearning_rates', r"number 1, warmup is 'some' and must be a number\."),
+        (
+            "learning_rates",
+            "distinct_classes = 1\nlearning_rates",
+            r"distinct_classes is 1 and must be true or false\.",
+        ),
         ('title = "Does it?"', "title = true", r"title is True and must be a text\."),
         ('title = "Does it?"', 'title = "Does it?"\nseeds = true', r"seeds is True and must be a whole number\."),
         ('title = "Does it?"', 'title = "Does it?"\nposthoc = [1]', r"posthoc holds 1 and must be a list of texts\."),
@@ -177,12 +181,6 @@ def test_a_file_that_describes_no_study_is_refused(tmp_path, old, new, message):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"The study .*missing\.toml cannot be read \(No such file or directory\)\."):
         read_study(tmp_path / "missing.toml")
-
-
-@pytest.mark.parametrize("objective", ["linear_head", "distillation"])
-def test_the_quickstart_refuses_an_objective_that_needs_other_data_before_it_loads_a_model(tmp_path, objective):
-    with pytest.raises(UserError, match=f"trains on pairs, and the objective {objective} does not: choose cosine"):
-        quickstart("no-such-model", objective, 30.0, 1, 1, tmp_path)
 
 
 TEMPERED = Regime("contrastive", "known", (1e-3,), temperature_scales=(5, 20), name="in-batch")
@@ -220,6 +218,13 @@ def test_an_objective_alone_gets_as_many_times_more_seeds_as_it_has_fewer_settin
     for setting in settings(VARIANTS, TEMPERED):
         runs[setting.variant] = runs.get(setting.variant, 0) + seeds_each(VARIANTS, TEMPERED, setting)
     assert set(runs.values()) == {8}
+
+
+def test_a_toml_file_asks_for_distinct_classes(tmp_path):
+    asking = TOML.replace('objective = "cosine"', 'objective = "contrastive"').replace(
+        "learning_rates", "distinct_classes = true\nlearning_rates"
+    )
+    assert read_study(written(tmp_path, asking)).regimes[0].distinct_classes
 
 
 def test_a_toml_file_names_objectives_and_temperatures(tmp_path):

@@ -174,7 +174,7 @@ def test_unknown_names_and_impossible_numbers_are_told_in_a_sentence():
 
 
 def test_a_transformer_is_trained_at_a_hundredth_of_the_learning_rate_of_static_embeddings(tmp_path):
-    assert usual_learning_rate(static_model()) == 2e-3
+    assert usual_learning_rate(static_model()) == 1e-2
     assert usual_learning_rate(transformer_model(tmp_path / "start")) == 2e-5
 
 
