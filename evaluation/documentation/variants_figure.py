@@ -61,6 +61,11 @@ def _in_words(finding: Finding) -> str:
     return f"{finding.pair.new} {estimate(finding.comparison)}{'' if _counts(finding) else ' (hollow)'}"
 
 
+def _is_ours(variant: str) -> bool:
+    """Whether the variant has persistent entropy as a part; a study may write its name in words."""
+    return any(name in variant.replace(" ", "_") for name in OURS_IN_STUDIES)
+
+
 def _counts(finding: Finding) -> bool:
     return finding.outcome in ("better", "worse")
 
@@ -81,7 +86,7 @@ def _paint(*stacked: Axes, panels: Sequence[Panel]) -> None:
 def _paint_line(axes: Axes, place: int, finding: Finding, is_right: bool) -> None:
     """A mark with its interval, and its name on the side where there is room."""
     comparison = finding.comparison
-    color = OURS if finding.pair.new in OURS_IN_STUDIES else MUTED
+    color = OURS if _is_ours(finding.pair.new) else MUTED
     low, high = (comparison.estimate if end is None else end for end in (comparison.low, comparison.high))
     axes.plot([low, high], [place, place], color=color, linewidth=2.4)
     style = "full" if _counts(finding) else "none"
