@@ -69,15 +69,21 @@ def weight_gains(sections: Sequence[StudySection], variant: str) -> dict[float, 
         alone = [validation_score(candidate) for candidate in section.tuning if candidate.variant == NONE]
         if not alone:
             continue
-        best: dict[float, float] = {}
-        for candidate in section.tuning:
-            if candidate.variant == variant and not isinstance(candidate.weight, str):
-                best[candidate.weight] = max(best.get(candidate.weight, -math.inf), validation_score(candidate))
+        best = weight_scores(section, variant)
         if len(best) < 2:
             continue
         for weight, score in best.items():
             gains.setdefault(weight, []).append(score - max(alone))
     return dict(sorted(gains.items()))
+
+
+def weight_scores(section: Section, variant: str) -> dict[float, float]:
+    """Per numeric weight of a variant: its validation score at its best learning rate, in points."""
+    best: dict[float, float] = {}
+    for candidate in section.tuning:
+        if candidate.variant == variant and not isinstance(candidate.weight, str):
+            best[candidate.weight] = max(best.get(candidate.weight, -math.inf), validation_score(candidate))
+    return best
 
 
 def _without_distillation(sections: Sequence[StudySection]) -> list[Section]:

@@ -82,7 +82,7 @@ def run_tutorial(page: str, folder: Path) -> str:
 def find_part(printed: str, part: str, words: str) -> str:
     """Find the first paragraph, or all lines, with these words, with long lines broken as a terminal would."""
     parts = re.split(r"\n[ \t]*\n", printed.strip("\n")) if part == "paragraph" else printed.splitlines()
-    found = [each for each in parts if words in each]
+    found = [one for one in parts if words in one]
     if not found:
         raise UserError(f"No command of the tutorial printed {words!r}; correct the marker in {TUTORIAL.name}.")
     shown = found[0].splitlines() if part == "paragraph" else found

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from evaluation.documentation.chosen_settings import validation_score
+from evaluation.documentation.chosen_settings import validation_score, weight_scores
 from evaluation.documentation.results import StudySection
-from evaluation.report.grid_ends import Candidate
 from evaluation.report.summary import NONE
 from evaluation.report.tables import Table
 from evaluation.report.wording import number, weight_text
@@ -26,19 +25,11 @@ def batches_table(sections: Sequence[StudySection]) -> Table:
         tuning = of_study.section.tuning
         alone = [validation_score(one) for one in tuning if one.variant == NONE]
         for variant in dict.fromkeys(one.variant for one in tuning if one.variant.startswith(ALIGNMENT)):
-            best = _best_by_weight([one for one in tuning if one.variant == variant])
+            best = weight_scores(of_study.section, variant)
             if alone and len(best) > 1:
                 cells = [_cell(weight, score - max(alone), best) for weight, score in sorted(best.items())]
                 groups.setdefault("", []).append([of_study.section.title, variant, ", ".join(cells)])
     return Table(["regime", "variant", "weight: difference"], groups, words=(0, 1, 2))
-
-
-def _best_by_weight(candidates: Sequence[Candidate]) -> dict[float, float]:
-    best: dict[float, float] = {}
-    for one in candidates:
-        if not isinstance(one.weight, str):
-            best[one.weight] = max(best.get(one.weight, float("-inf")), validation_score(one))
-    return best
 
 
 def _cell(weight: float, gain: float, best: dict[float, float]) -> str:
