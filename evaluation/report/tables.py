@@ -131,8 +131,7 @@ def difference_table(section: Section) -> Table:
     }
     lines = [cells for rows in groups.values() for cells in rows]
     filled = [place for place in range(len(headers)) if any(cells[place] for cells in lines)]
-    kept = {title: [[cells[place] for place in filled] for cells in rows] for title, rows in groups.items() if rows}
-    return Table([headers[place] for place in filled], kept, words=(0, 1))
+    return Table(headers, {title: rows for title, rows in groups.items() if rows}, words=(0, 1)).only(filled)
 
 
 def _difference_cells(compared: Difference) -> list[str]:
