@@ -305,13 +305,17 @@ def _calibration(options: argparse.Namespace) -> int:
     from evaluation.files import write_json
     from evaluation.improvements.candidate_scores import score_queries
     from evaluation.improvements.choice_calibration import calibrate, calibration_table
+    from evaluation.improvements.known_answers import read_corpus
+    from evaluation.models.load import check_loading
     from st_isotropy.diagnosis.model_options import model_options
 
     loading = model_options(options)
+    check_loading([options.model], loading)
+    corpora = {folder.resolve().name: read_corpus(folder) for folder in options.beir}
     rows = [
         row
-        for folder in options.beir
-        for row in calibrate(f"{options.model}, {folder.name}", score_queries(options.model, folder, loading))
+        for name, corpus in corpora.items()
+        for row in calibrate(f"{options.model}, {name}", score_queries(options.model, corpus, loading))
     ]
     write_json(options.out / "calibration.json", [asdict(row) for row in rows])
     sys.stdout.write(calibration_table(rows))

@@ -1,13 +1,11 @@
 """What each candidate of `st-isotropy improve` scores on each query of a corpus, as its calibration draws from."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.models.load import load_model
 from st_isotropy.diagnosis.loading import AS_SAVED, Loading
-from st_isotropy.improve import SearchTask, encode_search, read_beir
+from st_isotropy.improve import SearchTask, SearchTexts, encode_search
 from st_isotropy.improve.adapter import ADAPTER
 from st_isotropy.improve.candidates import fit_candidates
 from st_isotropy.improve.folds import make_folds
@@ -15,18 +13,18 @@ from st_isotropy.improve.improvement import make_plan
 from st_isotropy.improve.selection import cross_fit
 
 
-def score_queries(model: str, folder: Path, loading: Loading = AS_SAVED) -> NDArray[np.float64]:
+def score_queries(model: str, corpus: SearchTexts, loading: Loading = AS_SAVED) -> NDArray[np.float64]:
     """Encode a corpus and score every candidate on every query.
 
     Args:
         model: Name of a model, as for a study.
-        loading: How it is loaded.
-        folder: A corpus with queries and relevance, laid out as those of BEIR.
+        corpus: Documents, queries, and what is relevant.
+        loading: How the model is loaded.
 
     Returns:
         nDCG@10, shape `(queries, candidates)`; the embeddings as they are come first, the cross-fitted adapter last.
     """
-    return held_out_scores(encode_search(load_model(model, loading), read_beir(folder), show_progress_bar=True))
+    return held_out_scores(encode_search(load_model(model, loading), corpus, show_progress_bar=True))
 
 
 def held_out_scores(task: SearchTask) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """The command `python -m evaluation improvements`: every arm, model by model and data set by data set, resumable."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from sentence_transformers import SentenceTransformer
 from evaluation.errors import UserError
 from evaluation.files import file_name, read_record, write_record
 from evaluation.improvements.arms import measure_arms
+from evaluation.improvements.known_answers import read_corpus, read_scored_pairs
 from evaluation.improvements.records import Cell, Evidence
 from evaluation.models.load import check_loading, load_model
 from evaluation.report.progress import progress
 from st_isotropy.diagnosis.loading import AS_SAVED, Loading
-from st_isotropy.improve import encode_scored, encode_search, read_beir, read_scored
+from st_isotropy.improve import ScoredTexts, SearchTexts, encode_scored, encode_search
 from st_isotropy.improve.tasks import Task
 
 
@@ -59,9 +60,12 @@ def measure_improvements(models: Sequence[str], data: Data, folder: Path, loadin
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise UserError(f"Two data sets are called {repeated}, and cells are named by it: rename one.")
+    # All are read before a model is loaded: one that is missing is refused at once, not after hours.
+    known = [*map(read_corpus, data.corpora), *map(read_scored_pairs, data.scored)]
+    answers = dict(zip(names, known, strict=True))
     with progress("improvements", len(models) * len(names), get_console()) as finish:
         cells = []
-        for cell in _cells(models, data, folder / "cells", loading):
+        for cell in _cells(models, answers, folder / "cells", loading):
             cells.append(cell)
             finish(f"{cell.model}, {cell.data}")
     evidence = Evidence(_command(models, data), tuple(cells))
@@ -69,31 +73,31 @@ def measure_improvements(models: Sequence[str], data: Data, folder: Path, loadin
     return evidence
 
 
-def _cells(models: Sequence[str], data: Data, folder: Path, loading: Loading) -> Iterator[Cell]:
+def _cells(
+    models: Sequence[str], answers: Mapping[str, SearchTexts | ScoredTexts], folder: Path, loading: Loading
+) -> Iterator[Cell]:
     for model in models:
-        for path in data.paths:
+        for name, known in answers.items():
             named = "".join(f"-{file_name(value)}" for value in loading.named.values())
-            file = folder / f"{file_name(model)}{named}-{file_name(_name(path))}.json"
+            file = folder / f"{file_name(model)}{named}-{file_name(name)}.json"
             if not file.exists():
-                write_record(file, _measured(model, path, path in data.corpora, loading))
+                write_record(file, _measured(model, name, known, loading))
             yield read_record(file, Cell)
 
 
-def _measured(model: str, path: Path, is_corpus: bool, loading: Loading) -> Cell:
+def _measured(model: str, name: str, known: SearchTexts | ScoredTexts, loading: Loading) -> Cell:
     started = time.monotonic()
     try:
-        task = _encoded(load_model(model, loading), path, is_corpus)
+        task = _encoded(load_model(model, loading), known)
         arms, pairs = measure_arms(task)
     except ValueError as error:
         raise UserError(str(error)) from error
     seconds = time.monotonic() - started
-    return Cell(model, _name(path), task.measures[0], len(task.groups), arms, pairs, round(seconds, 1))
+    return Cell(model, name, task.measures[0], len(task.groups), arms, pairs, round(seconds, 1))
 
 
-def _encoded(model: SentenceTransformer, path: Path, is_corpus: bool) -> Task:
-    if is_corpus:
-        return encode_search(model, read_beir(path))
-    return encode_scored(model, read_scored(path, []))
+def _encoded(model: SentenceTransformer, known: SearchTexts | ScoredTexts) -> Task:
+    return encode_scored(model, known) if isinstance(known, ScoredTexts) else encode_search(model, known)
 
 
 def _name(path: Path) -> str:

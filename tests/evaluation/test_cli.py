@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
             ["improvements", "static", "--beir", "none", "--beir", "docs"],
             "none has neither corpus.jsonl nor corpus.jsonl.gz",
         ),
+        (["calibration", "--model", "static", "--beir", "none"], "none has neither corpus.jsonl nor corpus.jsonl.gz"),
         (["compare", "minilm", "--tasks", "STSBenchmrk", "--mirror", "."], "near names are STSBenchmark"),
         (["compare", "minilm", "--tasks", "STS12", "--mirror", "no-such-folder"], "no-such-folder"),
         (["compare", "minilm", "minilm", "--tasks", "STS12"], "A model is given twice"),
@@ -31,6 +32,8 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # An empty cache: no model is built before the input is found wrong.
+    monkeypatch.setenv("ST_ISOTROPY_CACHE", str(tmp_path / "cache"))
     assert main([*arguments, "--out", "run"]) == 2
     error = capsys.readouterr().err
     assert message in error
