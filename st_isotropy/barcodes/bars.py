@@ -1,6 +1,5 @@
 """Bar lengths of a point cloud, differentiable with respect to its points."""
 
-import functools
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from st_isotropy.barcodes.distances import pairwise_distances
+from st_isotropy.barcodes.kernels import compiled_kernels
 from st_isotropy.barcodes.mst import minimum_spanning_tree
 from st_isotropy.barcodes.rips import Engine, critical_edges
 from st_isotropy.precision import at_least_float32
@@ -63,16 +63,6 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
     if kernels is None:
         return EdgeLengths.apply(points, edges)
     return CompiledEdgeLengths.apply(points, edges, kernels)
-
-
-@functools.cache
-def compiled_kernels() -> ModuleType | None:
-    """Give the compiled loops where numba works (the extra `fast`)."""
-    try:
-        from st_isotropy.barcodes import compiled
-    except (ImportError, RuntimeError):  # the latter where numba may write to no folder for its cache
-        return None
-    return compiled
 
 
 class CompiledEdgeLengths(Function):

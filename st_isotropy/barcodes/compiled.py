@@ -1,7 +1,45 @@
-"""Loops over a cloud, compiled: Prim's walk, with the comparisons of `mst.walk` and so its edges, and edge lengths."""
+"""Loops over a cloud, compiled: distances, Prim's walk with the comparisons of `mst.walk`, and edge lengths."""
 
 import numba
 import numpy as np
+
+TILE = 16  # a tile and its mirror image fit the cache nearest to the core
+
+
+@numba.njit(cache=True, fastmath={"reassoc", "contract"})  # sums in any order, for vector instructions
+def center(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move the mean to the origin, and sum the squares of each point; see `distances.centered`."""
+    mean = np.zeros(points.shape[1], points.dtype)
+    for i in range(len(points)):
+        for k in range(points.shape[1]):
+            mean[k] += points[i, k]
+    for k in range(points.shape[1]):
+        mean[k] /= max(len(points), 1)
+    cloud = np.empty_like(points)
+    norms = np.empty(len(points), points.dtype)
+    for i in range(len(points)):
+        squared = points.dtype.type(0)
+        for k in range(points.shape[1]):
+            moved = points[i, k] - mean[k]
+            cloud[i, k] = moved
+            squared += moved * moved
+        norms[i] = squared
+    return cloud, norms
+
+
+@numba.njit(cache=True)
+def complete_distances(triangle: np.ndarray, norms: np.ndarray) -> None:
+    """Add the squared norms to the products below the diagonal, and mirror the sums; the diagonal becomes 0."""
+    n = len(triangle)
+    for top in range(0, n, TILE):
+        for i in range(top, min(top + TILE, n)):
+            triangle[i, i] = 0
+        for left in range(0, top + TILE, TILE):
+            for i in range(top, min(top + TILE, n)):
+                for j in range(left, min(left + TILE, i)):
+                    squared = triangle[i, j] + (norms[i] + norms[j])
+                    triangle[i, j] = squared
+                    triangle[j, i] = squared
 
 
 @numba.njit(cache=True)
@@ -32,7 +70,17 @@ def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return parents, lengths
 
 
-@numba.njit(cache=True, fastmath={"reassoc", "contract"})  # sums of differences in any order, for vector instructions
+@numba.njit(cache=True)
+def near_ends(squared: np.ndarray, parents: np.ndarray, norms: np.ndarray, limit: float) -> np.ndarray:
+    """Mark the ends of the edges whose squared lengths are too small to be trusted; see `mst.near_ends`."""
+    marked = np.zeros(len(parents), np.bool_)
+    for child in range(1, len(parents)):
+        if squared[child] < limit * (norms[child] + norms[parents[child]]):
+            marked[child] = marked[parents[child]] = True
+    return marked
+
+
+@numba.njit(cache=True, fastmath={"reassoc", "contract"})  # as in `center`
 def lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Compute the Euclidean lengths of edges; see `bars.edge_lengths`."""
     found = np.empty(len(edges), points.dtype)

@@ -1,10 +1,15 @@
 """Squared distances from one matrix product, with the pairs that cancellation spoils recomputed as differences."""
 
+import functools
 from math import isfinite
+from types import ModuleType
 
 import numpy as np
 import torch
+from scipy.linalg import get_blas_funcs
 from torch import Tensor
+
+from st_isotropy.barcodes.kernels import compiled_kernels
 
 # A squared distance taken from a matrix product carries an error of a few ulps of the squared norms. Below this many
 # ulps of them it is recomputed, so that a length keeps a relative accuracy of 1e-4 in float32.
@@ -12,16 +17,32 @@ NEAR_IN_ULPS = 2**14
 # What fits the cache of a core beside the operands.
 STRIP = 64
 WHOLE = 256  # up to here one product of the whole matrix takes no longer
+TRIANGLE = 512  # up to here BLAS's triangle of half the products, mirrored, takes less time
+# BLAS's product of a matrix with its own transpose, which torch does not offer.
+(_single,), (_double,) = (get_blas_funcs(["syrk"], dtype=dtype) for dtype in ("float32", "float64"))
+SYMMETRIC_PRODUCTS = {torch.float32: _single, torch.float64: _double}
 ENTRIES_AT_ONCE = 2**18
 PAIRS_AT_ONCE = 2**10
 
 
-def centered(points: Tensor) -> Tensor:
-    """Move the mean to the origin: squared distances of a narrow cone would otherwise cancel to noise."""
-    return points - points.mean(dim=0)
+def centered(points: Tensor, kernels: ModuleType | None) -> tuple[Tensor, Tensor]:
+    """Move the mean to the origin: squared distances of a narrow cone would otherwise cancel to noise.
+
+    Args:
+        points: Points of shape `(n, d)`.
+        kernels: The compiled loops; None to do without.
+
+    Returns:
+        The moved points and their squared norms, shape `(n,)`.
+    """
+    if kernels is not None:
+        cloud, norms = kernels.center(points.contiguous().numpy())
+        return torch.from_numpy(cloud), torch.from_numpy(norms)
+    cloud = points - points.mean(dim=0)
+    return cloud, cloud.square().sum(dim=1)
 
 
-def squared_distances(cloud: Tensor, norms: Tensor) -> Tensor:
+def squared_distances(cloud: Tensor, norms: Tensor, kernels: ModuleType | None) -> Tensor:
     """Compute the squared distances `(n, n)` of many points with half the multiplications of a full matrix product.
 
     A strip of columns is multiplied from the diagonal down and copied across the diagonal while it is in the cache.
@@ -31,11 +52,16 @@ def squared_distances(cloud: Tensor, norms: Tensor) -> Tensor:
     Args:
         cloud: Points of shape `(n, d)`, best with their mean at the origin.
         norms: Their squared norms, shape `(n,)`.
+        kernels: The compiled loops, with which few points take one call of BLAS; None to do without.
 
     Returns:
         Squared distances; near ones have lost digits, or their sign, to cancellation, see `recompute_near`.
     """
     n = len(cloud)
+    if kernels is not None and 0 < n <= TRIANGLE:
+        triangle = SYMMETRIC_PRODUCTS[cloud.dtype](-2.0, cloud.numpy().T, trans=1).T
+        kernels.complete_distances(triangle, norms.numpy())
+        return torch.from_numpy(triangle)
     squared = cloud.new_empty(n, n)
     if n <= WHOLE:
         return torch.addmm(norms[:, None], cloud, cloud.T, alpha=-2, out=squared).add_(norms)
@@ -55,11 +81,11 @@ def pairwise_distances(points: Tensor) -> Tensor:
     Raises:
         ValueError: If points are not finite, or their squared distances overflow.
     """
-    cloud = centered(points)
-    norms = cloud.square().sum(dim=1)
+    kernels = compiled_kernels()
+    cloud, norms = centered(points, kernels)
     if not isfinite(norms.sum()):
         raise ValueError(not_finite(points))
-    squared = squared_distances(cloud, norms).fill_diagonal_(float("inf"))
+    squared = squared_distances(cloud, norms, kernels).fill_diagonal_(float("inf"))
     nearest = squared.numpy().min(axis=1, initial=np.inf)
     suspects = near(nearest, (norms + norms.max()).numpy() if len(norms) else nearest).nonzero()[0]
     recompute_near(squared, points, norms, torch.from_numpy(suspects))
@@ -68,7 +94,13 @@ def pairwise_distances(points: Tensor) -> Tensor:
 
 def near(squared: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Tell which squared distances are too small beside the sum of the two squared norms to be trusted."""
-    return squared < NEAR_IN_ULPS * float(np.finfo(squared.dtype).eps) * scale
+    return squared < near_limit(squared.dtype) * scale
+
+
+@functools.cache
+def near_limit(dtype: np.dtype) -> float:
+    """Give the share of the sum of two squared norms below which a squared distance is not to be trusted."""
+    return NEAR_IN_ULPS * float(np.finfo(dtype).eps)
 
 
 def recompute_near(squared: Tensor, points: Tensor, norms: Tensor, suspects: Tensor) -> None:

@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from torch import Tensor
 
 from st_isotropy.barcodes.distances import PAIRS_AT_ONCE, centered, not_finite
+from st_isotropy.barcodes.kernels import compiled_kernels
 
 # On a list. Longer lists are renewed less often, but take more memory and time to make.
 NEIGHBORS = 16
@@ -93,8 +94,7 @@ class Search:
 
     def __init__(self, points: Tensor) -> None:
         self.points = points
-        self.cloud = centered(points)
-        self.norms = self.cloud.square().sum(dim=1)
+        self.cloud, self.norms = centered(points, compiled_kernels())
         if not self.norms.sum().isfinite():
             raise ValueError(not_finite(points))
         self.kept = min(NEIGHBORS, len(points) - 1)

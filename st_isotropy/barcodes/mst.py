@@ -1,20 +1,17 @@
 """Critical edges of the H0 barcode: the edges of a minimum spanning tree."""
 
-import functools
-from collections.abc import Callable
 from math import isfinite
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from st_isotropy.barcodes.boruvka import boruvka
-from st_isotropy.barcodes.distances import centered, near, not_finite, recompute_near, squared_distances
+from st_isotropy.barcodes.distances import centered, near_limit, not_finite, recompute_near, squared_distances
+from st_isotropy.barcodes.kernels import compiled_kernels
 from st_isotropy.barcodes.large import large_tree
 from st_isotropy.precision import at_least_float32
-
-# Keys of the distances to parents and keys of the lengths.
-Walk = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 # Above this many points a distance matrix would take more than 400 MB in float32.
 LARGE = 10_000
@@ -52,16 +49,16 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
         return torch.zeros(*points.shape[:-2], max(points.shape[-2] - 1, 0), 2, dtype=torch.int64, device=points.device)
     if points.ndim > 2:
         return torch.stack([minimum_spanning_tree(cloud) for cloud in points])
-    search = large_tree if large else prim
-    return torch.from_numpy(search(points.cpu())).to(points.device)
+    edges = large_tree(points.cpu()) if large else prim(points.cpu(), compiled_kernels())
+    return torch.from_numpy(edges).to(points.device)
 
 
-def prim(points: Tensor, grow: Walk | None = None) -> np.ndarray:
+def prim(points: Tensor, kernels: ModuleType | None) -> np.ndarray:
     """Find the tree with Prim's algorithm on a CPU.
 
     Args:
         points: Point cloud of shape `(n, d)`, float32 or float64.
-        grow: `walk` or its compiled twin; by default the faster one installed.
+        kernels: The compiled loops; None for `walk` and torch's product.
 
     Returns:
         Edges of shape `(max(n - 1, 0), 2)`; the second column counts 1, 2, ..., n - 1.
@@ -72,19 +69,15 @@ def prim(points: Tensor, grow: Walk | None = None) -> np.ndarray:
     n = len(points)
     if n < 2:
         return np.empty((0, 2), dtype=np.int64)
-    cloud = centered(points)
-    norms = cloud.square().sum(dim=1)
-    if not isfinite(norms.sum()):
-        raise ValueError(not_finite(points))
-    squared = squared_distances(cloud, norms)
-    grow = grow or fastest_walk()
-    parents, lengths = grow(keys(squared))
-    # The tree edges on the path between two points are no longer than their distance: a point that is near any other
-    # is near a neighbor in the tree.
+    cloud, norms = centered(points, kernels)
     scale = norms.numpy()
-    doubtful = near(lengths.view(scale.dtype), scale + scale[parents])[1:].nonzero()[0] + 1
-    if len(doubtful):
-        suspects = np.union1d(doubtful, parents[doubtful])
+    if not isfinite(scale.sum()):
+        raise ValueError(not_finite(points))
+    squared = squared_distances(cloud, norms, kernels)
+    grow, mark = (walk, near_ends) if kernels is None else (kernels.walk, kernels.near_ends)
+    parents, lengths = grow(keys(squared))
+    suspects = mark(lengths.view(scale.dtype), parents, scale, near_limit(scale.dtype)).nonzero()[0]
+    if len(suspects):
         recompute_near(squared, points, norms, torch.from_numpy(suspects))
         parents, _ = grow(keys(squared))
     edges = np.empty((n - 1, 2), dtype=np.int64)
@@ -101,14 +94,25 @@ def keys(squared: Tensor) -> np.ndarray:
     return squared.numpy().view(f"i{squared.itemsize}")
 
 
-@functools.cache
-def fastest_walk() -> Walk:
-    """Give the compiled walk where numba works (the extra `fast`), the numpy one elsewhere."""
-    try:
-        from st_isotropy.barcodes.compiled import walk as compiled_walk
-    except (ImportError, RuntimeError):  # the latter where numba may write to no folder for its cache
-        return walk
-    return compiled_walk
+def near_ends(squared: np.ndarray, parents: np.ndarray, norms: np.ndarray, limit: float) -> np.ndarray:
+    """Mark the ends of the edges whose squared lengths are too small to be trusted.
+
+    The tree edges on the path between two points are no longer than their distance: a point that is near any other is
+    near a neighbor in the tree.
+
+    Args:
+        squared: Squared length of the edge from each point to its parent, shape `(n,)`; entry 0 is idle.
+        parents: The other end of each edge, shape `(n,)`.
+        norms: Squared norms of the points, shape `(n,)`.
+        limit: From `near_limit`.
+
+    Returns:
+        A truth value for each point.
+    """
+    marked = squared < limit * (norms + norms[parents])
+    marked[0] = False
+    marked[parents[marked]] = True
+    return marked
 
 
 def walk(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

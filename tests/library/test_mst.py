@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from point_clouds import CLOUDS, bars_by_hand, gauss, near_duplicates
 
-from st_isotropy.barcodes import edge_lengths, minimum_spanning_tree, mst
-from st_isotropy.barcodes.distances import squared_distances
-from st_isotropy.barcodes.mst import keys, prim, walk
+from st_isotropy import barcodes
+from st_isotropy.barcodes import edge_lengths, minimum_spanning_tree
+from st_isotropy.barcodes.distances import TRIANGLE, squared_distances
+from st_isotropy.barcodes.kernels import compiled_kernels
+from st_isotropy.barcodes.mst import keys, near_ends, prim, walk
 
 cloud_names = pytest.mark.parametrize("name", CLOUDS)
 
@@ -72,11 +74,17 @@ def test_the_few_near_groups_of_a_cloud_of_several_strips_are_compared_by_differ
     np.testing.assert_allclose(bars(points), bars_by_hand(points), rtol=1e-4)
 
 
-@pytest.mark.parametrize("n", [1, 2, 64, 256, 257, 330])
+@pytest.mark.parametrize("n", [0, 1, 2, 15, 16, 17, 64, 256, 257, 330, 512, 513])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_half_the_products_give_all_squared_distances(n, dtype):
+@pytest.mark.parametrize("is_contiguous", [True, False])
+@pytest.mark.parametrize("kernels", [None, compiled_kernels()])
+def test_half_the_products_give_all_squared_distances(n, dtype, is_contiguous, kernels):
     points = gauss(n, 24).to(dtype)
-    squared = squared_distances(points, points.square().sum(dim=1))
+    if not is_contiguous:
+        points = points.T.contiguous().T
+    squared = squared_distances(points, points.square().sum(dim=1), kernels)
+    assert squared.dtype == dtype
+    assert torch.equal(squared, squared.T) or kernels is None or n > TRIANGLE
     exact = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist").square()
     torch.testing.assert_close(squared, exact, rtol=1e-5, atol=1e-4)
 
@@ -143,17 +151,40 @@ def test_without_a_folder_for_the_compiled_code_the_numpy_walk_is_taken(monkeypa
 
     monkeypatch.setattr(numba, "njit", njit)
     monkeypatch.delitem(sys.modules, "st_isotropy.barcodes.compiled", raising=False)
-    assert mst.fastest_walk.__wrapped__() is mst.walk
+    monkeypatch.delattr(barcodes, "compiled", raising=False)
+    assert compiled_kernels.__wrapped__() is None
 
 
 @cloud_names
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_compiled_walk_takes_the_same_edges_as_the_numpy_one(name, dtype):
-    pytest.importorskip("numba")
-    from st_isotropy.barcodes.compiled import walk as compiled_walk
-
+    kernels = pytest.importorskip("st_isotropy.barcodes.compiled", exc_type=ImportError)
     points = CLOUDS[name].to(dtype)
-    assert (prim(points, compiled_walk) == prim(points, walk)).all()
+    distances = keys(squared_distances(points, points.square().sum(dim=1), None))
+    for ours, plain in zip(kernels.walk(distances), walk(distances), strict=True):
+        assert (ours == plain).all()
+
+
+def test_the_compiled_search_suspects_the_same_points_as_the_numpy_one():
+    kernels = pytest.importorskip("st_isotropy.barcodes.compiled", exc_type=ImportError)
+    parents = np.array([0, 0, 1, 1, 2, 4], dtype=np.int32)
+    squared = np.array([0, 1, 1e-9, 1, -1, 1], dtype=np.float32)
+    norms = np.ones(6, dtype=np.float32)
+    expected = [False, True, True, False, True, False]
+    assert near_ends(squared, parents, norms, 1e-3).tolist() == expected
+    assert kernels.near_ends(squared, parents, norms, 1e-3).tolist() == expected
+
+
+@cloud_names
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_compiled_search_finds_a_tree_as_short_as_the_numpy_one(name, dtype):
+    kernels = pytest.importorskip("st_isotropy.barcodes.compiled", exc_type=ImportError)
+    points = CLOUDS[name].to(dtype)
+    compiled, plain = (torch.from_numpy(prim(points, chosen)) for chosen in (kernels, None))
+    assert is_spanning_tree(compiled, len(points))
+    torch.testing.assert_close(
+        edge_lengths(points, compiled).sort().values, edge_lengths(points, plain).sort().values, rtol=1e-4, atol=0
+    )
 
 
 def test_the_search_leaves_no_gradient_and_no_trace_on_its_input():
