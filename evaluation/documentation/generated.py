@@ -17,13 +17,22 @@ from evaluation.documentation.effects import (
     measures_table,
 )
 from evaluation.documentation.figures import image
+from evaluation.documentation.forest_figures import regimes_figure, variants_figure
 from evaluation.documentation.improvements import IMPROVEMENTS
 from evaluation.documentation.markdown import plain
 from evaluation.documentation.measure_readings import readings_table
-from evaluation.documentation.results import METHOD, RESULTS, SHOWN_FIRST, committed, sections_of_studies, studies
+from evaluation.documentation.orders import ORDERS, constants_table, orders_table
+from evaluation.documentation.results import (
+    METHOD,
+    RESULTS,
+    SHOWN_FIRST,
+    StudySection,
+    committed,
+    sections_of_studies,
+    studies,
+)
 from evaluation.documentation.study_pages import answer_lines, command_lines
-from evaluation.documentation.variants_figure import variants_figure
-from evaluation.documentation.without_negatives import POSITIVES_ONLY, batches_table
+from evaluation.documentation.without_negatives import DEFAULTS, POSITIVES_ONLY, batches_table, overview_table
 from evaluation.files import read_json
 from evaluation.report.headline import TRANSFER_TITLE, headlines
 from evaluation.report.markdown import markdown_table
@@ -51,12 +60,12 @@ def _effects() -> str:
     return _of_regimes(adjusted_and_not(effects_table(sections_of_studies())), EFFECTS_READING)
 
 
-def _without_negatives() -> str:
-    return _of_regimes(adjusted_and_not(effects_table(sections_of_studies(POSITIVES_ONLY))), EFFECTS_READING)
+def _without_negatives(studies: str) -> str:
+    return _of_regimes(adjusted_and_not(effects_table(sections_of_studies(studies))), EFFECTS_READING)
 
 
-def _weights_without_negatives() -> str:
-    table = batches_table(sections_of_studies(POSITIVES_ONLY))
+def _table(make: Callable[[Sequence[StudySection]], Table], studies: str) -> str:
+    table = make(sections_of_studies(studies))
     return "\n".join(markdown_table(table)) if table.groups else NOTHING
 
 
@@ -242,7 +251,12 @@ FIGURES: dict[str, Callable[[], Plot | None]] = {
     "home-figure": partial(
         variants_figure, "static-cosine", "Every term and transform beside the tuned objective alone"
     ),
-    "without-negatives-figure": partial(variants_figure, POSITIVES_ONLY, "Beside tuned in-batch negatives"),
+    "without-negatives-figure": partial(
+        regimes_figure,
+        {"All settings tuned": POSITIVES_ONLY, "Defaults, the learning rate tuned": DEFAULTS},
+        "alignment + absolute_entropy",
+        "Alignment and absolute entropy beside in-batch negatives",
+    ),
     "drawing-filtration": drawings.filtration,
     "drawing-bars": drawings.bars,
     "drawing-gradient": drawings.gradient,
@@ -253,8 +267,13 @@ FIGURES: dict[str, Callable[[], Plot | None]] = {
 GENERATED: dict[str, Callable[[], str]] = {
     "studies": _studies,
     "effects": _effects,
-    "without-negatives": _without_negatives,
-    "without-negatives-weights": _weights_without_negatives,
+    "without-negatives": partial(_without_negatives, POSITIVES_ONLY),
+    "without-negatives-defaults": partial(_without_negatives, DEFAULTS),
+    "without-negatives-overview": partial(_table, overview_table, POSITIVES_ONLY),
+    "without-negatives-overview-defaults": partial(_table, overview_table, DEFAULTS),
+    "without-negatives-weights": partial(_table, batches_table, POSITIVES_ONLY),
+    "orders": partial(_table, orders_table, ORDERS),
+    "orders-constants": partial(_table, constants_table, ORDERS),
     "measures": _measures,
     "measure-readings": readings_table,
     "heads": _heads,

@@ -1,15 +1,37 @@
-"""What the studies of training without negatives say about the weight of each term."""
+"""What the studies of training without negatives say, all regimes in one table, and about the weight of each term."""
 
 from collections.abc import Sequence
 
 from evaluation.documentation.chosen_settings import validation_score, weight_scores
 from evaluation.documentation.results import StudySection
 from evaluation.report.summary import NONE
-from evaluation.report.tables import Table
-from evaluation.report.wording import number, weight_text
+from evaluation.report.tables import Table, mark
+from evaluation.report.wording import estimate, number, weight_text
 
-POSITIVES_ONLY = "positives-only"  # how the names of the studies begin
+POSITIVES_ONLY = "positives-only"  # how the names of the studies begin in which all is tuned
+DEFAULTS = "positives-defaults"  # and of those in which the learning rate alone is
 ALIGNMENT = "alignment"
+
+
+def overview_table(sections: Sequence[StudySection]) -> Table:
+    """The difference of each trained variant from in-batch negatives on STS and retrieval tasks, a line for a regime.
+
+    Args:
+        sections: From `sections_of_studies`. A variant's name can go on, after a comma, with what sets it apart in its
+            study.
+    """
+    said: dict[str, dict[str, list[str]]] = {}
+    for of_study in sections:
+        trained = {one.variant for one in of_study.section.tuning} - {ALIGNMENT}
+        cells = said.setdefault(of_study.section.title, {})
+        for finding in of_study.findings("similarity"):
+            name, _, setting = finding.pair.new.partition(", ")
+            if finding.pair.new in trained:
+                shown = f"{mark(finding.outcome, finding.ends)} {estimate(finding.comparison)}"
+                cells.setdefault(name, []).append(f"{setting}: {shown}" if setting else shown)
+    variants = list(dict.fromkeys(variant for cells in said.values() for variant in cells))
+    rows = [[title, *["; ".join(cells.get(variant, [])) for variant in variants]] for title, cells in said.items()]
+    return Table(["regime", *variants], {"": rows} if rows else {})
 
 
 def batches_table(sections: Sequence[StudySection]) -> Table:

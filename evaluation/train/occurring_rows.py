@@ -9,7 +9,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from torch import Tensor, nn
 from torch.nn import functional
 
-TEXTS_AT_ONCE = 10_000
+TEXTS_AT_ONCE = 1_000  # an encoding takes kilobytes
 
 
 class OccurringRows(nn.Module):

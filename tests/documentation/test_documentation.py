@@ -12,8 +12,7 @@ from example_summary import COSINE, MEAN, example_summary, renamed, row
 pytest.importorskip("matplotlib", reason="the figures need the extra eval")
 
 
-from evaluation.documentation import generated, results
-from evaluation.documentation import variants_figure as figure_module
+from evaluation.documentation import forest_figures, generated, results
 from evaluation.documentation.chosen_settings import WeightChoice, tried_weights, weight_choices, weight_gains
 from evaluation.documentation.colors import palettes
 from evaluation.documentation.differences import retention_row
@@ -24,11 +23,11 @@ from evaluation.documentation.effects import (
     measures_table,
 )
 from evaluation.documentation.figures import drawn
+from evaluation.documentation.forest_figures import regimes_figure, variants_figure
 from evaluation.documentation.generated import GENERATED, NOTHING
 from evaluation.documentation.results import METHOD, StudySection, sections_of_studies, studies
 from evaluation.documentation.study_pages import study_page, study_plots
-from evaluation.documentation.variants_figure import variants_figure
-from evaluation.documentation.without_negatives import batches_table
+from evaluation.documentation.without_negatives import batches_table, overview_table
 from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.report.compact_reading import read_compact
@@ -361,10 +360,39 @@ def test_the_home_figure_puts_the_largest_difference_first_and_marks_what_does_n
 ) -> None:
     changes = {METHOD: [-0.1, 0.1, 0.2], "koleo": [1.0, 1.1, 1.2], "whitening": [2.0, 2.1, 2.2]}
     section = section_with([row(MEAN, changes)], ("none", *changes))
-    monkeypatch.setattr(figure_module, "sections_of_studies", lambda study: [StudySection(study, section)])
+    monkeypatch.setattr(forest_figures, "sections_of_studies", lambda study: [StudySection(study, section)])
     plot = variants_figure("static-cosine", "Beside the objective")
     assert plot is not None
     assert plot.alternative == "static, cosine: whitening +2.10; koleo +1.10; persistent_entropy +0.07 (hollow)."
+
+
+def test_the_figure_of_one_variant_has_a_line_for_each_regime_in_a_panel_for_each_kind_of_study(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changes = {"alignment + koleo": [1.0, 1.1, 1.2], "alignment + koleo, weight 1": [2.0, 2.1, 2.2], "koleo": [3.0] * 3}
+    section = section_with([row(MEAN, changes)], ("none", *changes))
+    sections = {"tuned": [StudySection("tuned", section)], "untuned": []}
+    monkeypatch.setattr(forest_figures, "sections_of_studies", sections.__getitem__)
+    plot = regimes_figure({"Tuned": "tuned", "Defaults": "untuned"}, "alignment + koleo", "KoLeo")
+    assert plot is not None and plot.panels == 1
+    assert plot.alternative == "Tuned: static, cosine, weight 1 +2.10; static, cosine +1.10."
+    assert ">static, cosine, weight 1 +2.10</text>" in drawn(plot, "one")
+    assert regimes_figure({"Defaults": "untuned"}, "alignment + koleo", "KoLeo") is None
+
+
+def test_the_overview_has_a_line_for_each_regime_and_trained_variants_alone() -> None:
+    changes = {
+        "koleo": [1.0, 1.1, 1.2],
+        "koleo, weight 1": [-0.1, 0.1, 0.2],
+        "alignment": [-9.0, -9.1, -9.2],
+        "whitening": [2.0] * 3,
+    }
+    tuning = [Candidate(name, 1, 1e-2, [40.0], {}, chosen=True) for name in changes if name != "whitening"]
+    section = replace(section_with([row(MEAN, changes)], ("none", *changes)), tuning=tuning)
+    table = overview_table([StudySection("positives-only-x", section)])
+    assert table.headers == ["regime", "koleo"]
+    assert table.groups == {"": [["static, cosine", "▲ +1.10; weight 1: ○ +0.07"]]}
+    assert overview_table([]).groups == {}
 
 
 def test_the_best_weight_of_each_term_beside_alignment_is_starred_and_compared_with_tuned_negatives() -> None:
