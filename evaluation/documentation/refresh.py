@@ -1,6 +1,6 @@
 """Refresh every page and figure of the documentation from the committed results."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from evaluation.documentation.figures import drawn
@@ -41,9 +41,8 @@ def figures() -> dict[Path, Plot]:
     return made | {STUDY_FIGURES / f"{name}.svg": plot for name, plot in of_studies.items()}
 
 
-def left_over() -> list[Path]:
-    """Figures of studies that have them no more."""
-    made = figures()
+def left_over(made: Container[Path]) -> list[Path]:
+    """Files among the figures of studies that are none of those that are made."""
     return [path for path in STUDY_FIGURES.glob("*.svg") if path not in made]
 
 
@@ -61,7 +60,7 @@ def refresh() -> list[Path]:
     changed = [path for path, text in due.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in changed:
         write_text(path, due[path])
-    gone = left_over()
+    gone = left_over(due)
     for path in gone:
         path.unlink()
     return [*changed, *gone]

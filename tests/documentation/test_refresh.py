@@ -55,7 +55,7 @@ def test_every_figure_is_drawn_from_the_results() -> None:
 
 
 def test_no_figure_is_left_over_from_a_study_that_has_it_no_more() -> None:
-    assert refresh.left_over() == [], COMMAND
+    assert refresh.left_over(refresh.figures()) == [], COMMAND
 
 
 def test_everything_generated_is_shown_and_no_mark_is_misspelled() -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from small_study import cells, run, untuned, without_cost, write_data
 
 from evaluation.__main__ import main
@@ -234,6 +235,8 @@ def test_a_worker_process_that_is_killed_is_one_sentence(data, tmp_path, monkeyp
 
     monkeypatch.setattr(study_run, "resolve_tasks", resolved)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]))
+    # Loky can overlook the death of a process that joins a pool whose others were idle for too long.
+    get_reusable_executor().shutdown()
     with pytest.raises(UserError, match=r"was killed, most likely because memory ran out: rerun the command"):
         run(untuned(folder, seeds=1, test=("found",)), sources, tmp_path / "run", Backend(jobs=2))
 
