@@ -16,7 +16,8 @@ from st_isotropy.diagnosis.loading import AS_SAVED, Loading
 
 INDEXES = ("pq", "one-bit")  # where isotropy can pay
 MOST_JOBS = 2  # each takes about a gigabyte
-# Of evaluation/studies/positives-only-medquad.toml, whose validation tasks chose the weight; never tuned on docstrings.
+# Never tuned on docstrings: the scale is what the validation tasks of evaluation/studies/positives-only-snli.toml chose
+# at this batch size, the weight what those of positives-only-medquad.toml did.
 BATCH_SIZE = 32
 TEMPERATURE_SCALE = 10.0
 ABSOLUTE_WEIGHT = 3.0
