@@ -6,7 +6,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 
-from evaluation.documentation.results import StudySection, sections_of_studies
+from evaluation.documentation.results import sections_of_studies
 from evaluation.report.plots import Plot
 from evaluation.report.summary import Finding
 from evaluation.report.wording import estimate
@@ -64,34 +64,38 @@ def regimes_figure(studies: Mapping[str, str], variant: str, title: str) -> Plot
 
     Args:
         studies: By the title of a panel, how the names of its studies begin.
-        variant: Name of the variant; names that go on after it, with a comma, count too.
+        variant: Name of the variant.
         title: Title of the figure.
 
     Returns:
         The figure; None while there is no result.
     """
+    sections = {heading: sections_of_studies(names) for heading, names in studies.items()}
+    models = {of_study.section.model for found in sections.values() for of_study in found}
     panels = [
-        Panel(heading, _sorted(line for of_study in sections_of_studies(names) for line in _of(of_study, variant)))
-        for heading, names in studies.items()
+        Panel(
+            heading,
+            _sorted(
+                Line(of_study.section.title if len(models) > 1 else of_study.section.regime, difference)
+                for of_study in found
+                for difference in of_study.findings("similarity")
+                if difference.pair.new == variant
+            ),
+        )
+        for heading, found in sections.items()
     ]
     caption = (
-        f"{variant}: difference from in-batch negatives on STS and retrieval tasks, with 95 % intervals. {READING}"
+        f"{variant}{f', {models.pop()}' if len(models) == 1 else ''}: difference from in-batch negatives on STS and "
+        f"retrieval tasks, with 95 % intervals. {READING}"
     )
-    return _forest(panels, title, caption)
-
-
-def _of(of_study: StudySection, variant: str) -> Iterator[Line]:
-    for finding in of_study.findings("similarity"):
-        name, _, setting = finding.pair.new.partition(", ")
-        if name == variant:
-            yield Line(", ".join(filter(None, (of_study.section.title, setting))), finding)
+    return _forest(panels, title, caption, named_at_the_axis=True)
 
 
 def _sorted(lines: Iterator[Line]) -> Sequence[Line]:
     return sorted(lines, key=lambda line: -line.finding.comparison.estimate)
 
 
-def _forest(panels: Sequence[Panel], title: str, caption: str) -> Plot | None:
+def _forest(panels: Sequence[Panel], title: str, caption: str, named_at_the_axis: bool = False) -> Plot | None:
     filled = [panel for panel in panels if panel.lines]
     if not filled:
         return None
@@ -99,8 +103,9 @@ def _forest(panels: Sequence[Panel], title: str, caption: str) -> Plot | None:
         title,
         caption,
         " ".join(f"{panel.title}: {'; '.join(map(_in_words, panel.lines))}." for panel in filled),
-        partial(_paint, panels=filled),
-        (5.6, sum(AROUND + ROW * len(panel.lines) for panel in filled)),
+        partial(_paint, panels=filled, named_at_the_axis=named_at_the_axis),
+        # Panels are equally high.
+        (5.6, len(filled) * (AROUND + ROW * max(len(panel.lines) for panel in filled))),
         len(filled),
     )
 
@@ -119,29 +124,34 @@ def _counts(finding: Finding) -> bool:
     return finding.outcome in ("better", "worse")
 
 
-def _paint(*stacked: Axes, panels: Sequence[Panel]) -> None:
+def _paint(*stacked: Axes, panels: Sequence[Panel], named_at_the_axis: bool) -> None:
     for axes, panel in zip(stacked, panels, strict=True):
         axes.axvline(0, color=LINE, linewidth=1.4)
         estimates = [line.finding.comparison.estimate for line in panel.lines]
         middle = (min(estimates) + max(estimates)) / 2
         for place, line in enumerate(panel.lines):
-            _paint_line(axes, place, line, line.finding.comparison.estimate > middle)
+            is_right = line.finding.comparison.estimate > middle
+            _paint_line(axes, place, line.finding, is_right, "" if named_at_the_axis else f"{line.name} ")
         axes.set_title(panel.title, loc="left", fontsize=10.5, color=INK)
         axes.set(ylim=(len(panel.lines) - 0.4, -0.6), yticks=[])
+        if named_at_the_axis:
+            axes.set_yticks(range(len(panel.lines)), [line.name for line in panel.lines], color=INK)
+            axes.tick_params(axis="y", length=0)
+            axes.margins(x=0.3)  # room for the numbers
         axes.spines["left"].set_visible(False)
     stacked[-1].set_xlabel("difference in points (better →)")
 
 
-def _paint_line(axes: Axes, place: int, line: Line, is_right: bool) -> None:
-    """A mark with its interval, and its name on the side where there is room."""
-    comparison = line.finding.comparison
-    color = OURS if _is_ours(line.finding.pair.new) else MUTED
+def _paint_line(axes: Axes, place: int, finding: Finding, is_right: bool, name: str) -> None:
+    """A mark with its interval, and its name and number on the side where there is room."""
+    comparison = finding.comparison
+    color = OURS if _is_ours(finding.pair.new) else MUTED
     low, high = (comparison.estimate if end is None else end for end in (comparison.low, comparison.high))
     axes.plot([low, high], [place, place], color=color, linewidth=2.4)
-    style = "full" if _counts(line.finding) else "none"
+    style = "full" if _counts(finding) else "none"
     axes.plot(comparison.estimate, place, "o", color=color, markersize=6.5, fillstyle=style)
     axes.annotate(
-        f"{line.name} {estimate(comparison)}",
+        f"{name}{estimate(comparison)}",
         (low if is_right else high, place),
         xytext=(-8 if is_right else 8, 0),
         textcoords="offset points",

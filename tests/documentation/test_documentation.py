@@ -370,13 +370,14 @@ def test_the_figure_of_one_variant_has_a_line_for_each_regime_in_a_panel_for_eac
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     changes = {"alignment + koleo": [1.0, 1.1, 1.2], "alignment + koleo, weight 1": [2.0, 2.1, 2.2], "koleo": [3.0] * 3}
-    section = section_with([row(MEAN, changes)], ("none", *changes))
+    section = replace(section_with([row(MEAN, changes)], ("none", *changes)), model="static", regime="cosine")
     sections = {"tuned": [StudySection("tuned", section)], "untuned": []}
     monkeypatch.setattr(forest_figures, "sections_of_studies", sections.__getitem__)
     plot = regimes_figure({"Tuned": "tuned", "Defaults": "untuned"}, "alignment + koleo", "KoLeo")
     assert plot is not None and plot.panels == 1
-    assert plot.alternative == "Tuned: static, cosine, weight 1 +2.10; static, cosine +1.10."
-    assert ">static, cosine, weight 1 +2.10</text>" in drawn(plot, "one")
+    assert plot.alternative == "Tuned: cosine +1.10." and "alignment + koleo, static: " in plot.caption
+    svg = drawn(plot, "one")
+    assert ">cosine</text>" in svg and ">+1.10</text>" in svg
     assert regimes_figure({"Defaults": "untuned"}, "alignment + koleo", "KoLeo") is None
 
 
