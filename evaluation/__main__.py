@@ -311,10 +311,10 @@ def _calibration(options: argparse.Namespace) -> int:
 
     loading = model_options(options)
     check_loading([options.model], loading)
-    corpora = {folder.resolve().name: read_corpus(folder) for folder in options.beir}
+    corpora = [(folder.resolve().name, read_corpus(folder)) for folder in options.beir]
     rows = [
         row
-        for name, corpus in corpora.items()
+        for name, corpus in corpora
         for row in calibrate(f"{options.model}, {name}", score_queries(options.model, corpus, loading))
     ]
     write_json(options.out / "calibration.json", [asdict(row) for row in rows])
