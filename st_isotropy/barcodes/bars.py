@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from st_isotropy.barcodes.distances import pairwise_distances
 from st_isotropy.barcodes.kernels import compiled_kernels
-from st_isotropy.barcodes.mst import minimum_spanning_tree
+from st_isotropy.barcodes.mst import LARGE, minimum_spanning_tree, prim
 from st_isotropy.barcodes.rips import Engine, critical_edges
 from st_isotropy.precision import at_least_float32
 
@@ -59,10 +59,15 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
         return points.new_zeros(edges.shape[:-1])
     if points.ndim > 2:
         return torch.stack([edge_lengths(*cloud) for cloud in zip(points, edges, strict=True)])
-    kernels = compiled_kernels() if points.device.type == "cpu" and points.dtype in COMPILED_FOR else None
+    kernels = _kernels_for(points)
     if kernels is None:
         return EdgeLengths.apply(points, edges)
     return CompiledEdgeLengths.apply(points, edges, kernels)
+
+
+def _kernels_for(points: Tensor) -> ModuleType | None:
+    """Give the compiled loops where they serve."""
+    return compiled_kernels() if points.device.type == "cpu" and points.dtype in COMPILED_FOR else None
 
 
 class CompiledEdgeLengths(Function):
@@ -140,6 +145,10 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
     """
     points = at_least_float32(points)
     if dimension == 0:
+        kernels = _kernels_for(points)
+        if kernels is not None and points.ndim == 2 and len(points) <= LARGE:  # the same in fewer calls of torch
+            edges = torch.from_numpy(prim(points.detach(), kernels))
+            return Barcode(CompiledEdgeLengths.apply(points, edges, kernels), edges)
         edges = minimum_spanning_tree(points)
         return Barcode(edge_lengths(points, edges), edges)
     # Engines run on the host, and so does what they need.

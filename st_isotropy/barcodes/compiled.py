@@ -80,6 +80,17 @@ def near_ends(squared: np.ndarray, parents: np.ndarray, norms: np.ndarray, limit
     return marked
 
 
+@numba.njit(cache=True)
+def tree(distances: np.ndarray, norms: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Grow the tree, and find the points that are too near to be trusted; see `mst.tree`."""
+    parents, lengths = walk(distances)
+    edges = np.empty((len(parents) - 1, 2), np.int64)
+    for child in range(1, len(parents)):
+        edges[child - 1, 0] = parents[child]
+        edges[child - 1, 1] = child
+    return edges, near_ends(lengths.view(norms.dtype), parents, norms, limit).nonzero()[0]
+
+
 @numba.njit(cache=True, fastmath={"reassoc", "contract"})  # as in `center`
 def lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Compute the Euclidean lengths of edges; see `bars.edge_lengths`."""

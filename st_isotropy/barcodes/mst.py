@@ -74,15 +74,11 @@ def prim(points: Tensor, kernels: ModuleType | None) -> np.ndarray:
     if not isfinite(scale.sum()):
         raise ValueError(not_finite(points))
     squared = squared_distances(cloud, norms, kernels)
-    grow, mark = (walk, near_ends) if kernels is None else (kernels.walk, kernels.near_ends)
-    parents, lengths = grow(keys(squared))
-    suspects = mark(lengths.view(scale.dtype), parents, scale, near_limit(scale.dtype)).nonzero()[0]
+    find = tree if kernels is None else kernels.tree
+    edges, suspects = find(keys(squared), scale, near_limit(scale.dtype))
     if len(suspects):
         recompute_near(squared, points, norms, torch.from_numpy(suspects))
-        parents, _ = grow(keys(squared))
-    edges = np.empty((n - 1, 2), dtype=np.int64)
-    edges[:, 0] = parents[1:]
-    edges[:, 1] = np.arange(1, n)
+        edges, _ = find(keys(squared), scale, near_limit(scale.dtype))
     return edges
 
 
@@ -92,6 +88,22 @@ def keys(squared: Tensor) -> np.ndarray:
     Integers compare faster, having no NaN. Negative squared distances are all near, so their order does not matter.
     """
     return squared.numpy().view(f"i{squared.itemsize}")
+
+
+def tree(distances: np.ndarray, norms: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Grow the tree, and find the points whose squared distances in it are too small to be trusted.
+
+    Args:
+        distances: Array of shape `(n, n)`, the keys of the squared distances.
+        norms: Squared norms of the points, shape `(n,)`.
+        limit: From `near_limit`.
+
+    Returns:
+        Edges of shape `(n - 1, 2)`, and the ends of those that are not to be trusted, ascending.
+    """
+    parents, lengths = walk(distances)
+    edges = np.stack([parents[1:], np.arange(1, len(parents))], axis=1)
+    return edges, near_ends(lengths.view(norms.dtype), parents, norms, limit).nonzero()[0]
 
 
 def near_ends(squared: np.ndarray, parents: np.ndarray, norms: np.ndarray, limit: float) -> np.ndarray:
