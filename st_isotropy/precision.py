@@ -1,5 +1,8 @@
 """In which precision points are computed with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -12,3 +15,20 @@ def at_least_float32(points: Tensor) -> Tensor:
         (torch.float32, torch.float64)
     """
     return points if points.dtype == torch.float64 else points.float()
+
+
+@contextmanager
+def full_products() -> Iterator[None]:
+    """Multiply float32 matrices in full precision, whatever `torch.set_float32_matmul_precision` allows.
+
+    A distance that is the difference of products has no digit left when these were rounded to bfloat16 or TF32.
+    """
+    multiplying = torch.backends.mkldnn.matmul, torch.backends.cuda.matmul  # pyright: ignore[reportAttributeAccessIssue]
+    before = [backend.fp32_precision for backend in multiplying]
+    for backend in multiplying:
+        backend.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        for backend, precision in zip(multiplying, before, strict=True):
+            backend.fp32_precision = precision

@@ -10,6 +10,7 @@ from scipy.linalg import get_blas_funcs
 from torch import Tensor
 
 from st_isotropy.barcodes.kernels import compiled_kernels
+from st_isotropy.precision import full_products
 
 # A squared distance taken from a matrix product carries an error of a few ulps of the squared norms. Below this many
 # ulps of them it is recomputed, so that a length keeps a relative accuracy of 1e-4 in float32.
@@ -62,6 +63,12 @@ def squared_distances(cloud: Tensor, norms: Tensor, kernels: ModuleType | None) 
         triangle = SYMMETRIC_PRODUCTS[cloud.dtype](-2.0, cloud.numpy().T, trans=1).T
         kernels.complete_distances(triangle, norms.numpy())
         return torch.from_numpy(triangle)
+    with full_products():
+        return _from_products(cloud, norms)
+
+
+def _from_products(cloud: Tensor, norms: Tensor) -> Tensor:
+    n = len(cloud)
     squared = cloud.new_empty(n, n)
     if n <= WHOLE:
         return torch.addmm(norms[:, None], cloud, cloud.T, alpha=-2, out=squared).add_(norms)

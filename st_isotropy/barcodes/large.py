@@ -10,6 +10,7 @@ from torch import Tensor
 
 from st_isotropy.barcodes.distances import PAIRS_AT_ONCE, centered, not_finite
 from st_isotropy.barcodes.kernels import compiled_kernels
+from st_isotropy.precision import full_products
 
 # On a list. Longer lists are renewed less often, but take more memory and time to make.
 NEIGHBORS = 16
@@ -23,6 +24,7 @@ ROUNDING_IN_ULPS = 32
 FEW = 32
 
 
+@full_products()
 def large_tree(points: Tensor) -> np.ndarray:
     """Find the tree in memory proportional to the number of points.
 

@@ -6,12 +6,14 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from st_isotropy.metrics.rows import as_rows
+from st_isotropy.precision import full_products
 
 # A block of scores should stay in the cache, but a block of few rows would copy the corpus too often.
 _SCORES_PER_BLOCK = 2**23
 _FEWEST_ROWS = 256
 
 
+@full_products()
 def k_occurrences(
     corpus: np.ndarray | Tensor, queries: np.ndarray | Tensor | None = None, k: int = 10, similarity: str = "cosine"
 ) -> np.ndarray:

@@ -9,8 +9,11 @@ from torch.nn.functional import normalize
 
 from st_isotropy.barcodes import barcode, edge_lengths, minimum_spanning_tree
 from st_isotropy.barcodes.distances import pairwise_distances
+from st_isotropy.barcodes.large import large_tree
+from st_isotropy.barcodes.mst import prim
 from st_isotropy.barcodes.rips import critical_edges
 from st_isotropy.entropy import entropy_deficit, persistent_entropy
+from st_isotropy.metrics import k_occurrences
 from st_isotropy.regularizers import PersistentEntropy
 
 
@@ -153,3 +156,23 @@ def test_unit_rows_in_half_precision_are_normalized_after_conversion():
     points = gauss(64, 48).bfloat16()
     expected = entropy_deficit(barcode(normalize(points.double(), dim=1)).lengths).item()
     assert PersistentEntropy()(points).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_products_in_lower_precision_which_a_user_may_allow_reach_no_distance():
+    points = normalize(cone(700, 64), dim=1)
+    searches = {
+        "barcode": lambda: barcode(points).lengths,
+        "tree without compiled loops": lambda: edge_lengths(points, torch.from_numpy(prim(points, None))),
+        "tree of a large cloud": lambda: edge_lengths(points, torch.from_numpy(large_tree(points))),
+        "distances": lambda: pairwise_distances(points),
+        "neighbors": lambda: torch.from_numpy(k_occurrences(points)),
+    }
+    expected = {name: search() for name, search in searches.items()}
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        for name, search in searches.items():
+            assert torch.equal(search(), expected[name]), name
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
