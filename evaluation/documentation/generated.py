@@ -32,7 +32,13 @@ from evaluation.documentation.results import (
     studies,
 )
 from evaluation.documentation.study_pages import answer_lines, command_lines
-from evaluation.documentation.without_negatives import DEFAULTS, POSITIVES_ONLY, batches_table, overview_table
+from evaluation.documentation.without_negatives import (
+    DEFAULTS,
+    POSITIVES_ONLY,
+    batches_table,
+    overview_table,
+    rates_table,
+)
 from evaluation.files import read_json
 from evaluation.report.headline import TRANSFER_TITLE, headlines
 from evaluation.report.markdown import markdown_table
@@ -272,6 +278,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "without-negatives-overview": partial(_table, overview_table, POSITIVES_ONLY),
     "without-negatives-overview-defaults": partial(_table, overview_table, DEFAULTS),
     "without-negatives-weights": partial(_table, batches_table, POSITIVES_ONLY),
+    "without-negatives-rates": partial(_table, rates_table, DEFAULTS),
     "orders": partial(_table, orders_table, ORDERS),
     "orders-constants": partial(_table, constants_table, ORDERS),
     "measures": _measures,

@@ -1,9 +1,11 @@
 """What the studies of training without negatives say, all regimes in one table, and about the weight of each term."""
 
+import math
 from collections.abc import Sequence
 
 from evaluation.documentation.chosen_settings import validation_score, weight_scores
 from evaluation.documentation.results import StudySection
+from evaluation.report.grid_ends import Candidate
 from evaluation.report.summary import NONE
 from evaluation.report.tables import Table, mark
 from evaluation.report.wording import estimate, number, weight_text
@@ -49,11 +51,40 @@ def batches_table(sections: Sequence[StudySection]) -> Table:
         for variant in dict.fromkeys(one.variant for one in tuning if one.variant.startswith(ALIGNMENT)):
             best = weight_scores(of_study.section, variant)
             if alone and len(best) > 1:
-                cells = [_cell(weight, score - max(alone), best) for weight, score in sorted(best.items())]
+                most = max(best.values())
+                cells = [_cell(weight_text(key), best[key], most, max(alone)) for key in sorted(best)]
                 groups.setdefault("", []).append([of_study.section.title, variant, ", ".join(cells)])
     return Table(["regime", "variant", "weight: difference"], groups, words=(0, 1, 2))
 
 
-def _cell(weight: float, gain: float, best: dict[float, float]) -> str:
-    star = " ★" if best[weight] == max(best.values()) else ""
-    return f"{weight_text(weight)}: {number(gain, 1, sign=True)}{star}"
+def rates_table(sections: Sequence[StudySection]) -> Table:
+    """The validation score at every learning rate of each variant, minus the best one of in-batch negatives.
+
+    In points, each at its best weight; a star marks the best rate.
+
+    Args:
+        sections: From `sections_of_studies`; those without a search are left out.
+    """
+    groups: dict[str, list[list[str]]] = {}
+    for of_study in sections:
+        tuning = of_study.section.tuning
+        alone = [validation_score(one) for one in tuning if one.variant == NONE]
+        for variant in dict.fromkeys(one.variant for one in tuning):
+            best = _rate_scores([one for one in tuning if one.variant == variant])
+            if alone and len(best) > 1:
+                cells = [_cell(f"{rate:g}", best[rate], max(best.values()), max(alone)) for rate in sorted(best)]
+                named = "in-batch negatives" if variant == NONE else variant
+                groups.setdefault("", []).append([of_study.section.title, named, ", ".join(cells)])
+    return Table(["regime", "variant", "learning rate: difference"], groups, words=(0, 1, 2))
+
+
+def _rate_scores(tried: Sequence[Candidate]) -> dict[float, float]:
+    """The best validation score at each learning rate."""
+    best: dict[float, float] = {}
+    for one in tried:
+        best[one.learning_rate] = max(best.get(one.learning_rate, -math.inf), validation_score(one))
+    return best
+
+
+def _cell(setting: str, score: float, best: float, alone: float) -> str:
+    return f"{setting}: {number(score - alone, 1, sign=True)}{' ★' if score == best else ''}"

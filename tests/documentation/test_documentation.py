@@ -27,7 +27,7 @@ from evaluation.documentation.forest_figures import regimes_figure, variants_fig
 from evaluation.documentation.generated import GENERATED, NOTHING
 from evaluation.documentation.results import METHOD, StudySection, sections_of_studies, studies
 from evaluation.documentation.study_pages import study_page, study_plots
-from evaluation.documentation.without_negatives import batches_table, overview_table
+from evaluation.documentation.without_negatives import batches_table, overview_table, rates_table
 from evaluation.errors import UserError
 from evaluation.files import write_json
 from evaluation.report.compact_reading import read_compact
@@ -412,6 +412,24 @@ def test_the_best_weight_of_each_term_beside_alignment_is_starred_and_compared_w
     table = batches_table([StudySection("positives-only-x", section)])
     assert table.groups == {"": [[section.title, "alignment + koleo", "1: +1.0, 3: +2.5 ★"]]}
     assert batches_table([StudySection("positives-only-x", section_with([]))]).groups == {}
+
+
+def test_the_best_learning_rate_of_each_variant_is_starred_and_compared_with_the_best_negatives() -> None:
+    tuning = [
+        Candidate("none", 0.0, 1e-2, [40.0, 42.0], {}, chosen=True),
+        Candidate("none", 0.0, 3e-6, [39.0, 39.0], {}, chosen=False),
+        Candidate("alignment + koleo", 1, 1e-2, [40], {}, chosen=False),
+        Candidate("alignment + koleo", 3, 1e-2, [38], {}, chosen=False),
+        Candidate("alignment + koleo", 1, 3e-6, [41.5], {}, chosen=True),
+        Candidate("alignment", 0.0, 1e-2, [20], {}, chosen=True),
+    ]
+    section = replace(section_with([]), tuning=tuning)
+    table = rates_table([StudySection("positives-defaults-x", section)])
+    assert table.groups[""] == [
+        [section.title, "in-batch negatives", "3e-06: −2.0, 0.01: +0.0 ★"],
+        [section.title, "alignment + koleo", "3e-06: +0.5 ★, 0.01: −1.0"],
+    ]
+    assert rates_table([StudySection("positives-defaults-x", section_with([]))]).groups == {}
 
 
 def test_the_tables_are_beside_the_objective_where_the_start_is_a_reference_too() -> None:
