@@ -46,12 +46,12 @@ def weight_choices(sections: Sequence[StudySection], variant: str) -> list[Weigh
 def tried_weights(sections: Sequence[StudySection]) -> dict[str, dict[float, int]]:
     """Per regularizer and numeric weight that was tried: the number of regimes that chose it.
 
-    Distillation is left out, as in `weight_gains`.
+    Variants without a term are left out, and distillation, as in `weight_gains`.
     """
     tried: dict[str, dict[float, int]] = {}
     for section in _without_distillation(sections):
         for candidate in section.tuning:
-            if candidate.variant != NONE and not isinstance(candidate.weight, str):
+            if candidate.weight and not isinstance(candidate.weight, str):
                 chosen = tried.setdefault(candidate.variant, {})
                 chosen[candidate.weight] = chosen.get(candidate.weight, 0) + candidate.chosen
     return {variant: dict(sorted(chosen.items())) for variant, chosen in sorted(tried.items())}
