@@ -132,7 +132,8 @@ def _paint(*stacked: Axes, panels: Sequence[Panel], named_at_the_axis: bool) -> 
         for place, line in enumerate(panel.lines):
             is_right = line.finding.comparison.estimate > middle
             _paint_line(axes, place, line.finding, is_right, "" if named_at_the_axis else f"{line.name} ")
-        axes.set_title(panel.title, loc="left", fontsize=10.5, color=INK)
+        # Beside names the axes are narrow: a title begins over the names, so that nothing cuts it.
+        axes.set_title(panel.title, loc="right" if named_at_the_axis else "left", fontsize=10.5, color=INK)
         axes.set(ylim=(len(panel.lines) - 0.4, -0.6), yticks=[])
         if named_at_the_axis:
             axes.set_yticks(range(len(panel.lines)), [line.name for line in panel.lines], color=INK)
