@@ -45,8 +45,13 @@ def claimed(found: re.Match[str]) -> str:
         raise UserError(f"{found['source']} does not hold: {error}.") from error
 
 
-def _outcome(kind: str, study: str, regime: str, variant: str, measure: str = "mean") -> str:
+def _outcome(kind: str, study: str, regime: str, variant: str, *more: str) -> str:
     section = _section(study, regime)
+    whole = ", ".join([variant, *more])  # the name of a variant can have commas
+    if more and all(whole != pair.new for pair in section.section.pairs):
+        variant, _, measure = whole.rpartition(", ")
+    else:
+        variant, measure = whole, "mean"
     found = _compared(section, variant, measure)
     if found is None:
         raise ValueError(f"{section.name} does not compare {variant} by {measure}")

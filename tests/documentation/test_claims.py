@@ -128,3 +128,16 @@ def test_a_difference_that_only_the_adjustment_takes_away_says_so(monkeypatch: p
     for claim in ("null: first, static, entropy", "null: first, static, entropy beside none"):
         due = "+0.42 [+0.06, +0.78] before Holm's adjustment"
         assert refresh_page(written(claim, shown), "page", {}).text == written(claim, due)
+
+
+def test_the_name_of_a_variant_can_have_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    variant = "entropy, weight 1"
+    rows = [row(MEAN, {variant: BETTER, "entropy": WORSE}), row(PQ, {variant: SAME, "entropy": SAME})]
+    other = Section("static", ["none", variant, "entropy"], rows, model="static", regime="static")
+    monkeypatch.setattr(claims, "sections_of_studies", lambda: [StudySection("first", other)])
+    for claim, text in {
+        f"gain: first, static, {variant}": "+1.70 [+1.45, +1.95]",
+        f"null: first, static, {variant}, pq": "+0.00 [−0.43, +0.43]",
+        "loss: first, static, entropy": "−0.30 [−0.55, −0.05]",
+    }.items():
+        assert refresh_page(written(claim), "page", {}).text == written(claim, text)
