@@ -48,7 +48,8 @@ def claimed(found: re.Match[str]) -> str:
 def _outcome(kind: str, study: str, regime: str, variant: str, *more: str) -> str:
     section = _section(study, regime)
     whole = ", ".join([variant, *more])  # the name of a variant can have commas
-    if more and all(whole != pair.new for pair in section.section.pairs):
+    names = {name for pair in section.section.pairs for name in (pair.new, pair.old)}
+    if more and not names.issuperset(whole.split(" beside ")):
         variant, _, measure = whole.rpartition(", ")
     else:
         variant, measure = whole, "mean"

@@ -138,6 +138,7 @@ def test_the_name_of_a_variant_can_have_commas(monkeypatch: pytest.MonkeyPatch) 
     for claim, text in {
         f"gain: first, static, {variant}": "+1.70 [+1.45, +1.95]",
         f"null: first, static, {variant}, pq": "+0.00 [−0.43, +0.43]",
+        f"gain: first, static, {variant} beside entropy": "+2.00 [+1.75, +2.25]",
         "loss: first, static, entropy": "−0.30 [−0.55, −0.05]",
     }.items():
         assert refresh_page(written(claim), "page", {}).text == written(claim, text)
