@@ -1,12 +1,11 @@
 """What the studies of training without negatives say, all regimes in one table, and about the weight of each term."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from evaluation.documentation.chosen_settings import validation_score, weight_scores
 from evaluation.documentation.results import StudySection
-from evaluation.report.grid_ends import Candidate
-from evaluation.report.summary import NONE
+from evaluation.report.summary import NONE, Section
 from evaluation.report.tables import Table, mark
 from evaluation.report.wording import estimate, number, weight_text
 
@@ -44,17 +43,14 @@ def batches_table(sections: Sequence[StudySection]) -> Table:
     Args:
         sections: From `sections_of_studies`; those without a search are left out.
     """
-    groups: dict[str, list[list[str]]] = {}
-    for of_study in sections:
-        tuning = of_study.section.tuning
-        alone = [validation_score(one) for one in tuning if one.variant == NONE]
-        for variant in dict.fromkeys(one.variant for one in tuning if one.variant.startswith(ALIGNMENT)):
-            best = weight_scores(of_study.section, variant)
-            if alone and len(best) > 1:
-                most = max(best.values())
-                cells = [_cell(weight_text(key), best[key], most, max(alone)) for key in sorted(best)]
-                groups.setdefault("", []).append([of_study.section.title, variant, ", ".join(cells)])
-    return Table(["regime", "variant", "weight: difference"], groups, words=(0, 1, 2))
+    rows = [
+        row
+        for of_study in sections
+        for variant in dict.fromkeys(one.variant for one in of_study.section.tuning)
+        if variant.startswith(ALIGNMENT)
+        for row in _rows(of_study, variant, weight_scores(of_study.section, variant), weight_text)
+    ]
+    return Table(["regime", "variant", "weight: difference"], {"": rows} if rows else {}, words=(0, 1, 2))
 
 
 def rates_table(sections: Sequence[StudySection]) -> Table:
@@ -65,26 +61,34 @@ def rates_table(sections: Sequence[StudySection]) -> Table:
     Args:
         sections: From `sections_of_studies`; those without a search are left out.
     """
-    groups: dict[str, list[list[str]]] = {}
-    for of_study in sections:
-        tuning = of_study.section.tuning
-        alone = [validation_score(one) for one in tuning if one.variant == NONE]
-        for variant in dict.fromkeys(one.variant for one in tuning):
-            best = _rate_scores([one for one in tuning if one.variant == variant])
-            if alone and len(best) > 1:
-                cells = [_cell(f"{rate:g}", best[rate], max(best.values()), max(alone)) for rate in sorted(best)]
-                named = "in-batch negatives" if variant == NONE else variant
-                groups.setdefault("", []).append([of_study.section.title, named, ", ".join(cells)])
-    return Table(["regime", "variant", "learning rate: difference"], groups, words=(0, 1, 2))
+    rows = [
+        row
+        for of_study in sections
+        for variant in dict.fromkeys(one.variant for one in of_study.section.tuning)
+        for row in _rows(of_study, variant, _rate_scores(of_study.section, variant), "{:g}".format)
+    ]
+    return Table(["regime", "variant", "learning rate: difference"], {"": rows} if rows else {}, words=(0, 1, 2))
 
 
-def _rate_scores(tried: Sequence[Candidate]) -> dict[float, float]:
-    """The best validation score at each learning rate."""
+def _rate_scores(section: Section, variant: str) -> dict[float, float]:
+    """The best validation score of a variant at each learning rate."""
     best: dict[float, float] = {}
-    for one in tried:
-        best[one.learning_rate] = max(best.get(one.learning_rate, -math.inf), validation_score(one))
+    for one in section.tuning:
+        if one.variant == variant:
+            best[one.learning_rate] = max(best.get(one.learning_rate, -math.inf), validation_score(one))
     return best
 
 
-def _cell(setting: str, score: float, best: float, alone: float) -> str:
-    return f"{setting}: {number(score - alone, 1, sign=True)}{' ★' if score == best else ''}"
+def _rows(
+    of_study: StudySection, variant: str, scores: Mapping[float, float], text: Callable[[float], str]
+) -> list[list[str]]:
+    """The line of a variant: each setting's score minus that of in-batch negatives; none where nothing was searched."""
+    alone = [validation_score(one) for one in of_study.section.tuning if one.variant == NONE]
+    if not alone or len(scores) < 2:
+        return []
+    most = max(scores.values())
+    cells = [
+        f"{text(key)}: {number(score - max(alone), 1, sign=True)}{' ★' if score == most else ''}"
+        for key, score in sorted(scores.items())
+    ]
+    return [[of_study.section.title, "in-batch negatives" if variant == NONE else variant, ", ".join(cells)]]
