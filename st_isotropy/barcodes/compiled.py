@@ -7,8 +7,8 @@ TILE = 16  # a tile and its mirror image fit the cache nearest to the core
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract"})  # sums in any order, for vector instructions
-def center(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Move the mean to the origin, and sum the squares of each point; see `distances.centered`."""
+def center(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Move the mean to the origin, and sum the squares of each point and of all; see `distances.centered`."""
     mean = np.zeros(points.shape[1], points.dtype)
     for i in range(len(points)):
         for k in range(points.shape[1]):
@@ -17,6 +17,7 @@ def center(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean[k] /= max(len(points), 1)
     cloud = np.empty_like(points)
     norms = np.empty(len(points), points.dtype)
+    total = points.dtype.type(0)
     for i in range(len(points)):
         squared = points.dtype.type(0)
         for k in range(points.shape[1]):
@@ -24,7 +25,8 @@ def center(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             cloud[i, k] = moved
             squared += moved * moved
         norms[i] = squared
-    return cloud, norms
+        total += squared
+    return cloud, norms, total
 
 
 @numba.njit(cache=True)

@@ -35,12 +35,20 @@ def centered(points: Tensor, kernels: ModuleType | None) -> tuple[Tensor, Tensor
 
     Returns:
         The moved points and their squared norms, shape `(n,)`.
+
+    Raises:
+        ValueError: If points are not finite, or their squared distances overflow.
     """
     if kernels is not None:
-        cloud, norms = kernels.center(points.contiguous().numpy())
-        return torch.from_numpy(cloud), torch.from_numpy(norms)
-    cloud = points - points.mean(dim=0)
-    return cloud, cloud.square().sum(dim=1)
+        cloud, norms, total = kernels.center(points.contiguous().numpy())
+        cloud, norms = torch.from_numpy(cloud), torch.from_numpy(norms)
+    else:
+        cloud = points - points.mean(dim=0)
+        norms = cloud.square().sum(dim=1)
+        total = norms.sum()
+    if not isfinite(total):
+        raise ValueError(not_finite(points))
+    return cloud, norms
 
 
 def squared_distances(cloud: Tensor, norms: Tensor, kernels: ModuleType | None) -> Tensor:
@@ -90,8 +98,6 @@ def pairwise_distances(points: Tensor) -> Tensor:
     """
     kernels = compiled_kernels()
     cloud, norms = centered(points, kernels)
-    if not isfinite(norms.sum()):
-        raise ValueError(not_finite(points))
     squared = squared_distances(cloud, norms, kernels).fill_diagonal_(float("inf"))
     nearest = squared.numpy().min(axis=1, initial=np.inf)
     suspects = near(nearest, (norms + norms.max()).numpy() if len(norms) else nearest).nonzero()[0]

@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from torch import Tensor
 
-from st_isotropy.barcodes.distances import PAIRS_AT_ONCE, centered, not_finite
+from st_isotropy.barcodes.distances import PAIRS_AT_ONCE, centered
 from st_isotropy.barcodes.kernels import compiled_kernels
 from st_isotropy.precision import full_products
 
@@ -97,8 +97,6 @@ class Search:
     def __init__(self, points: Tensor) -> None:
         self.points = points
         self.cloud, self.norms = centered(points, compiled_kernels())
-        if not self.norms.sum().isfinite():
-            raise ValueError(not_finite(points))
         self.kept = min(NEIGHBORS, len(points) - 1)
         chunks = max(-(-len(points) // CHUNK), self.kept)
         self.squared = points.new_full((ROWS_AT_ONCE, chunks, CHUNK), torch.inf)

@@ -1,6 +1,5 @@
 """Critical edges of the H0 barcode: the edges of a minimum spanning tree."""
 
-from math import isfinite
 from types import ModuleType
 
 import numpy as np
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 
 from st_isotropy.barcodes.boruvka import boruvka
-from st_isotropy.barcodes.distances import centered, near_limit, not_finite, recompute_near, squared_distances
+from st_isotropy.barcodes.distances import centered, near_limit, recompute_near, squared_distances
 from st_isotropy.barcodes.kernels import compiled_kernels
 from st_isotropy.barcodes.large import large_tree
 from st_isotropy.precision import at_least_float32
@@ -71,8 +70,6 @@ def prim(points: Tensor, kernels: ModuleType | None) -> np.ndarray:
         return np.empty((0, 2), dtype=np.int64)
     cloud, norms = centered(points, kernels)
     scale = norms.numpy()
-    if not isfinite(scale.sum()):
-        raise ValueError(not_finite(points))
     squared = squared_distances(cloud, norms, kernels)
     find = tree if kernels is None else kernels.tree
     edges, suspects = find(keys(squared), scale, near_limit(scale.dtype))
