@@ -90,8 +90,8 @@ def absolute_entropy(lengths: Tensor, order: float = 1.0) -> Tensor:
         >>> round(absolute_entropy(half).item(), 4)
         0.6931
     """
-    states = lengths.shape[-1] + 1
-    return (1 - absolute_entropy_deficit(lengths, order)) * _largest_entropy(_full(lengths, states), order)
+    largest = -_log_of_number(1 / (lengths.shape[-1] + 1), order)
+    return (1 - absolute_entropy_deficit(lengths, order)) * largest
 
 
 def absolute_entropy_deficit(lengths: Tensor, order: float = 1.0) -> Tensor:
@@ -116,7 +116,7 @@ def absolute_entropy_deficit(lengths: Tensor, order: float = 1.0) -> Tensor:
     if bars == 0:
         return lengths.sum(dim=-1)
     excess = _excess(_absolute_states(lengths), order).sum(dim=-1)
-    return excess / _largest_excess(_full(lengths, bars + 1), order)
+    return excess / ((bars + 1) * _log_of_number(bars + 1, order))
 
 
 def largest_mean_bar(bars: int) -> float:
@@ -200,6 +200,6 @@ def _log(values: Tensor, order: float) -> Tensor:
     return values.log() if order == 1 else torch.expm1((order - 1) * values.log()) / (order - 1)
 
 
-def _full(like: Tensor, value: float) -> Tensor:
-    """Make a 0-dim tensor on the device, without a copy that waits for it."""
-    return like.new_full((), value)
+def _log_of_number(value: float, order: float) -> float:
+    """Compute the same logarithm of a number that no tensor holds."""
+    return math.log(value) if order == 1 else math.expm1((order - 1) * math.log(value)) / (order - 1)

@@ -19,7 +19,8 @@ class AlignmentLoss(nn.Module):
 
     Alone it collapses: its minimum, 0, is reached where all texts have one embedding. It needs a regularizer that holds
     the cloud open, such as `PersistentEntropy(scale="absolute")`, `KoLeo` or `Uniformity`. Entropy on the relative
-    scale does not: it is the same for a cloud of any size. `GeometryCallback` warns when the cloud closes.
+    scale does not: it is the same for a cloud of any size. Where a regularizer is too weak, `GeometryCallback` warns
+    that the cloud closes.
 
     It is a mean over rows, so that with several processes it is that of the whole batch without being gathered.
 
@@ -77,11 +78,20 @@ class AlignmentLoss(nn.Module):
             embeddings: One tensor of shape `(rows, d)` per input column, the anchor's first.
             labels: Not read.
 
+        Raises:
+            ValueError: If there are more or fewer columns than were counted on, or they differ in their rows.
+
         Returns:
             The loss in [0, 2] as a 0-dim tensor; a row of zeros has cosine 0 and no gradient. Without rows it is a
             gradient-connected 0.
         """
         self.check_columns(len(embeddings))
+        rows = [len(column) for column in embeddings]
+        if len(set(rows)) > 1:
+            raise ValueError(
+                f"AlignmentLoss compares row by row, but its columns have {', '.join(map(str, rows))} rows; give each "
+                "anchor its positives."
+            )
         anchor, *positives = map(unit_rows, embeddings)
         deficits = [1 - (anchor * positive).sum(dim=1) for positive in positives]
         pairs = max(len(anchor) * len(positives), 1)

@@ -25,10 +25,6 @@ class CloudOptions(TypedDict, total=False):
     gather_across_devices: bool
 
 
-# A cloud of two points has a single bar: there is no geometry to compare.
-MINIMUM_POINTS = 3
-
-
 @dataclass(frozen=True)
 class Column:
     """What the encoder computed for one input column, one row per input.

@@ -10,11 +10,12 @@ import torch
 from sentence_transformers.util import all_gather
 from torch import Tensor
 
-from st_isotropy.losses.clouds import MINIMUM_POINTS, CloudKind, Column, point_clouds
+from st_isotropy.losses.clouds import CloudKind, Column, point_clouds
 from st_isotropy.losses.terms import LossTerms
 from st_isotropy.losses.tokens import TokenLayers
 from st_isotropy.precision import at_least_float32
 from st_isotropy.regularizers import Regularizer
+from st_isotropy.regularizers.base import MINIMUM_POINTS
 from st_isotropy.weights import BalancedWeight, Weight, WeightSchedule
 
 Gradients = list[Tensor | None]
@@ -112,10 +113,10 @@ class Penalties:
         # Autocast would turn distances back into half precision.
         with torch.autocast(columns[0].embeddings.device.type, enabled=False):
             clouds = point_clouds(columns, self.cloud, labels, self.tokens, self._step)
-            usable = [cloud for cloud in clouds if len(cloud) >= MINIMUM_POINTS]
             terms, weights = LossTerms(), {}
             for regularizer, weight in self.regularizers:
                 with drawn_alike(columns[0].embeddings.device):
+                    usable = [cloud for cloud in clouds if len(cloud) >= regularizer.minimum_points]
                     penalty = self._reduce([_penalty(regularizer, cloud) for cloud in usable], clouds)
                 if not penalty.isfinite():  # the trainer waits for every term, too
                     raise ValueError(
@@ -126,9 +127,10 @@ class Penalties:
                 terms[f"{regularizer.name}_loss"] = weights[regularizer.name] * penalty
         if self._training.watching and self._training.snapshot is None and torch.is_grad_enabled():
             norm = _norm(objective()) or float("nan")
+            measured = [cloud.detach() for cloud in clouds if len(cloud) >= MINIMUM_POINTS]
             self._training.snapshot = Snapshot(
-                clouds=[cloud.detach() for cloud in usable],
-                skipped=len(clouds) - len(usable),
+                clouds=measured,
+                skipped=len(clouds) - len(measured),
                 weights={name: float(weight) for name, weight in weights.items()},
                 gradient_ratios={
                     name.removesuffix("_loss"): _norm(gradients(term, sources)) / norm for name, term in terms.items()

@@ -65,7 +65,8 @@ class RegularizedLoss(nn.Module):
         cloud: Which embeddings form a point cloud. `columns`: each input column its own. `anchors`: the first column
             alone. `queries-documents`: the first column, and all others together. `joint`: all columns together, which
             makes positive pairs the shortest bars. `labels`: each column split by integer labels. Identical texts
-            count once; clouds of fewer than three points are left out, and where none is left the penalty is 0.
+            count once; clouds of fewer than three points, with entropy on the absolute scale of fewer than two, are
+            left out, and where none is left the penalty is 0.
         level: `sentence` embeddings or contextual `token` embeddings; of a `MultiVectorEncoder` the tokens that it
             scores, in the projection it scores them in.
         layers: Hidden layers whose tokens are regularized; 0 is the embedding layer, -1 the last.

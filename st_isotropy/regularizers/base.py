@@ -4,6 +4,9 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+# A cloud of two points has a single bar: there is no geometry to compare.
+MINIMUM_POINTS = 3
+
 
 class Regularizer(ABC):
     """A penalty on the geometry of one point cloud.
@@ -13,6 +16,7 @@ class Regularizer(ABC):
     Attributes:
         name: Short snake_case name of the penalty, under which its term is logged as `<name>_loss`.
         citation: BibTeX of the method, for the model card; empty when there is none.
+        minimum_points: A loss leaves out clouds of fewer points.
 
     Examples:
         >>> import torch
@@ -26,6 +30,7 @@ class Regularizer(ABC):
 
     name: str
     citation: str = ""
+    minimum_points: int = MINIMUM_POINTS
 
     @abstractmethod
     def __call__(self, embeddings: Tensor) -> Tensor:

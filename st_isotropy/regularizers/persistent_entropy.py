@@ -1,7 +1,6 @@
 """The penalty this package is about: the persistent-entropy deficit of a barcode."""
 
 from dataclasses import dataclass
-from math import inf
 from typing import Literal
 
 from torch import Tensor
@@ -18,7 +17,7 @@ from st_isotropy.entropy import (
 )
 from st_isotropy.precision import at_least_float32
 from st_isotropy.regularizers import citations
-from st_isotropy.regularizers.base import Regularizer
+from st_isotropy.regularizers.base import MINIMUM_POINTS, Regularizer
 from st_isotropy.regularizers.unit_rows import unit_rows
 
 Scale = Literal["relative", "absolute"]
@@ -26,6 +25,8 @@ Scale = Literal["relative", "absolute"]
 # Shannon's is the paper's. On the absolute scale nothing else keeps the shortest bars from closing, and a low order
 # pushes at those and leaves bars of middling length to the objective.
 DEFAULT_ORDER: dict[Scale, float] = {"relative": 1.0, "absolute": 0.25}
+# In float32, lower ones lose four digits near the optimum, and higher ones all in large clouds.
+ORDERS = 0.05, 4.0
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,14 @@ class PersistentEntropy(Regularizer):
         floor: Bars shorter than this share of the mean bar count as that long. Their own lengths then get no gradient,
             only the mean's. On the absolute scale it is a share of the largest mean bar, and below 1.
         scale: `"relative"` to the sum of the bars, or `"absolute"`, for bars of dimension 0 of unit rows.
-        order: Order of the entropy: Tsallis' of any order above 0, Shannon's at 1. The lower, the more the shortest
+        order: Order of the entropy: Tsallis', from 0.05 to 4, Shannon's at 1. The lower, the more the shortest
             bars count. None for 1 on the relative scale and 1/4 on the absolute one.
 
     Raises:
         ImportError: If `homology_dimension` is above 0 and the engine is not installed.
         ValueError: If `selection` or `scale` is unknown, or the `engine` for dimensions above 0; if
-            `homology_dimension` or `floor` is negative, or `order` not above 0; for options that the absolute scale
-            does not have.
+            `homology_dimension` or `floor` is negative, or `order` not from 0.05 to 4; for options that the absolute
+            scale does not have.
 
     Examples:
         >>> import torch
@@ -96,13 +97,15 @@ class PersistentEntropy(Regularizer):
             raise ValueError(f"PersistentEntropy.homology_dimension is {self.homology_dimension}; use 0 or more.")
         if self.homology_dimension:
             installed_engine(self.engine)
-        if self.floor < 0:
+        if not self.floor >= 0:
             raise ValueError(
                 f"PersistentEntropy.floor is {self.floor}; use a share of the mean bar length, 0 for no floor."
             )
-        if self.order is not None and not 0 < self.order < inf:
+        lowest, highest = ORDERS
+        if self.order is not None and not lowest <= self.order <= highest:
             raise ValueError(
-                f"PersistentEntropy.order is {self.order}; use a number above 0, such as 1 for Shannon's entropy."
+                f"PersistentEntropy.order is {self.order}; use a number from {lowest} to {highest}, such as 1 for "
+                "Shannon's entropy: beyond them float32 loses the penalty's digits."
             )
         if self.scale not in DEFAULT_ORDER:
             raise ValueError(
@@ -139,6 +142,11 @@ class PersistentEntropy(Regularizer):
         if self.scale == "absolute":
             return "absolute_entropy"
         return "persistent_entropy" + (f"_h{self.homology_dimension}" if self.homology_dimension else "")
+
+    @property
+    def minimum_points(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """On the absolute scale two points have a bar to compare with what it leaves of the sphere."""
+        return 2 if self.scale == "absolute" else MINIMUM_POINTS
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         """Compute the penalty of embeddings `(n, d)`; a gradient-connected 0 when fewer than two bars count.

@@ -105,6 +105,14 @@ def test_half_precision_and_rows_of_zeros_have_finite_gradients(model):
         assert (anchor.grad[0] == 0).all()
 
 
+def test_columns_of_different_numbers_of_rows_are_refused_and_not_repeated(model):
+    with pytest.raises(ValueError) as error:
+        AlignmentLoss(model).compute_loss_from_embeddings([torch.eye(4), torch.ones(1, 4)])
+    assert str(error.value) == (
+        "AlignmentLoss compares row by row, but its columns have 4, 1 rows; give each anchor its positives."
+    )
+
+
 @pytest.mark.parametrize("make", [AlignmentLoss, CachedAlignmentLoss])
 def test_a_column_that_was_not_counted_on_is_refused_and_not_pulled_in(make, model, batch):
     with pytest.raises(ValueError) as error:

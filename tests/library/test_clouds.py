@@ -160,6 +160,17 @@ def test_labels_form_a_cloud_each(model, texts):
     torch.testing.assert_close(penalty_of(loss, model, texts[:1], labels), sum(parts), rtol=1e-4, atol=1e-6)
 
 
+def test_a_cloud_of_two_points_counts_where_the_scale_is_absolute_and_not_beside_it(model, texts):
+    rows = embed(model, texts[0][:2])
+    absolute = PersistentEntropy(scale="absolute")
+    terms = [(absolute, 1.0), (MSTLength(), 1.0)]
+    loss = RegularizedLoss(model, BatchHardTripletLoss(model), terms)
+    found = loss([model.preprocess(texts[0][:2])], torch.tensor([0, 1]))
+    torch.testing.assert_close(found["absolute_entropy_loss"], absolute(rows))
+    assert found["absolute_entropy_loss"].item() > 0
+    assert found["mst_length_loss"].item() == 0
+
+
 def test_a_text_with_two_labels_belongs_to_the_clouds_of_both(model, texts):
     first, second = [*texts[0][:4], texts[0][0]], [texts[0][0], *texts[0][4:8]]
     labels = torch.tensor([0] * 5 + [1] * 5)

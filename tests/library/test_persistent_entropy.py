@@ -148,7 +148,18 @@ def test_half_precision_is_computed_in_float32(dtype):
             {"floor": 1.5, "scale": "absolute"},
             "PersistentEntropy.floor is 1.5; on the absolute scale use a share of the largest mean bar, below 1.",
         ),
-        ({"order": 0}, "PersistentEntropy.order is 0; use a number above 0, such as 1 for Shannon's entropy."),
+        *(
+            (
+                {"order": order},
+                f"PersistentEntropy.order is {order}; use a number from 0.05 to 4.0, such as 1 for Shannon's entropy: "
+                "beyond them float32 loses the penalty's digits.",
+            )
+            for order in (0, 0.04, 4.5, float("nan"), float("inf"))
+        ),
+        (
+            {"floor": float("nan")},
+            "PersistentEntropy.floor is nan; use a share of the mean bar length, 0 for no floor.",
+        ),
         ({"scale": "sphere"}, "PersistentEntropy.scale is 'sphere', which is unknown; use 'relative' or 'absolute'."),
         (
             {"selection": ("top", 3), "scale": "absolute"},

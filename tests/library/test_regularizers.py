@@ -22,6 +22,7 @@ from st_isotropy.regularizers import (
 
 ALL = (
     PersistentEntropy(),
+    PersistentEntropy(scale="absolute"),
     MSTLength(),
     KoLeo(),
     Uniformity(),
