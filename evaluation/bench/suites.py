@@ -29,6 +29,7 @@ from st_isotropy.barcodes.large import large_tree
 from st_isotropy.barcodes.mst import prim
 from st_isotropy.barcodes.rips import MODULES, Engine, InstalledEngine
 from st_isotropy.barcodes.selection import count_prominent
+from st_isotropy.regularizers import PersistentEntropy, Regularizer
 
 DIMENSION = 384
 NUMBA, NUMPY, PEER = "ours (numba)", "ours (numpy)", "torch-topological"
@@ -82,7 +83,18 @@ def h0() -> Iterator[Figure]:
                     yield speed_up(case, times, name, PEER, H0_TARGETS[name][n])
                 if n in H0_LIMITS[name]:
                     yield cost(case, times, name, "squared distances", H0_LIMITS[name][n])
+            if n in (64, 256):
+                yield from absolute_scale(case, points)
     yield from memory("cone, n=4096", {ours: h0_ours_of, PEER: h0_peer_of}, ("cone", 4096))
+
+
+def absolute_scale(case: str, points: Tensor) -> Iterator[Figure]:
+    """Entropy on the absolute scale beside the relative one: the same barcode, and other arithmetic on its bars."""
+    relative, absolute = "entropy, relative", "entropy, absolute"
+    scales = {relative: PersistentEntropy(), absolute: PersistentEntropy(scale="absolute")}
+    times = alternate({name: partial(penalty_of, penalty, points) for name, penalty in scales.items()})
+    yield from durations(case, times)
+    yield cost(case, times, absolute, relative, 1.03)
 
 
 def h1() -> Iterator[Figure]:
@@ -189,6 +201,11 @@ def memory(case: str, contenders: dict[str, Callable[..., object]], full: tuple[
 def h0_ours(points: Tensor) -> None:
     """The barcode as users call it; to add its gradient to one of before is no part of it."""
     torch.autograd.grad(barcode(points).lengths.sum(), points)
+
+
+def penalty_of(penalty: Regularizer, points: Tensor) -> None:
+    """A penalty and its gradient."""
+    torch.autograd.grad(penalty(points), points)
 
 
 def terms_of_all(kind: Kind, clouds: list[Tensor]) -> None:

@@ -6,7 +6,8 @@ from math import isclose, sqrt
 
 from evaluation.documentation.chosen_settings import validation_score, weight_scores
 from evaluation.documentation.results import StudySection
-from evaluation.report.summary import NONE
+from evaluation.report.grid_ends import grid_ends
+from evaluation.report.summary import NONE, Section
 from evaluation.report.tables import Table
 from evaluation.report.wording import number, weight_text
 
@@ -34,19 +35,23 @@ class Constant:
 
 
 def orders_table(sections: Sequence[StudySection]) -> Table:
-    """The best weight of each order at each batch size, and its validation score minus that of in-batch negatives.
+    """The chosen weight of each order at each batch size, and its validation score minus that of in-batch negatives.
+
+    A weight or a learning rate at an end of what was tried is flagged.
 
     Args:
         sections: Of the study of orders. Its in-batch negatives have the library's temperature.
     """
-    scores = _scores(sections)
     alone = {
         _batch_size(one): max(validation_score(tried) for tried in one.section.tuning if tried.variant == NONE)
         for one in sections
     }
     rows = [
-        [f"order {order}, best weight", *[_best_cell(weights, alone[size]) for size, weights in by_size.items()]]
-        for order, by_size in scores.items()
+        [
+            f"order {order}, best weight",
+            *[_chosen_cell(one.section, order, alone[_batch_size(one)]) for one in sections],
+        ]
+        for order in _scores(sections)
     ]
     return Table(["", *[f"batch {size}" for size in alone]], {"": rows} if rows else {})
 
@@ -111,7 +116,8 @@ def _batch_size(of_study: StudySection) -> int:
     return int(of_study.section.regime.rpartition(" ")[2])
 
 
-def _best_cell(weights: dict[float, float], alone: float) -> str:
-    weight = max(weights, key=lambda one: weights[one])
-    end = " ⚑" if weight in (min(weights), max(weights)) else ""
-    return f"{weight_text(weight)}{end}: {number(weights[weight] - alone, 1, sign=True)}"
+def _chosen_cell(section: Section, order: str, alone: float) -> str:
+    of_order = [tried for tried in section.tuning if tried.variant == VARIANT + order]
+    (chosen,) = [tried for tried in of_order if tried.chosen]
+    end = " ⚑" if grid_ends(of_order) else ""
+    return f"{weight_text(chosen.weight)}{end}: {number(validation_score(chosen) - alone, 1, sign=True)}"
