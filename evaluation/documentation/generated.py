@@ -122,9 +122,10 @@ def _weights() -> str:
     tried = [choice for choice in chosen if DEFAULT_WEIGHT in choice.tried]
     of_default = [choice for choice in tried if choice.weight == DEFAULT_WEIGHT]
     lowest = sum(choice.weight == choice.tried[0] for choice in of_default)
+    smallest = f", in {lowest} of them as the smallest that was tried" if lowest else ""
     lines = [
         f"The default weight, {DEFAULT_WEIGHT:g}, was the choice in {len(of_default)} of the {len(tried)} cases in "
-        f"which it was tried. In {lowest} of them no smaller one was, so that it can mean “as little as possible”:",
+        f"which it was tried{smallest}:",
         "",
         "| start model and regime | weight chosen | tried | learning rate |",
         "|---|---:|---:|---:|",

@@ -12,8 +12,7 @@ from st_isotropy.losses.clouds import CloudOptions
 from st_isotropy.losses.regularized import RegularizedLoss
 from st_isotropy.regularizers import MSTLength, PersistentEntropy, Regularizer
 
-# The normalized deficit is small near saturation. Of the weights that were tried, this one cost little where the term
-# does not help: docs/choosing-settings.md.
+# What it rests on: docs/choosing-settings.md.
 DEFAULT_WEIGHT = 3.0
 DEFAULT_REGULARIZER = PersistentEntropy()  # it keeps no state, so that losses can share it
 
@@ -28,9 +27,10 @@ class PersistentEntropyLoss(RegularizedLoss):
     Args:
         model: The model being trained; the one the base loss was built with.
         loss: The base loss.
-        weight: Weight of the deficit $1 - H / \ln m$. In the committed studies of objectives on cosines the default
-            cost little where the term did not help; where it did, the best weight was 3 to 100. A mean squared error
-            over coordinates is far smaller and needs a smaller weight.
+        weight: Weight of the deficit. The default is what validation tasks chose for entropy on the absolute scale in
+            place of negatives, on a static encoder; a raw language model wants a third of it or less. On the relative
+            scale, and for other objectives, try several. A mean squared error over coordinates is far smaller than a
+            loss on cosines and needs a smaller weight.
         spread_weight: Weight of a second term, how far the mean MST length on the sphere is from its largest value
             (`MSTLength`); entropy alone cannot open a narrow cone. With 0 there is no such term.
         regularizer: The regularizer itself, for its options: which bars count, of which dimension, with what floor.
