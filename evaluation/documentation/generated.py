@@ -52,6 +52,9 @@ from st_isotropy.losses import DEFAULT_WEIGHT
 NOTHING = "*No study with regularizers is committed yet; see [Results](results.md).*"
 BENCH = RESULTS / "bench"
 
+# What the studies without negatives call the paper's term beside in-batch negatives.
+BESIDE_NEGATIVES = ("in-batch negatives + persistent entropy", "in-batch negatives + persistent entropy, scale 10")
+
 
 def _studies() -> str:
     lines = []
@@ -116,7 +119,9 @@ def _choices() -> str:
 
 def _weights() -> str:
     """The weights of persistent entropy that were chosen, and those that were tried."""
-    chosen = weight_choices(sections_of_studies(), METHOD)
+    sections = sections_of_studies()
+    of_all = [choice for variant in (METHOD, *BESIDE_NEGATIVES) for choice in weight_choices(sections, variant)]
+    chosen = [choice for choice in of_all if len(choice.tried) > 1]
     if not chosen:
         return NOTHING
     tried = [choice for choice in chosen if DEFAULT_WEIGHT in choice.tried]

@@ -295,7 +295,8 @@ def test_the_default_weight_is_counted_where_it_was_tried(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(generated, "sections_of_studies", lambda: [study(3, 10), study(10, 3), study(30)])
     assert GENERATED["weights"]().startswith(
-        "The default weight, 3, was the choice in 1 of the 2 cases in which it was tried. In 1 of them no smaller one"
+        "The default weight, 3, was the choice in 1 of the 2 cases in which it was tried, in 1 of them as the smallest "
+        "that was tried:"
     )
 
 
