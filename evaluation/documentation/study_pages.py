@@ -18,7 +18,8 @@ from evaluation.report.tuning_plots import dose_plots
 
 CHOICE_READING = "Each by the mean score on the validation tasks. The report has every setting that was tried."
 IMAGES = "../assets/results"  # as seen from the pages
-BESIDE = 3  # names in a line of a legend
+BESIDE = 3  # short names in a line of a legend; long ones are one fewer
+SHORT = 18  # characters
 
 
 def study_page(study: StudyResult) -> str:
@@ -114,21 +115,28 @@ def _legend(section: Section, name: str) -> dict[str, Plot]:
         return {}
     tuned = {candidate.variant for candidate in section.tuning}
     shown = {variant: look for variant, look in looks(section).items() if variant in tuned}
-    lines = -(-len(shown) // BESIDE)
-    plot = Plot(
+    return {f"{name}-legend": marks(shown)}
+
+
+def marks(shown: Mapping[str, Look]) -> Plot:
+    """The legend of figures, as high as its names need."""
+    names = [label_text(variant).split("\n") for variant in shown]
+    columns = BESIDE if max(len(line) for name in names for line in name) <= SHORT else BESIDE - 1
+    entries = -(-len(shown) // columns)
+    lines = sum(sorted(map(len, names))[-entries:])  # of the tallest column there can be
+    return Plot(
         "The marks",
         "The marks of the figures that follow.",
         ", ".join(shown),
-        partial(_paint_legend, shown=shown),
-        (5.6, 0.1 + 0.24 * lines),
+        partial(_paint_legend, shown=shown, columns=columns),
+        (5.6, 0.1 + 0.07 * entries + 0.17 * lines),
     )
-    return {f"{name}-legend": plot}
 
 
-def _paint_legend(axes: Axes, shown: Mapping[str, Look]) -> None:
+def _paint_legend(axes: Axes, shown: Mapping[str, Look], columns: int) -> None:
     for name, look in shown.items():
         axes.plot([], [], look.marker, color=look.color, markersize=6, linewidth=0, label=label_text(name))
-    axes.legend(loc="center left", ncols=BESIDE, handletextpad=0.2, columnspacing=1.2)
+    axes.legend(loc="center left", ncols=columns, handletextpad=0.2, columnspacing=1.2)
     axes.axis("off")
 
 
