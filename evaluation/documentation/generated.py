@@ -65,6 +65,14 @@ def _studies() -> str:
     return "\n".join(lines)
 
 
+def _hours() -> str:
+    lines = ["| study | hours |", "|---|---:|"]
+    for study in studies():
+        taken = "not run yet" if study.summary is None else number(study.summary.timing.seconds / 3600, 1)
+        lines.append(f"| [{study.name}](results/{study.name}.md) | {taken} |")
+    return "\n".join(lines)
+
+
 def _effects() -> str:
     return _of_regimes(adjusted_and_not(effects_table(sections_of_studies())), EFFECTS_READING)
 
@@ -278,6 +286,7 @@ FIGURES: dict[str, Callable[[], Plot | None]] = {
 # Each gives Markdown, with links from the folder `docs`.
 GENERATED: dict[str, Callable[[], str]] = {
     "studies": _studies,
+    "hours": _hours,
     "effects": _effects,
     "without-negatives": partial(_without_negatives, POSITIVES_ONLY),
     "without-negatives-defaults": partial(_without_negatives, DEFAULTS),
