@@ -159,6 +159,12 @@ def test_the_page_of_a_study_has_every_variant_of_every_section(one_study: Summa
     assert shown == list(study_plots(next(study for study in studies() if study.summary))) and len(shown) > 6
 
 
+def test_the_hours_of_a_study_are_those_of_its_result(one_study: Summary) -> None:
+    lines = GENERATED["hours"]().splitlines()
+    assert f"| [static-cosine](results/static-cosine.md) | {one_study.timing.seconds / 3600:.1f} |" in lines
+    assert "| [glue-cola](results/glue-cola.md) | not run yet |" in lines
+
+
 def test_effects_have_a_line_for_each_regularizer_of_each_regime(one_study: Summary) -> None:
     table = effects_table(sections_of_studies())
     assert list(table.groups) == [f"{section.title} (static-cosine)" for section in one_study.sections]
