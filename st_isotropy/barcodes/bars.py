@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from st_isotropy.barcodes.distances import pairwise_distances
 from st_isotropy.barcodes.kernels import compiled_kernels
@@ -83,11 +82,11 @@ class CompiledEdgeLengths(Function):
         return lengths
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Pull the ends apart along the differences; the ends of an edge of length zero stay."""
-        points, edges, lengths = (saved.numpy() for saved in ctx.saved_tensors)
-        return torch.from_numpy(ctx.kernels.pull(points, edges, lengths, gradient.contiguous().numpy())), None, None
+        points, edges, lengths = ctx.saved_tensors
+        arrays = (saved.detach().numpy() for saved in (points, edges, lengths, gradient.contiguous()))
+        return once(torch.from_numpy(ctx.kernels.pull(*arrays)), points, gradient), None, None
 
 
 class EdgeLengths(Function):
@@ -99,18 +98,39 @@ class EdgeLengths(Function):
         left, right = edges.unbind(dim=1)
         differences = points.index_select(0, left).sub_(points.index_select(0, right))
         lengths = differences.norm(dim=1)
-        ctx.save_for_backward(differences, lengths, left, right)
-        ctx.size = len(points)
+        ctx.save_for_backward(points, differences, lengths, left, right)
         return lengths
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Pull the ends apart along the differences; the ends of an edge of length zero stay."""
-        differences, lengths, left, right = ctx.saved_tensors
-        pull = differences * (gradient / lengths.masked_fill(lengths == 0, 1))[:, None]
-        pulled = pull.new_zeros(ctx.size, pull.shape[1])
-        return pulled.index_add_(0, left, pull).index_add_(0, right, pull, alpha=-1), None
+        points, differences, lengths, left, right = ctx.saved_tensors
+        with torch.no_grad():
+            pull = differences * (gradient / lengths.masked_fill(lengths == 0, 1))[:, None]
+            pulled = torch.zeros_like(points).index_add_(0, left, pull).index_add_(0, right, pull, alpha=-1)
+        return once(pulled, points, gradient), None
+
+
+class FirstDerivative(Function):
+    """A gradient inside a graph, which says so when that graph is differentiated instead of counting as a constant."""
+
+    @staticmethod
+    def forward(ctx: Any, pulled: Tensor, points: Tensor, gradient: Tensor) -> Tensor:
+        """Hand on the gradient; the other two are what it depends on."""
+        return pulled.view_as(pulled)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Refuse."""
+        raise NotImplementedError(
+            "A barcode has no second derivative; leave out create_graph=True, or keep the barcode out of what is "
+            "differentiated twice."
+        )
+
+
+def once(pulled: Tensor, points: Tensor, gradient: Tensor) -> Tensor:
+    """Hand on the gradient of lengths; where a graph of it is wanted (`create_graph=True`), as a `FirstDerivative`."""
+    return FirstDerivative.apply(pulled, points, gradient) if torch.is_grad_enabled() else pulled
 
 
 def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barcode:

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from point_clouds import CLOUDS, bars_by_hand, cone, gauss
+from torch.nn.functional import normalize
 
-from st_isotropy.barcodes import barcode, edge_lengths, minimum_spanning_tree
+from st_isotropy.barcodes import barcode, bars, edge_lengths, minimum_spanning_tree
 from st_isotropy.barcodes.bars import CompiledEdgeLengths, EdgeLengths
 from st_isotropy.barcodes.large import large_tree
+from st_isotropy.barcodes.rips import MODULES
 from st_isotropy.entropy import entropy_deficit
 from st_isotropy.regularizers import PersistentEntropy
 
@@ -51,11 +53,41 @@ def test_points_that_share_many_edges_get_the_gradients_of_all_of_them():
     torch.testing.assert_close(pulled, expected)
 
 
-def test_a_second_derivative_is_refused_rather_than_wrong():
-    points = gauss(5, 3).requires_grad_()
-    slope = torch.autograd.grad(barcode(points).lengths.square().sum(), points, create_graph=True)[0]
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        slope.sum().backward()
+def second_derivative(lengths, points):
+    slope = torch.autograd.grad(lengths.sum(), points, create_graph=True)[0]
+    return torch.autograd.grad(slope.square().sum(), points)
+
+
+@pytest.mark.parametrize("kernels", [True, False], ids=["compiled", "torch"])
+@pytest.mark.parametrize("dimension", [0, 1])
+def test_a_second_derivative_is_refused_rather_than_wrong(dimension, kernels, monkeypatch):
+    if dimension:
+        pytest.importorskip(MODULES["redzed"])
+    if not kernels:
+        monkeypatch.setattr(bars, "compiled_kernels", lambda: None)
+    points = gauss(20, 3).requires_grad_()
+    sentence = (
+        "A barcode has no second derivative; leave out create_graph=True, or keep the barcode out of what is "
+        "differentiated twice."
+    )
+    for lengths in (
+        lambda: barcode(points, dimension, "redzed").lengths,  # the gradient of their sum is a constant
+        lambda: barcode(points, dimension, "redzed").lengths.square(),
+        lambda: barcode(normalize(points, dim=1), dimension, "redzed").lengths,
+    ):
+        with pytest.raises(NotImplementedError) as error:
+            second_derivative(lengths(), points)
+        assert str(error.value) == sentence
+
+
+def test_a_graph_of_the_first_derivative_changes_nothing():
+    points = gauss(20, 3).requires_grad_()
+    with_graph, without = (
+        torch.autograd.grad(barcode(points).lengths.square().sum(), points, create_graph=graph)[0]
+        for graph in (True, False)
+    )
+    assert with_graph.requires_grad and not without.requires_grad
+    torch.testing.assert_close(with_graph, without)
 
 
 def test_an_edge_from_a_point_to_itself_has_length_zero():
