@@ -24,7 +24,8 @@ def persistent_entropy(
         normalize: Divide by the largest entropy of `m` bars, $\ln m$ at order 1, so that the result lies in [0, 1] and
             is 1 when all bars are equally long.
         among: Boolean mask of the bars that count, of the shape of `lengths`; `m` is then their number. All by default.
-        order: Order of the entropy, above 0: Tsallis' $(1 - \sum_i p_i^a) / (a - 1)$, and Shannon's at 1.
+        order: Order of the entropy, above 0: Tsallis' $(1 - \sum_i p_i^a) / (a - 1)$, and Shannon's at 1. Float32 keeps
+            the digits of a deficit from 0.1 to 4.
 
     Returns:
         The entropy of each barcode in nats, a 0-dim tensor for one, or its share of the largest. It is a
@@ -54,7 +55,7 @@ def entropy_deficit(lengths: Tensor, among: Tensor | None = None, order: float =
     Args:
         lengths: Bar lengths of shape `(m,)`, or `(b, m)` for several barcodes, non-negative.
         among: Boolean mask of the bars that count, of the shape of `lengths`; `m` is then their number. All by default.
-        order: Order of the entropy, above 0; see `persistent_entropy`.
+        order: Order of the entropy; see `persistent_entropy`.
 
     Returns:
         The deficit of each barcode, a 0-dim tensor for one: 0 when all bars are equally long, 1 when one bar or none is
@@ -80,7 +81,7 @@ def absolute_entropy(lengths: Tensor, order: float = 1.0) -> Tensor:
 
     Args:
         lengths: Bar lengths of shape `(m,)`, or `(b, m)` for several barcodes, of the tree of `m + 1` unit rows.
-        order: Order of the entropy, above 0; see `persistent_entropy`.
+        order: Order of the entropy; see `persistent_entropy`.
 
     Returns:
         The entropy of each barcode in nats, a 0-dim tensor for one; a gradient-connected 0 without bars.
@@ -103,7 +104,7 @@ def absolute_entropy_deficit(lengths: Tensor, order: float = 1.0) -> Tensor:
 
     Args:
         lengths: Bar lengths of shape `(m,)`, or `(b, m)` for several barcodes, of the tree of `m + 1` unit rows.
-        order: Order of the entropy, above 0; see `persistent_entropy`.
+        order: Order of the entropy; see `persistent_entropy`.
 
     Returns:
         The deficit of each barcode, a 0-dim tensor for one; a gradient-connected 0 without bars.

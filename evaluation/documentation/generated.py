@@ -128,11 +128,15 @@ def _choices() -> str:
 def _weights() -> str:
     """The weights of persistent entropy that were chosen, and those that were tried."""
     sections = sections_of_studies()
-    of_all = [choice for variant in (METHOD, *BESIDE_NEGATIVES) for choice in weight_choices(sections, variant)]
-    chosen = [choice for choice in of_all if len(choice.tried) > 1]
+    chosen = [
+        (variant, choice)
+        for variant in (METHOD, *BESIDE_NEGATIVES)
+        for choice in weight_choices(sections, variant)
+        if len(choice.tried) > 1
+    ]
     if not chosen:
         return NOTHING
-    tried = [choice for choice in chosen if DEFAULT_WEIGHT in choice.tried]
+    tried = [choice for _, choice in chosen if DEFAULT_WEIGHT in choice.tried]
     of_default = [choice for choice in tried if choice.weight == DEFAULT_WEIGHT]
     lowest = sum(choice.weight == choice.tried[0] for choice in of_default)
     smallest = f", in {lowest} of them as the smallest that was tried" if lowest else ""
@@ -140,13 +144,13 @@ def _weights() -> str:
         f"The default weight, {DEFAULT_WEIGHT:g}, was the choice in {len(of_default)} of the {len(tried)} cases in "
         f"which it was tried{smallest}:",
         "",
-        "| start model and regime | weight chosen | tried | learning rate |",
-        "|---|---:|---:|---:|",
+        "| start model and regime | variant | weight chosen | tried | learning rate |",
+        "|---|---|---:|---:|---:|",
     ]
     lines += [
-        f"| {plain(choice.regime)} | {weight_text(choice.weight)} | {', '.join(map(weight_text, choice.tried))} | "
-        f"{choice.learning_rate:g} |"
-        for choice in chosen
+        f"| {plain(choice.regime)} | {plain(variant)} | {weight_text(choice.weight)} | "
+        f"{', '.join(map(weight_text, choice.tried))} | {choice.learning_rate:g} |"
+        for variant, choice in chosen
     ]
     return "\n".join(lines)
 

@@ -45,7 +45,7 @@ class StudyResult:
 def studies() -> list[StudyResult]:
     """All studies, those that were run first."""
     found = []
-    for path in sorted(STUDIES.glob("*.toml")):
+    for path in sorted(STUDIES.glob("*.toml"), key=lambda path: path.stem):
         found.append(StudyResult(path.stem, _title(path), committed(path.stem)))
     return sorted(found, key=lambda study: study.summary is None)
 

@@ -18,7 +18,7 @@ from evaluation.report.tuning_plots import dose_plots
 
 CHOICE_READING = "Each by the mean score on the validation tasks. The report has every setting that was tried."
 IMAGES = "../assets/results"  # as seen from the pages
-BESIDE = 3  # short names in a line of a legend; long ones are one fewer
+BESIDE = 3  # short names in a line of a legend, and one fewer of long ones
 SHORT = 18  # characters
 
 

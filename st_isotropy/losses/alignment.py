@@ -78,19 +78,19 @@ class AlignmentLoss(nn.Module):
             embeddings: One tensor of shape `(rows, d)` per input column, the anchor's first.
             labels: Not read.
 
-        Raises:
-            ValueError: If there are more or fewer columns than were counted on, or they differ in their rows.
-
         Returns:
             The loss in [0, 2] as a 0-dim tensor; a row of zeros has cosine 0 and no gradient. Without rows it is a
             gradient-connected 0.
+
+        Raises:
+            ValueError: If there are more or fewer columns than were counted on, or they differ in their rows.
         """
         self.check_columns(len(embeddings))
         rows = [len(column) for column in embeddings]
         if len(set(rows)) > 1:
             raise ValueError(
-                f"AlignmentLoss compares row by row, but its columns have {', '.join(map(str, rows))} rows; give each "
-                "anchor its positives."
+                f"AlignmentLoss compares row by row, but its columns have {', '.join(map(str, rows))} rows; pass the "
+                "same number in every column."
             )
         anchor, *positives = map(unit_rows, embeddings)
         deficits = [1 - (anchor * positive).sum(dim=1) for positive in positives]

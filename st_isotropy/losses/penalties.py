@@ -29,8 +29,8 @@ class Snapshot:
     """What one batch looked like to the regularizers.
 
     Attributes:
-        clouds: The point clouds that counted, detached.
-        skipped: How many clouds had too few points to count.
+        clouds: The point clouds that can be measured, detached.
+        skipped: How many clouds had fewer than three points.
         weights: Weight in force of every regularizer, by name.
         gradient_ratios: Norm of each weighted term's gradient at the embeddings over the objective's, by name; NaN
             where the objective has no gradient.

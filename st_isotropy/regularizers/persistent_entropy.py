@@ -26,7 +26,7 @@ Scale = Literal["relative", "absolute"]
 # pushes at those and leaves bars of middling length to the objective.
 DEFAULT_ORDER: dict[Scale, float] = {"relative": 1.0, "absolute": 0.25}
 # In float32, lower ones lose four digits near the optimum, and higher ones all in large clouds.
-ORDERS = 0.05, 4.0
+ORDERS = 0.1, 4.0
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class PersistentEntropy(Regularizer):
         floor: Bars shorter than this share of the mean bar count as that long. Their own lengths then get no gradient,
             only the mean's. On the absolute scale it is a share of the largest mean bar, and below 1.
         scale: `"relative"` to the sum of the bars, or `"absolute"`, for bars of dimension 0 of unit rows.
-        order: Order of the entropy: Tsallis', from 0.05 to 4, Shannon's at 1. The lower, the more the shortest
+        order: Order of the entropy: Tsallis', from 0.1 to 4, Shannon's at 1. The lower, the more the shortest
             bars count. None for 1 on the relative scale and 1/4 on the absolute one.
 
     Raises:
         ImportError: If `homology_dimension` is above 0 and the engine is not installed.
         ValueError: If `selection` or `scale` is unknown, or the `engine` for dimensions above 0; if
-            `homology_dimension` or `floor` is negative, or `order` not from 0.05 to 4; for options that the absolute
+            `homology_dimension` or `floor` is negative, or `order` not from 0.1 to 4; for options that the absolute
             scale does not have.
 
     Examples:

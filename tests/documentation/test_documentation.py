@@ -295,15 +295,24 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
 
 
 def test_the_default_weight_is_counted_where_it_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    def study(*weights: float) -> StudySection:
-        tuning = [Candidate(METHOD, weight, 1e-3, [50.0], {}, weight == weights[0]) for weight in weights]
+    beside = "in-batch negatives + persistent entropy, scale 10"
+
+    def study(variant: str, *weights: float) -> StudySection:
+        tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, weight == weights[0]) for weight in weights]
         return StudySection("static-cosent", replace(section_with([]), tuning=tuning))
 
-    monkeypatch.setattr(generated, "sections_of_studies", lambda: [study(3, 10), study(10, 3), study(30)])
-    assert GENERATED["weights"]().startswith(
-        "The default weight, 3, was the choice in 1 of the 2 cases in which it was tried, in 1 of them as the smallest "
+    sections = [study(METHOD, 3, 10), study(METHOD, 10, 3), study(METHOD, 30), study(beside, 30, 3)]
+    monkeypatch.setattr(generated, "sections_of_studies", lambda: sections)
+    sentence, _, _, _, *lines = GENERATED["weights"]().splitlines()
+    assert sentence == (
+        "The default weight, 3, was the choice in 1 of the 3 cases in which it was tried, in 1 of them as the smallest "
         "that was tried:"
     )
+    assert [line.split(" | ")[1:] for line in lines] == [
+        [METHOD, "3", "3, 10", "0.001 |"],
+        [METHOD, "10", "3, 10", "0.001 |"],
+        [beside, "30", "3, 30", "0.001 |"],
+    ]
 
 
 def test_the_doses_are_counted_before_they_are_listed(one_study: Summary) -> None:

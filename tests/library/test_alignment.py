@@ -109,7 +109,7 @@ def test_columns_of_different_numbers_of_rows_are_refused_and_not_repeated(model
     with pytest.raises(ValueError) as error:
         AlignmentLoss(model).compute_loss_from_embeddings([torch.eye(4), torch.ones(1, 4)])
     assert str(error.value) == (
-        "AlignmentLoss compares row by row, but its columns have 4, 1 rows; give each anchor its positives."
+        "AlignmentLoss compares row by row, but its columns have 4, 1 rows; pass the same number in every column."
     )
 
 

@@ -160,7 +160,7 @@ def test_labels_form_a_cloud_each(model, texts):
     torch.testing.assert_close(penalty_of(loss, model, texts[:1], labels), sum(parts), rtol=1e-4, atol=1e-6)
 
 
-def test_a_cloud_of_two_points_counts_where_the_scale_is_absolute_and_not_beside_it(model, texts):
+def test_a_cloud_of_two_points_counts_on_the_absolute_scale_alone(model, texts):
     rows = embed(model, texts[0][:2])
     absolute = PersistentEntropy(scale="absolute")
     terms = [(absolute, 1.0), (MSTLength(), 1.0)]

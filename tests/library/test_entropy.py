@@ -17,7 +17,7 @@ from st_isotropy.entropy import (
     total_persistence,
 )
 
-ORDERS = (1.0, 0.5, 0.25, 0.125, 2.0)
+ORDERS = (1.0, 0.5, 0.25, 0.125, 0.1, 2.0, 4.0)
 orders = pytest.mark.parametrize("order", ORDERS)
 
 
