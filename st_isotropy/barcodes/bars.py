@@ -86,7 +86,7 @@ class CompiledEdgeLengths(Function):
         """Pull the ends apart along the differences; the ends of an edge of length zero stay."""
         points, edges, lengths = ctx.saved_tensors
         arrays = (saved.detach().numpy() for saved in (points, edges, lengths, gradient.contiguous()))
-        return once(torch.from_numpy(ctx.kernels.pull(*arrays)), points, gradient), None, None
+        return mark_first_derivative(torch.from_numpy(ctx.kernels.pull(*arrays)), points, gradient), None, None
 
 
 class EdgeLengths(Function):
@@ -108,7 +108,7 @@ class EdgeLengths(Function):
         with torch.no_grad():
             pull = differences * (gradient / lengths.masked_fill(lengths == 0, 1))[:, None]
             pulled = torch.zeros_like(points).index_add_(0, left, pull).index_add_(0, right, pull, alpha=-1)
-        return once(pulled, points, gradient), None
+        return mark_first_derivative(pulled, points, gradient), None
 
 
 class FirstDerivative(Function):
@@ -128,7 +128,7 @@ class FirstDerivative(Function):
         )
 
 
-def once(pulled: Tensor, points: Tensor, gradient: Tensor) -> Tensor:
+def mark_first_derivative(pulled: Tensor, points: Tensor, gradient: Tensor) -> Tensor:
     """Hand on the gradient of lengths; where a graph of it is wanted (`create_graph=True`), as a `FirstDerivative`."""
     return FirstDerivative.apply(pulled, points, gradient) if torch.is_grad_enabled() else pulled
 
