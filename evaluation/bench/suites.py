@@ -29,7 +29,6 @@ from st_isotropy.barcodes.large import large_tree
 from st_isotropy.barcodes.mst import prim
 from st_isotropy.barcodes.rips import MODULES, Engine, InstalledEngine
 from st_isotropy.barcodes.selection import count_prominent
-from st_isotropy.regularizers import PersistentEntropy, Regularizer
 
 DIMENSION = 384
 NUMBA, NUMPY, PEER = "ours (numba)", "ours (numpy)", "torch-topological"
@@ -92,8 +91,8 @@ def h0() -> Iterator[Figure]:
 def absolute_scale(case: str, points: Tensor) -> Iterator[Figure]:
     """Entropy on the absolute scale beside the relative one: the same barcode, and other arithmetic on its bars."""
     relative, absolute = "entropy, relative", "entropy, absolute"
-    scales = {relative: PersistentEntropy(), absolute: PersistentEntropy(scale="absolute")}
-    times = alternate({name: partial(penalty_of, penalty, points) for name, penalty in scales.items()})
+    scales = {relative: REGULARIZERS["persistent_entropy"](), absolute: REGULARIZERS["absolute_entropy"]()}
+    times = alternate({name: partial(terms_of_all, kind, [points]) for name, kind in scales.items()})
     yield from durations(case, times)
     yield cost(case, times, absolute, relative, SAME_BARCODE)
 
@@ -204,14 +203,10 @@ def h0_ours(points: Tensor) -> None:
     torch.autograd.grad(barcode(points).lengths.sum(), points)
 
 
-def penalty_of(penalty: Regularizer, points: Tensor) -> None:
-    """A penalty and its gradient."""
-    torch.autograd.grad(penalty(points), points)
-
-
 def terms_of_all(kind: Kind, clouds: list[Tensor]) -> None:
     """A regularizer's weighted penalties of one batch, a cloud a column."""
-    torch.stack([share * penalty(points) for penalty, share in kind.terms for points in clouds]).sum().backward()
+    terms = torch.stack([share * penalty(points) for penalty, share in kind.terms for points in clouds])
+    torch.autograd.grad(terms.sum(), clouds)
 
 
 def h0_numpy(points: Tensor) -> None:
