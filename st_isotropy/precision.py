@@ -14,7 +14,7 @@ def at_least_float32(points: Tensor) -> Tensor:
         >>> at_least_float32(torch.ones(2, dtype=torch.bfloat16)).dtype, at_least_float32(torch.ones(2).double()).dtype
         (torch.float32, torch.float64)
     """
-    return points if points.dtype == torch.float64 else points.float()
+    return points if points.dtype in (torch.float32, torch.float64) else points.float()
 
 
 @contextmanager

@@ -211,7 +211,7 @@ def terms_of_all(kind: Kind, clouds: list[Tensor]) -> None:
 
 def h0_numpy(points: Tensor) -> None:
     """The barcode where numba is not installed."""
-    edges = torch.from_numpy(prim(points.detach(), None))
+    edges = torch.from_numpy(prim(points.detach().numpy(), None))
     torch.autograd.grad(EdgeLengths.apply(points, edges).sum(), points)
 
 

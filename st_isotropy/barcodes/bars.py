@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
@@ -13,8 +14,6 @@ from st_isotropy.barcodes.kernels import compiled_kernels
 from st_isotropy.barcodes.mst import LARGE, minimum_spanning_tree, prim
 from st_isotropy.barcodes.rips import Engine, critical_edges
 from st_isotropy.precision import at_least_float32
-
-COMPILED_FOR = (torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -58,35 +57,7 @@ def edge_lengths(points: Tensor, edges: Tensor) -> Tensor:
         return points.new_zeros(edges.shape[:-1])
     if points.ndim > 2:
         return torch.stack([edge_lengths(*cloud) for cloud in zip(points, edges, strict=True)])
-    kernels = _kernels_for(points)
-    if kernels is None:
-        return EdgeLengths.apply(points, edges)
-    return CompiledEdgeLengths.apply(points, edges, kernels)
-
-
-def _kernels_for(points: Tensor) -> ModuleType | None:
-    """Give the compiled loops where they serve."""
-    return compiled_kernels() if points.device.type == "cpu" and points.dtype in COMPILED_FOR else None
-
-
-class CompiledEdgeLengths(Function):
-    """`EdgeLengths` in two compiled loops: small clouds otherwise spend most of their time on calls of torch."""
-
-    @staticmethod
-    def forward(ctx: Any, points: Tensor, edges: Tensor, kernels: ModuleType) -> Tensor:
-        """Compute the lengths; the differences are computed again on the way back."""
-        points, edges = points.contiguous(), edges.contiguous()
-        lengths = torch.from_numpy(kernels.lengths(points.numpy(), edges.numpy()))
-        ctx.save_for_backward(points, edges, lengths)
-        ctx.kernels = kernels
-        return lengths
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Pull the ends apart along the differences; the ends of an edge of length zero stay."""
-        points, edges, lengths = ctx.saved_tensors
-        arrays = (saved.detach().numpy() for saved in (points, edges, lengths, gradient.contiguous()))
-        return mark_first_derivative(torch.from_numpy(ctx.kernels.pull(*arrays)), points, gradient), None, None
+    return EdgeLengths.apply(points, edges)
 
 
 class EdgeLengths(Function):
@@ -108,6 +79,31 @@ class EdgeLengths(Function):
         with torch.no_grad():
             pull = differences * (gradient / lengths.masked_fill(lengths == 0, 1))[:, None]
             pulled = torch.zeros_like(points).index_add_(0, left, pull).index_add_(0, right, pull, alpha=-1)
+        return mark_first_derivative(pulled, points, gradient), None
+
+
+class CompiledBars(Function):
+    """Tree and lengths in compiled loops on arrays: few points otherwise spend most of their time on calls of torch."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, kernels: ModuleType) -> tuple[Tensor, Tensor]:
+        """Compute the lengths, and the edges that have them."""
+        array = np.ascontiguousarray(points.numpy())
+        edges = prim(array, kernels)
+        lengths = torch.from_numpy(kernels.lengths(array, edges))
+        edges = torch.from_numpy(edges)
+        ctx.mark_non_differentiable(edges)
+        ctx.save_for_backward(points, edges, lengths)
+        ctx.kernels = kernels
+        return lengths, edges
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Pull the ends apart along the differences, which are computed again; see `EdgeLengths`."""
+        points, edges, lengths = ctx.saved_tensors
+        array = np.ascontiguousarray(points.detach().numpy())
+        strength = np.ascontiguousarray(gradient.detach().numpy())
+        pulled = torch.from_numpy(ctx.kernels.pull(array, edges.numpy(), lengths.detach().numpy(), strength))
         return mark_first_derivative(pulled, points, gradient), None
 
 
@@ -165,10 +161,9 @@ def barcode(points: Tensor, dimension: int = 0, engine: Engine = "auto") -> Barc
     """
     points = at_least_float32(points)
     if dimension == 0:
-        kernels = _kernels_for(points)
-        if kernels is not None and points.ndim == 2 and len(points) <= LARGE:  # the same in fewer calls of torch
-            edges = torch.from_numpy(prim(points.detach(), kernels))
-            return Barcode(CompiledEdgeLengths.apply(points, edges, kernels), edges)
+        kernels = compiled_kernels() if points.is_cpu and points.ndim == 2 and len(points) <= LARGE else None
+        if kernels is not None:
+            return Barcode(*CompiledBars.apply(points, kernels))
         edges = minimum_spanning_tree(points)
         return Barcode(edge_lengths(points, edges), edges)
     # Engines run on the host, and so does what they need.

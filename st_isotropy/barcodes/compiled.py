@@ -93,6 +93,15 @@ def tree(distances: np.ndarray, norms: np.ndarray, limit: float) -> tuple[np.nda
     return edges, near_ends(lengths.view(norms.dtype), parents, norms, limit).nonzero()[0]
 
 
+@numba.njit(cache=True)
+def tree_of_half(
+    triangle: np.ndarray, keys: np.ndarray, norms: np.ndarray, limit: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Complete the squared distances of `distances.half_of_products`, whose keys share their memory, and grow."""
+    complete_distances(triangle, norms)
+    return tree(keys, norms, limit)
+
+
 @numba.njit(cache=True, fastmath={"reassoc", "contract"})  # as in `center`
 def lengths(points: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Compute the Euclidean lengths of edges; see `bars.edge_lengths`."""

@@ -20,13 +20,12 @@ STRIP = 64
 WHOLE = 256  # up to here one product of the whole matrix takes no longer
 TRIANGLE = 512  # up to here BLAS's triangle of half the products, mirrored, takes less time
 # BLAS's product of a matrix with its own transpose, which torch does not offer.
-(_single,), (_double,) = (get_blas_funcs(["syrk"], dtype=dtype) for dtype in ("float32", "float64"))
-SYMMETRIC_PRODUCTS = {torch.float32: _single, torch.float64: _double}
+SYMMETRIC_PRODUCTS = {np.dtype(name): get_blas_funcs(["syrk"], dtype=name)[0] for name in ("float32", "float64")}
 ENTRIES_AT_ONCE = 2**18
 PAIRS_AT_ONCE = 2**10
 
 
-def centered(points: Tensor, kernels: ModuleType | None) -> tuple[Tensor, Tensor]:
+def centered(points: np.ndarray, kernels: ModuleType | None) -> tuple[np.ndarray, np.ndarray]:
     """Move the mean to the origin: squared distances of a narrow cone would otherwise cancel to noise.
 
     Args:
@@ -40,18 +39,32 @@ def centered(points: Tensor, kernels: ModuleType | None) -> tuple[Tensor, Tensor
         ValueError: If points are not finite, or their squared distances overflow.
     """
     if kernels is not None:
-        cloud, norms, total = kernels.center(points.contiguous().numpy())
-        cloud, norms = torch.from_numpy(cloud), torch.from_numpy(norms)
+        cloud, norms, total = kernels.center(np.ascontiguousarray(points))
     else:
-        cloud = points - points.mean(dim=0)
-        norms = cloud.square().sum(dim=1)
+        moved = torch.from_numpy(points)
+        moved = moved - moved.mean(dim=0)
+        cloud, norms = moved.numpy(), moved.square().sum(dim=1).numpy()
         total = norms.sum()
     if not isfinite(total):
         raise ValueError(not_finite(points))
     return cloud, norms
 
 
-def squared_distances(cloud: Tensor, norms: Tensor, kernels: ModuleType | None) -> Tensor:
+def half_of_products(cloud: np.ndarray) -> np.ndarray:
+    """Multiply every point with those before it and itself, in one call of BLAS.
+
+    Args:
+        cloud: Points of shape `(n, d)`, 1 or more.
+
+    Returns:
+        -2 times the products, shape `(n, n)`; unspecified above the diagonal.
+    """
+    triangle = np.empty((len(cloud), len(cloud)), cloud.dtype, order="F")
+    return SYMMETRIC_PRODUCTS[cloud.dtype](-2.0, cloud.T, trans=1, c=triangle, overwrite_c=1).T
+
+
+@full_products()
+def squared_distances(points: np.ndarray, squared_norms: np.ndarray) -> np.ndarray:
     """Compute the squared distances `(n, n)` of many points with half the multiplications of a full matrix product.
 
     A strip of columns is multiplied from the diagonal down and copied across the diagonal while it is in the cache.
@@ -59,27 +72,17 @@ def squared_distances(cloud: Tensor, norms: Tensor, kernels: ModuleType | None) 
     precision.
 
     Args:
-        cloud: Points of shape `(n, d)`, best with their mean at the origin.
-        norms: Their squared norms, shape `(n,)`.
-        kernels: The compiled loops, with which few points take one call of BLAS; None to do without.
+        points: Points of shape `(n, d)`, best with their mean at the origin.
+        squared_norms: Their squared norms, shape `(n,)`.
 
     Returns:
         Squared distances; near ones have lost digits, or their sign, to cancellation, see `recompute_near`.
     """
-    n = len(cloud)
-    if kernels is not None and 0 < n <= TRIANGLE:
-        triangle = SYMMETRIC_PRODUCTS[cloud.dtype](-2.0, cloud.numpy().T, trans=1).T
-        kernels.complete_distances(triangle, norms.numpy())
-        return torch.from_numpy(triangle)
-    with full_products():
-        return _from_products(cloud, norms)
-
-
-def _from_products(cloud: Tensor, norms: Tensor) -> Tensor:
+    cloud, norms = torch.from_numpy(points), torch.from_numpy(squared_norms)
     n = len(cloud)
     squared = cloud.new_empty(n, n)
     if n <= WHOLE:
-        return torch.addmm(norms[:, None], cloud, cloud.T, alpha=-2, out=squared).add_(norms)
+        return torch.addmm(norms[:, None], cloud, cloud.T, alpha=-2, out=squared).add_(norms).numpy()
     for start in range(0, n, STRIP):
         end = min(start + STRIP, n)
         strip = cloud.new_empty(n - start, end - start)
@@ -87,7 +90,7 @@ def _from_products(cloud: Tensor, norms: Tensor) -> Tensor:
         strip.add_(norms[start:end])
         squared[start:, start:end] = strip
         squared[start:end, end:] = strip[end - start :].T
-    return squared
+    return squared.numpy()
 
 
 def pairwise_distances(points: Tensor) -> Tensor:
@@ -96,13 +99,15 @@ def pairwise_distances(points: Tensor) -> Tensor:
     Raises:
         ValueError: If points are not finite, or their squared distances overflow.
     """
-    kernels = compiled_kernels()
-    cloud, norms = centered(points, kernels)
-    squared = squared_distances(cloud, norms, kernels).fill_diagonal_(float("inf"))
-    nearest = squared.numpy().min(axis=1, initial=np.inf)
-    suspects = near(nearest, (norms + norms.max()).numpy() if len(norms) else nearest).nonzero()[0]
-    recompute_near(squared, points, norms, torch.from_numpy(suspects))
-    return squared.fill_diagonal_(0).sqrt_()
+    array = points.numpy(force=True)
+    cloud, norms = centered(array, compiled_kernels())
+    squared = squared_distances(cloud, norms)
+    np.fill_diagonal(squared, np.inf)
+    nearest = squared.min(axis=1, initial=np.inf)
+    suspects = near(nearest, norms + norms.max(initial=0)).nonzero()[0]
+    recompute_near(squared, array, norms, suspects)
+    np.fill_diagonal(squared, 0)
+    return torch.from_numpy(np.sqrt(squared, out=squared))
 
 
 def near(squared: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -116,7 +121,7 @@ def near_limit(dtype: np.dtype) -> float:
     return NEAR_IN_ULPS * float(np.finfo(dtype).eps)
 
 
-def recompute_near(squared: Tensor, points: Tensor, norms: Tensor, suspects: Tensor) -> None:
+def recompute_near(squared: np.ndarray, points: np.ndarray, norms: np.ndarray, suspects: np.ndarray) -> None:
     """Replace untrustworthy squared distances by sums of squared differences, in place.
 
     Args:
@@ -127,22 +132,22 @@ def recompute_near(squared: Tensor, points: Tensor, norms: Tensor, suspects: Ten
     """
     step = 1 + ENTRIES_AT_ONCE // (1 + len(norms))
     for rows in (suspects[start : start + step] for start in range(0, len(suspects), step)):
-        first = int(rows[0])  # pairs with an earlier point have been seen from there
-        close = near(squared[rows, first:].numpy(), (norms[rows, None] + norms[first:]).numpy())
+        first = rows[0]  # pairs with an earlier point have been seen from there
+        close = near(squared[rows, first:], norms[rows, None] + norms[first:])
         place, column = np.divmod(np.flatnonzero(close), close.shape[1])
-        left, right = rows[torch.from_numpy(place)], torch.from_numpy(column) + first
+        left, right = rows[place], column + first
         left, right = left[left < right], right[left < right]
         for begin in range(0, len(left), PAIRS_AT_ONCE):
             i, j = left[begin : begin + PAIRS_AT_ONCE], right[begin : begin + PAIRS_AT_ONCE]
-            squared[i, j] = squared[j, i] = (points[i] - points[j]).square().sum(dim=1)
+            squared[i, j] = squared[j, i] = np.square(points[i] - points[j]).sum(axis=1)
 
 
-def not_finite(points: Tensor) -> str:
+def not_finite(points: np.ndarray) -> str:
     """Say why the distances between points are not finite, and what to do about it."""
-    rows = (~points.isfinite()).any(dim=-1)
+    rows = (~np.isfinite(points)).any(axis=-1)
     if not rows.any():
         return f"Squared distances between the points overflow {points.dtype}; divide the points by a common factor."
     return (
-        f"{int(rows.sum())} of {len(rows)} points have a NaN or infinite coordinate; a barcode needs finite points, so "
-        "find out where the embeddings overflow or leave these rows out."
+        f"{int(rows.sum())} of {len(points)} points have a NaN or infinite coordinate; a barcode needs finite points, "
+        "so find out where the embeddings overflow or leave these rows out."
     )

@@ -96,7 +96,7 @@ class Search:
 
     def __init__(self, points: Tensor) -> None:
         self.points = points
-        self.cloud, self.norms = centered(points, compiled_kernels())
+        self.cloud, self.norms = map(torch.from_numpy, centered(points.numpy(), compiled_kernels()))
         self.kept = min(NEIGHBORS, len(points) - 1)
         chunks = max(-(-len(points) // CHUNK), self.kept)
         self.squared = points.new_full((ROWS_AT_ONCE, chunks, CHUNK), torch.inf)

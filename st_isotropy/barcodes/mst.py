@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from st_isotropy.barcodes.boruvka import boruvka
-from st_isotropy.barcodes.distances import centered, near_limit, recompute_near, squared_distances
+from st_isotropy.barcodes.distances import (
+    TRIANGLE,
+    centered,
+    half_of_products,
+    near_limit,
+    recompute_near,
+    squared_distances,
+)
 from st_isotropy.barcodes.kernels import compiled_kernels
 from st_isotropy.barcodes.large import large_tree
 from st_isotropy.precision import at_least_float32
@@ -48,11 +55,11 @@ def minimum_spanning_tree(points: Tensor) -> Tensor:
         return torch.zeros(*points.shape[:-2], max(points.shape[-2] - 1, 0), 2, dtype=torch.int64, device=points.device)
     if points.ndim > 2:
         return torch.stack([minimum_spanning_tree(cloud) for cloud in points])
-    edges = large_tree(points.cpu()) if large else prim(points.cpu(), compiled_kernels())
+    edges = large_tree(points.cpu()) if large else prim(points.numpy(force=True), compiled_kernels())
     return torch.from_numpy(edges).to(points.device)
 
 
-def prim(points: Tensor, kernels: ModuleType | None) -> np.ndarray:
+def prim(points: np.ndarray, kernels: ModuleType | None) -> np.ndarray:
     """Find the tree with Prim's algorithm on a CPU.
 
     Args:
@@ -69,22 +76,26 @@ def prim(points: Tensor, kernels: ModuleType | None) -> np.ndarray:
     if n < 2:
         return np.empty((0, 2), dtype=np.int64)
     cloud, norms = centered(points, kernels)
-    scale = norms.numpy()
-    squared = squared_distances(cloud, norms, kernels)
+    limit = near_limit(norms.dtype)
     find = tree if kernels is None else kernels.tree
-    edges, suspects = find(keys(squared), scale, near_limit(scale.dtype))
+    if kernels is not None and n <= TRIANGLE:
+        squared = half_of_products(cloud)
+        edges, suspects = kernels.tree_of_half(squared, keys(squared), norms, limit)
+    else:
+        squared = squared_distances(cloud, norms)
+        edges, suspects = find(keys(squared), norms, limit)
     if len(suspects):
-        recompute_near(squared, points, norms, torch.from_numpy(suspects))
-        edges, _ = find(keys(squared), scale, near_limit(scale.dtype))
+        recompute_near(squared, points, norms, suspects)
+        edges, _ = find(keys(squared), norms, limit)
     return edges
 
 
-def keys(squared: Tensor) -> np.ndarray:
+def keys(squared: np.ndarray) -> np.ndarray:
     """View numbers as the integers with the same bits, which have the same order from zero on, and lie below it before.
 
     Integers compare faster, having no NaN. Negative squared distances are all near, so their order does not matter.
     """
-    return squared.numpy().view(f"i{squared.itemsize}")
+    return squared.view(np.int32 if squared.itemsize == 4 else np.int64)
 
 
 def tree(distances: np.ndarray, norms: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
