@@ -59,7 +59,7 @@ def half_of_products(cloud: np.ndarray) -> np.ndarray:
     Returns:
         -2 times the products, shape `(n, n)`; unspecified above the diagonal.
     """
-    triangle = np.empty((len(cloud), len(cloud)), cloud.dtype, order="F")
+    triangle = np.empty((len(cloud), len(cloud)), cloud.dtype, order="F")  # scipy would fill its own with zeros first
     return SYMMETRIC_PRODUCTS[cloud.dtype](-2.0, cloud.T, trans=1, c=triangle, overwrite_c=1).T
 
 
@@ -146,7 +146,9 @@ def not_finite(points: np.ndarray) -> str:
     """Say why the distances between points are not finite, and what to do about it."""
     rows = (~np.isfinite(points)).any(axis=-1)
     if not rows.any():
-        return f"Squared distances between the points overflow {points.dtype}; divide the points by a common factor."
+        return (
+            f"Squared distances between the points overflow torch.{points.dtype}; divide the points by a common factor."
+        )
     return (
         f"{int(rows.sum())} of {len(points)} points have a NaN or infinite coordinate; a barcode needs finite points, "
         "so find out where the embeddings overflow or leave these rows out."

@@ -126,7 +126,7 @@ def test_non_finite_points_raise_an_error_that_counts_the_rows(value):
 
 
 def test_finite_points_whose_squared_distances_overflow_raise_an_error_of_their_own():
-    message = r"^Squared distances between the points overflow float32; divide the points by a common factor\.$"
+    message = r"^Squared distances between the points overflow torch.float32; divide the points by a common factor\.$"
     for search in (barcode, large_tree):
         with pytest.raises(ValueError, match=message):
             search(1e30 * gauss(40, 4))
