@@ -3,24 +3,32 @@
 import numba
 import numpy as np
 
-TILE = 16  # a tile and its mirror image fit the cache nearest to the core
+STRIP = 16  # the columns of a strip of so many rows share their cache lines
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract"})  # sums in any order, for vector instructions
 def center(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Move the mean to the origin, and sum the squares of each point and of all; see `distances.centered`."""
-    mean = np.zeros(points.shape[1], points.dtype)
-    for i in range(len(points)):
-        for k in range(points.shape[1]):
-            mean[k] += points[i, k]
-    for k in range(points.shape[1]):
-        mean[k] /= max(len(points), 1)
-    cloud = np.empty_like(points)
-    norms = np.empty(len(points), points.dtype)
+    """Move a mean that is not near the origin to it, and sum the squares; see `distances.centered`."""
+    n, width = points.shape
+    mean = np.zeros(width, points.dtype)
+    norms = np.empty(n, points.dtype)
     total = points.dtype.type(0)
-    for i in range(len(points)):
+    for i in range(n):
         squared = points.dtype.type(0)
-        for k in range(points.shape[1]):
+        for k in range(width):
+            mean[k] += points[i, k]
+            squared += points[i, k] * points[i, k]
+        norms[i] = squared
+        total += squared
+    if 4 * np.sum(mean * mean) < n * total < np.inf:
+        return points, norms, total  # a quarter of the squares is the mean's at most, which cancels less than a bit
+    cloud = np.empty_like(points)
+    total = points.dtype.type(0)
+    for k in range(width):
+        mean[k] /= max(n, 1)
+    for i in range(n):
+        squared = points.dtype.type(0)
+        for k in range(width):
             moved = points[i, k] - mean[k]
             cloud[i, k] = moved
             squared += moved * moved
@@ -33,15 +41,15 @@ def center(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 def complete_distances(triangle: np.ndarray, norms: np.ndarray) -> None:
     """Add the squared norms to the products below the diagonal, and mirror the sums; the diagonal becomes 0."""
     n = len(triangle)
-    for top in range(0, n, TILE):
-        for i in range(top, min(top + TILE, n)):
+    for top in range(0, n, STRIP):
+        bottom = min(top + STRIP, n)
+        for i in range(top, bottom):
+            for j in range(i):
+                triangle[i, j] += norms[i] + norms[j]
             triangle[i, i] = 0
-        for left in range(0, top + TILE, TILE):
-            for i in range(top, min(top + TILE, n)):
-                for j in range(left, min(left + TILE, i)):
-                    squared = triangle[i, j] + (norms[i] + norms[j])
-                    triangle[i, j] = squared
-                    triangle[j, i] = squared
+        for j in range(bottom):
+            for i in range(max(top, j + 1), bottom):
+                triangle[j, i] = triangle[i, j]
 
 
 @numba.njit(cache=True)

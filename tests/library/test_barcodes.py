@@ -132,6 +132,12 @@ def test_finite_points_whose_squared_distances_overflow_raise_an_error_of_their_
             search(1e30 * gauss(40, 4))
 
 
+def test_points_far_from_the_origin_have_bars_though_their_own_squares_overflow():
+    around = 1e17 * gauss(40, 4)
+    lengths = barcode(2e19 + around).lengths
+    torch.testing.assert_close(lengths.sort()[0], barcode(around).lengths.sort()[0], rtol=1e-3, atol=0)
+
+
 @pytest.mark.parametrize("search", [minimum_spanning_tree, large_tree])
 def test_non_finite_points_stop_every_search_on_the_cpu(search):
     points = gauss(40, 4)
