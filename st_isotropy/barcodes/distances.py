@@ -33,7 +33,8 @@ def centered(points: np.ndarray, kernels: ModuleType | None) -> tuple[np.ndarray
         kernels: The compiled loops; None to do without.
 
     Returns:
-        The moved points and their squared norms, shape `(n,)`.
+        The moved points and their squared norms, shape `(n,)`. The compiled loops give the points themselves back where
+        their mean is near the origin already, so what is returned must not be written to.
 
     Raises:
         ValueError: If points are not finite, or their squared distances overflow.

@@ -162,9 +162,7 @@ def test_products_in_lower_precision_which_a_user_may_allow_reach_no_distance():
     points = normalize(cone(700, 64), dim=1)
     searches = {
         "barcode": lambda: barcode(points).lengths,
-        "tree without compiled loops": lambda: edge_lengths(
-            points, torch.from_numpy(prim(points.numpy(force=True), None))
-        ),
+        "tree without compiled loops": lambda: edge_lengths(points, torch.from_numpy(prim(points.numpy(), None))),
         "tree of a large cloud": lambda: edge_lengths(points, torch.from_numpy(large_tree(points))),
         "distances": lambda: pairwise_distances(points),
         "neighbors": lambda: torch.from_numpy(k_occurrences(points)),
