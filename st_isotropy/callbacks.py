@@ -136,8 +136,8 @@ class GeometryCallback(TrainerCallback):
         """Take note of how far the first batch is spread, where the objective could close the cloud."""
         for prefix in self.positives_alone - self.first_edges.keys():
             seen = self.penalties[prefix].seen
-            if seen is not None and seen.clouds:
-                self.first_edges[prefix] = describe(seen)[EDGE]
+            if seen is not None:  # a batch that is too small to be measured has none, and its training is not watched
+                self.first_edges[prefix] = describe(seen).get(EDGE, 0.0)
 
     def on_evaluate(
         self,

@@ -10,7 +10,8 @@ from evaluation.improvements.records import ArmPair, ArmResult
 from st_isotropy.improve.adapter import ADAPTER, AS_IT_IS, RATES, AdapterSettings, losses_for
 from st_isotropy.improve.candidates import fit_candidates
 from st_isotropy.improve.folds import make_folds
-from st_isotropy.improve.improvement import FOLDS, check_folds, make_plan, sample_rows, score_codes
+from st_isotropy.improve.improvement import FOLDS, check_folds, sample_rows, score_codes
+from st_isotropy.improve.planning import make_plan
 from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM, Choice, CrossFit, Plan, cross_fit
 from st_isotropy.improve.tasks import ScoredTask, Task
 from st_isotropy.metrics import isotropy

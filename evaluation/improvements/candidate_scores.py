@@ -9,7 +9,7 @@ from st_isotropy.improve import SearchTask, SearchTexts, encode_search
 from st_isotropy.improve.adapter import ADAPTER
 from st_isotropy.improve.candidates import fit_candidates
 from st_isotropy.improve.folds import make_folds
-from st_isotropy.improve.improvement import make_plan
+from st_isotropy.improve.planning import make_plan
 from st_isotropy.improve.selection import cross_fit
 
 

@@ -89,7 +89,7 @@ def train_adapter(task: Task, settings: AdapterSettings, start: AffineMap, seed:
                 for part, origin in zip(parameters, (start.matrix, start.offset), strict=True):
                     part.lerp_(origin, min(1.0, schedule.get_last_lr()[0] * settings.pull))
         schedule.step()
-    return AffineMap(matrix.detach(), offset.detach(), start.queries_only)
+    return AffineMap(matrix.detach(), offset.detach(), start.queries_only, task.unit_rows)
 
 
 def _batches(task: Task, settings: AdapterSettings, rng: np.random.Generator) -> Callable[[AffineMap], Tensor]:
@@ -106,7 +106,9 @@ def _search_batches(
     """Batches of distinct queries, each with one of its documents."""
     answers = [np.array(list(judgment.grades), dtype=np.int64) for judgment in task.judgments]
     asked = np.array([number for number, rows in enumerate(answers) if len(rows)])
-    right = np.sort(np.concatenate([number * len(task.documents) + rows for number, rows in enumerate(answers)]))
+    own = [(number, judgment.own) for number, judgment in enumerate(task.judgments) if judgment.own is not None]
+    pairs = [(number, row) for number, rows in enumerate(answers) for row in rows]
+    no_negatives = np.sort([number * len(task.documents) + row for number, row in [*pairs, *own]])
 
     def loss(map_: AffineMap) -> Tensor:
         batch = rng.permutation(asked)[:BATCH]
@@ -115,8 +117,9 @@ def _search_batches(
         positives = normalize(map_.of_documents(task.documents[torch.from_numpy(chosen)]), dim=1)
         if settings.loss == "in-batch negatives":
             crossed = batch[:, None] * len(task.documents) + chosen
-            also_right = torch.from_numpy(right[np.searchsorted(right, crossed).clip(max=len(right) - 1)] == crossed)
-            return _in_batch_negatives(queries, positives, also_right, settings.strength)
+            places = np.searchsorted(no_negatives, crossed).clip(max=len(no_negatives) - 1)
+            spared = torch.from_numpy(no_negatives[places] == crossed)
+            return _in_batch_negatives(queries, positives, spared, settings.strength)
         aligned = _alignment.compute_loss_from_embeddings((queries, positives))
         spread = _spread(queries) if map_.queries_only else (_spread(queries) + _spread(positives)) / 2
         return aligned + settings.strength * spread
@@ -124,10 +127,10 @@ def _search_batches(
     return loss
 
 
-def _in_batch_negatives(queries: Tensor, positives: Tensor, also_right: Tensor, scale: float) -> Tensor:
-    """Cross-entropy of each query's own document among those of the batch that do not answer it, too."""
+def _in_batch_negatives(queries: Tensor, positives: Tensor, spared: Tensor, scale: float) -> Tensor:
+    """Cross-entropy of each query's own document among those of the batch, without what answers it, too, or is it."""
     own = torch.eye(len(queries), dtype=torch.bool)
-    logits = (scale * queries @ positives.T).masked_fill(also_right & ~own, -torch.inf)
+    logits = (scale * queries @ positives.T).masked_fill(spared & ~own, -torch.inf)
     return cross_entropy(logits, torch.arange(len(queries)))
 
 

@@ -43,13 +43,13 @@ def table_of_transforms(count: int, width: int, kept: int | None = None) -> dict
     return first | tops | powers | whitenings
 
 
-def pick_transforms(table: dict[str, PostHoc], names: Sequence[str] | None) -> tuple[dict[str, PostHoc], bool]:
+def pick_transforms(table: dict[str, PostHoc], names: str | Sequence[str] | None) -> tuple[dict[str, PostHoc], bool]:
     """Pick candidates by name.
 
     Args:
         table: All transforms by name.
         names: Names of candidates, such as "Center", "SpectralPower" for all of its powers, "SpectralPower(0.5)" or
-            "adapter"; None picks all.
+            "adapter"; a single name is a list of one, None picks all.
 
     Returns:
         The transforms, and whether the adapter is a candidate.
@@ -59,6 +59,7 @@ def pick_transforms(table: dict[str, PostHoc], names: Sequence[str] | None) -> t
     """
     if names is None:
         return table, True
+    names = [names] if isinstance(names, str) else names
     picked: dict[str, PostHoc] = {}
     for name in names:
         matching = {own: transform for own, transform in table.items() if name in (own, own.partition("(")[0])}
@@ -93,9 +94,23 @@ def fit_candidates(task: Task, transforms: dict[str, PostHoc], as_it_is: AffineM
         task: The task.
         transforms: Transforms by name.
         as_it_is: What is done without any: nothing, or keeping the first dimensions.
+
+    Raises:
+        ValueError: If dimensions are to be cut and a transform keeps another number of them.
     """
     maps = {AS_IT_IS: as_it_is}
     if transforms:
         cloud = as_cloud(task.fitting_rows)
-        maps |= {name: AffineMap.of_dense(transform.fit_embeddings(cloud)) for name, transform in transforms.items()}
+        for name, transform in transforms.items():
+            maps[name] = AffineMap.of_dense(transform.fit_embeddings(cloud), task.unit_rows)
+            _check_kept(name, len(maps[name].matrix), as_it_is)
     return FittedCandidates(maps, {name: task.evaluate(map_) for name, map_ in maps.items()})
+
+
+def _check_kept(name: str, kept: int, as_it_is: AffineMap) -> None:
+    asked, width = as_it_is.matrix.shape
+    if kept != asked < width:
+        raise ValueError(
+            f"The candidate {name!r} keeps {kept} dimensions, but {asked} are asked for; give it a transform such as "
+            f"SpectralPower(0.0, components={asked}), or leave the option dimensions out."
+        )

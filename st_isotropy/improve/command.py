@@ -16,9 +16,20 @@ from st_isotropy.diagnosis.files import check_targets, read_embeddings, read_tex
 from st_isotropy.diagnosis.loading import BATCH_SIZE, load_named
 from st_isotropy.diagnosis.model_options import add_model_options, check_no_model_options, model_options
 from st_isotropy.diagnosis.page_extra import importing_page_writer
+from st_isotropy.improve.adapter import ADAPTER, FEWEST_QUERIES
 from st_isotropy.improve.encoding import encode_scored, encode_search
+from st_isotropy.improve.folds import group_pairs
 from st_isotropy.improve.improvement import FEWEST_ITEMS, Improvement, improve
-from st_isotropy.improve.inputs import ScoredTexts, SearchTexts, read_beir, read_pairs, read_qrels, read_scored
+from st_isotropy.improve.inputs import (
+    ScoredTexts,
+    SearchTexts,
+    group_texts,
+    read_beir,
+    read_pairs,
+    read_qrels,
+    read_scored,
+)
+from st_isotropy.improve.planning import trains_adapter
 from st_isotropy.improve.saving import check_folder, numpy_lines, save_improved, save_map
 from st_isotropy.improve.table import format_improvement
 from st_isotropy.improve.tasks import SearchTask, Task
@@ -68,15 +79,16 @@ def run_improve(options: argparse.Namespace) -> None:
         show_progress_bar=True,
     )
     source = options.model or str(options.embeddings)
+    cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")  # a pipe on Windows has no minus sign
+    sys.stdout.write(f"{format_improvement(improvement)}\n\n")
     saved = _save(options, model, improvement, source)
+    sys.stdout.write(f"{state_verdict(improvement, source, saved)}\n")
+    if saved and model is None:
+        sys.stdout.write(numpy_lines(options.out, options.queries_only) + "\n")
     if options.json is not None:
         write_text(options.json, improvement.to_json())
     if options.html is not None:
         write_text(options.html, load_page_writer()(improvement, source, saved))
-    cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")  # a pipe on Windows has no minus sign
-    sys.stdout.write(f"{format_improvement(improvement)}\n\n{state_verdict(improvement, source, saved)}\n")
-    if saved and model is None:
-        sys.stdout.write(numpy_lines(options.out, options.queries_only) + "\n")
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -105,7 +117,7 @@ def check_options(options: argparse.Namespace) -> None:
     if options.out is not None:
         check_folder(options.out)
     sources = [options.texts, options.pairs, options.scored, options.qrels, options.embeddings, options.queries]
-    targets = [path for path in (options.html, options.json) if path is not None]
+    targets = [path for path in (options.out, options.html, options.json) if path is not None]
     if options.html is not None:
         load_page_writer()
     check_targets(targets, [str(source) for source in sources if source is not None])
@@ -115,17 +127,18 @@ def _encode_texts(options: argparse.Namespace) -> tuple[SentenceTransformer, Tas
     corpus = [] if options.texts is None else read_texts(options.texts, fewest=1)
     if options.scored:
         given: ScoredTexts | SearchTexts = read_scored(options.scored, corpus)
-        count = len(given.pairs)
+        groups = group_pairs(given.pairs)
     else:
         given = read_pairs(options.pairs, corpus) if options.pairs else read_beir(options.beir)
-        count = len(given.queries)
+        groups = group_texts(given.queries)
     source = options.pairs or options.beir or options.scored
-    check_count(count, str(source), "pairs" if options.scored else "queries with a relevant text")
+    check_count(len(groups), str(source), "pairs" if options.scored else "queries with a relevant text")
+    notes = (*given.notes, *_adapter_note(options, groups))
     model = load_named(options.model, model_options(options))
     size = options.batch_size or BATCH_SIZE
     if isinstance(given, ScoredTexts):
-        return model, encode_scored(model, given, size, show_progress_bar=True), given.notes
-    return model, encode_search(model, given, size, show_progress_bar=True), given.notes
+        return model, encode_scored(model, given, size, show_progress_bar=True), notes
+    return model, encode_search(model, given, size, show_progress_bar=True), notes
 
 
 def _load_embeddings(options: argparse.Namespace) -> tuple[None, Task, tuple[str, ...]]:
@@ -137,13 +150,14 @@ def _load_embeddings(options: argparse.Namespace) -> tuple[None, Task, tuple[str
             "encode both with one model."
         )
     check_points(queries)
+    check_points(documents)
     kept, judgments, notes = read_qrels(options.qrels, len(documents), len(queries))
     check_count(len(kept), str(options.qrels), "queries with a relevant document")
     names = [f"query {row}" for row in kept]
     task = SearchTask(
         documents, queries[kept].float(), judgments, options.similarity or "cosine", np.arange(len(kept)), names
     )
-    return None, task, notes
+    return None, task, (*notes, *_adapter_note(options, task.groups))
 
 
 def load_page_writer() -> Callable[[Improvement, str, str | None], str]:
@@ -157,6 +171,15 @@ def check_count(count: int, source: str, what: str) -> None:
     """Raise a `ValueError` where there are too few queries or pairs, before any encoding."""
     if count < FEWEST_ITEMS:
         raise ValueError(f"{source} has {count} {what}, and a gain is shown on at least {FEWEST_ITEMS}; add some.")
+
+
+def _adapter_note(options: argparse.Namespace, groups: np.ndarray) -> tuple[str, ...]:
+    """Say that no adapter is trained where there are too few items; a `ValueError` where it was asked for."""
+    if options.candidates is not None and ADAPTER not in options.candidates:
+        return ()
+    if trains_adapter(groups, is_asked_for=options.candidates is not None or options.queries_only):
+        return ()
+    return (f"No adapter is trained, as it takes {FEWEST_QUERIES} queries or pairs that share no text.",)
 
 
 def _save(

@@ -7,8 +7,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from st_isotropy.improve.folds import linked_pairs
+from st_isotropy.improve.folds import group_pairs
 from st_isotropy.improve.inputs import ScoredTexts, SearchTexts, group_texts
+from st_isotropy.improve.saving import ends_in_normalize
 from st_isotropy.improve.tasks import ScoredTask, SearchTask
 from st_isotropy.kinds import with_reason
 from st_isotropy.metrics.cloud import check_points
@@ -48,6 +49,7 @@ def encode_search(
         similarity=model.similarity_fn_name,
         groups=group_texts(texts.queries),
         texts=texts.queries,
+        unit_rows=ends_in_normalize(unwrap(model)),
     )
 
 
@@ -64,15 +66,15 @@ def encode_scored(
     _check_dense(model)
     options = {"batch_size": batch_size, "show_progress_bar": show_progress_bar}
     numbers = {text: number for number, text in enumerate(dict.fromkeys(text for pair in texts.pairs for text in pair))}
-    first, second = ([pair[side] for pair in texts.pairs] for side in (0, 1))
     return ScoredTask(
         sentences=_encode(model.encode, list(numbers), options),
         pairs=np.array([[numbers[text] for text in pair] for pair in texts.pairs]),
         gold=np.array(texts.scores),
         similarity=model.similarity_fn_name,
-        groups=linked_pairs(first, second),
+        groups=group_pairs(texts.pairs),
         texts=[" / ".join(pair) for pair in texts.pairs],
         corpus=_encode(model.encode, texts.corpus, options) if texts.corpus else None,
+        unit_rows=ends_in_normalize(unwrap(model)),
     )
 
 

@@ -1,5 +1,7 @@
 """Folds of queries or pairs: what shares a text is never on both sides."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -32,15 +34,15 @@ def make_folds(groups: NDArray[np.int64], count: int = FOLDS, seed: int = 0) -> 
     return fold_of_group[members]
 
 
-def linked_pairs(first: list[str], second: list[str]) -> NDArray[np.int64]:
+def group_pairs(pairs: Sequence[tuple[str, str]]) -> NDArray[np.int64]:
     """Give pairs that share a sentence, or are linked through others that do, the same number.
 
     Examples:
-        >>> linked_pairs(["a", "b", "c"], ["b", "d", "e"]).tolist()
+        >>> group_pairs([("a", "b"), ("b", "d"), ("c", "e")]).tolist()
         [0, 0, 1]
     """
-    numbers = {text: number for number, text in enumerate(dict.fromkeys([*first, *second]))}
-    ends = np.array([[numbers[text] for text in side] for side in (first, second)])
-    graph = coo_array((np.ones(len(first)), (ends[0], ends[1])), shape=(len(numbers), len(numbers)))
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(text for pair in pairs for text in pair))}
+    ends = np.array([[numbers[text] for text in pair] for pair in pairs]).T
+    graph = coo_array((np.ones(len(pairs)), (ends[0], ends[1])), shape=(len(numbers), len(numbers)))
     components = connected_components(graph, directed=False)[1][ends[0]]
     return np.unique(components, return_inverse=True)[1]

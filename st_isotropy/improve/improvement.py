@@ -10,19 +10,17 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from st_isotropy.diagnosis.diagnosis import REMEDY_MEASURES, write_json
-from st_isotropy.improve.adapter import FEWEST_QUERIES, losses_for
 from st_isotropy.improve.candidates import (
     ADAPTER,
     AS_IT_IS,
     fit_candidates,
-    pick_transforms,
-    table_of_transforms,
 )
 from st_isotropy.improve.folds import FOLDS, make_folds
 from st_isotropy.improve.intervals import Gain
 from st_isotropy.improve.maps import AffineMap
+from st_isotropy.improve.planning import make_plan
 from st_isotropy.improve.quantization import CODES, Precision
-from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM, Choice, CrossFit, Plan, choose, cross_fit
+from st_isotropy.improve.selection import CHOSEN, CHOSEN_TRANSFORM, Choice, CrossFit, choose, cross_fit
 from st_isotropy.improve.tasks import SearchTask, Task
 from st_isotropy.metrics import Measure, isotropy
 from st_isotropy.metrics.cloud import Similarity
@@ -161,7 +159,7 @@ class Improvement:
 def improve(
     task: Task,
     *,
-    candidates: Sequence[str] | Mapping[str, PostHoc] | None = None,
+    candidates: str | Sequence[str] | Mapping[str, PostHoc] | None = None,
     dimensions: int | None = None,
     queries_only: bool = False,
     quantized: bool = False,
@@ -176,7 +174,7 @@ def improve(
     Args:
         task: A `SearchTask` or a `ScoredTask`, with at least 30 queries or pairs.
         candidates: Names of candidates, or transforms of your own by name; None tries all of the table. The adapter is
-            trained from 50 queries up.
+            trained from 50 queries up, of which those that share a text count once.
         dimensions: Number of dimensions to keep; every candidate is cut to it and compared with keeping the first.
         queries_only: Try only what leaves the documents as they are, so that their index stays valid.
         quantized: Score int8 and one-bit codes, too.
@@ -187,8 +185,9 @@ def improve(
         The improvement.
 
     Raises:
-        ValueError: If there are fewer than 30 items, they cannot be split into five folds, a candidate is unknown, or
-            an option is out of range.
+        ValueError: If there are fewer than 30 items, they cannot be split into five folds, a candidate is unknown or
+            keeps another number of dimensions than asked for, the adapter is asked for and has fewer than 50 queries,
+            or an option is out of range.
 
     Examples:
         >>> from st_isotropy.improve.judgments import Judgment
@@ -228,31 +227,6 @@ def improve(
         item_gains=_item_gains(task, fit),
         sample=(before, after),
     )
-
-
-def make_plan(
-    task: Task,
-    candidates: Sequence[str] | Mapping[str, PostHoc] | None,
-    dimensions: int | None,
-    queries_only: bool,
-    seed: int,
-) -> Plan:
-    """Decide what is tried; a `ValueError` says which option makes no sense."""
-    width = task.width
-    if dimensions is not None and not 1 < dimensions < width:
-        raise ValueError(f"The option dimensions is {dimensions}; use a number from 2 to {width - 1}, below the width.")
-    if queries_only and not isinstance(task, SearchTask):
-        raise ValueError("Scored pairs have no side that is the query; leave queries_only out.")
-    if queries_only and dimensions is not None:
-        raise ValueError("Documents that stay as they are keep their dimensions; use queries_only or dimensions alone.")
-    as_it_is = AffineMap.keeping(dimensions or width, width, queries_only)
-    if isinstance(candidates, Mapping):
-        transforms, adapter = dict(candidates), False
-    else:
-        table = {} if queries_only else table_of_transforms(len(task.fitting_rows), width, dimensions)
-        transforms, adapter = pick_transforms(table, candidates)
-    is_trained = adapter and len(np.unique(task.groups)) >= FEWEST_QUERIES
-    return Plan(transforms, losses_for(task) if is_trained else (), as_it_is, seed=seed)
 
 
 def check_folds(folds: NDArray[np.int64], task: Task) -> None:

@@ -15,7 +15,7 @@ PAIR_COLUMNS = ("query", "relevant text")
 SCORED_COLUMNS = ("sentence1", "sentence2", "score")
 GRADE_COLUMNS = ("query-id", "corpus-id", "score")
 _QUERY = {"query", "question", "anchor", "sentence1"}
-_TEXT = {"text", "passage", "positive", "document", "answer", "relevant", "relevant text", "sentence2"}
+_TEXT = {"text", "context", "passage", "positive", "document", "answer", "relevant", "relevant text", "sentence2"}
 _PAIR_NAMES = (_QUERY, _TEXT)
 _SCORED_NAMES = ({"sentence1", "anchor", "text1"}, {"sentence2", "positive", "text2"}, {"score", "label"})
 _GRADE_NAMES = ({"query-id"}, {"corpus-id"}, {"score"})
@@ -71,7 +71,8 @@ def read_pairs(path: Path, texts: Sequence[str]) -> SearchTexts:
         texts: The corpus, which the relevant texts join.
 
     Returns:
-        The texts. A pair of a text with itself is left out.
+        The texts. A pair of a text with itself is left out, and a query that is a text of the corpus does not find
+        itself.
 
     Raises:
         ValueError: If a line is wrong, or one text answers all queries.
@@ -95,7 +96,8 @@ def read_pairs(path: Path, texts: Sequence[str]) -> SearchTexts:
     notes = _notes(
         (len(rows) - len(pairs), "repeated pairs"), (len(pairs) - len(proper), "pairs of a text with itself")
     )
-    judgments = tuple(Judgment(grades) for grades in answers.values())
+    judgments = tuple(Judgment(grades, own=place.get(query)) for query, grades in answers.items())
+    notes += _own_note(judgments)
     check_judgments(str(path), judgments)
     return SearchTexts(documents, list(answers), judgments, notes)
 
@@ -103,7 +105,8 @@ def read_pairs(path: Path, texts: Sequence[str]) -> SearchTexts:
 def read_beir(folder: Path) -> SearchTexts:
     r"""Read a folder laid out as those of BEIR: corpus.jsonl, queries.jsonl and qrels/test.tsv, each .gz or not.
 
-    Titles are put before their texts. Documents are ordered by their id, falling, as trec_eval breaks ties.
+    Titles are put before their texts. Documents are ordered by their id, falling, as trec_eval breaks ties. A document
+    with the id and the text of a query is left out of its ranking, as BEIR does, unless it is judged relevant.
 
     Raises:
         ValueError: If a file is missing or a line is wrong, naming it.
@@ -140,12 +143,13 @@ def read_beir(folder: Path) -> SearchTexts:
         found = {place[document]: grade for document, grade in grades.items() if document in place}
         if found:
             kept.append(queries[query])
-            judgments.append(
-                Judgment(found, tuple(grade for document, grade in grades.items() if document not in place))
-            )
+            missed = tuple(grade for document, grade in grades.items() if document not in place)
+            is_own = query not in grades and corpus.get(query, "").endswith(queries[query])
+            judgments.append(Judgment(found, missed, place[query] if is_own else None))
     missing = sum(len(judgment.missing) for judgment in judgments)
     notes = _notes((len(queries) - len(kept), "queries without a relevant text in the corpus"))
     notes += (f"{missing:,} relevant texts are not in the corpus and count as not found.",) * bool(missing)
+    notes += _own_note(judgments)
     check_judgments(str(qrels), judgments)
     return SearchTexts([corpus[id_] for id_ in ids], kept, tuple(judgments), notes)
 
@@ -216,7 +220,10 @@ def read_qrels(path: Path, documents: int, queries: int) -> tuple[list[int], tup
             continue
         row = Row(f"{path}, line {number}", cells)
         if len(cells) not in (2, 3, 4):
-            raise ValueError(f"{row.place} has {len(cells)} columns; write query row, document row and grade.")
+            raise ValueError(
+                f"{row.place} has {len(cells)} column{'s' * (len(cells) != 1)}; write query row, document row and "
+                "grade, separated by tabs or spaces."
+            )
         document = _row_number(row, 2 if len(cells) == 4 else 1, documents, "document")
         grade = _number(row, len(cells) - 1) if len(cells) > 2 else 1.0
         judged.setdefault(_row_number(row, 0, queries, "query"), {})[document] = grade
@@ -281,6 +288,11 @@ def _row_number(row: Row, column: int, count: int, what: str) -> int:
 
 def _notes(*left_out: tuple[int, str]) -> tuple[str, ...]:
     return tuple(f"{count:,} {what} left out." for count, what in left_out if count)
+
+
+def _own_note(judgments: Sequence[Judgment]) -> tuple[str, ...]:
+    count = sum(judgment.own is not None for judgment in judgments)
+    return (f"{count:,} queries are texts of the corpus, too, and do not find themselves.",) * bool(count)
 
 
 def group_texts(texts: Sequence[str]) -> np.ndarray:

@@ -17,6 +17,8 @@ class Judgment:
     Attributes:
         grades: Row of each relevant document to its grade, above 0.
         missing: Grades of relevant documents that are not in the corpus; no search can find them, and it counts.
+        own: Row of the query's own text, which every search finds first and nobody looks for; it is left out of the
+            ranking. None where the corpus lacks it.
 
     Examples:
         >>> Judgment({7: 1.0, 2: 3.0}).grades[2]  # row 2 of the corpus has grade 3
@@ -25,13 +27,15 @@ class Judgment:
 
     grades: Mapping[int, float]
     missing: tuple[float, ...] = ()
+    own: int | None = None
 
 
 def score_rankings(rankings: NDArray[np.int64], judgments: Sequence[Judgment]) -> NDArray[np.float64]:
     """Score the ten best documents of each query, as trec_eval does.
 
     Args:
-        rankings: Rows of documents, best first, shape `(q, at least 10)`, or fewer where the corpus has fewer.
+        rankings: Rows of documents, best first, shape `(q, at least 10)`, or fewer where the corpus has fewer; 11 where
+            a query's own text is among them.
         judgments: What answers each query.
 
     Returns:
@@ -47,8 +51,9 @@ def score_rankings(rankings: NDArray[np.int64], judgments: Sequence[Judgment]) -
     """
     discounts = 1 / np.log2(np.arange(2, DEPTH + 2))
     scores = np.zeros((len(judgments), len(SEARCH_MEASURES)))
-    for number, (ranking, judgment) in enumerate(zip(rankings[:, :DEPTH].tolist(), judgments, strict=True)):
-        gains = np.array([judgment.grades.get(row, 0.0) for row in ranking])
+    for number, (ranking, judgment) in enumerate(zip(rankings.tolist(), judgments, strict=True)):
+        others = [row for row in ranking if row != judgment.own][:DEPTH]
+        gains = np.array([judgment.grades.get(row, 0.0) for row in others])
         ideal = np.array(sorted([*judgment.grades.values(), *judgment.missing], reverse=True))
         found = np.flatnonzero(gains)
         if len(found):

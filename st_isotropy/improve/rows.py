@@ -83,10 +83,20 @@ def without_header(rows: list[Row], columns: Sequence[Set[str]]) -> list[Row]:
     Args:
         rows: The rows.
         columns: For each column the names that it may have.
+
+    Raises:
+        ValueError: If only some of its cells are.
     """
     header = [cell.lower() for cell in rows[0].cells] if rows else []
-    if not header or not set(header) <= frozenset().union(*columns):
+    known = frozenset().union(*columns)
+    unknown = [cell for cell in header if cell not in known]
+    if len(unknown) == len(header):
         return rows
+    if unknown:
+        raise ValueError(
+            f"{rows[0].place} begins a header, but no column is called {unknown[0]!r}; rename it to one of "
+            f"{', '.join(sorted(known))}, or remove the line."
+        )
     places = [[place for place, cell in enumerate(header) if cell in names] for names in columns]
     order = [found[0] for found in places if found]
     if len(set(order)) < len(columns):  # names that fit several columns say nothing about the order

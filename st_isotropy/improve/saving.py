@@ -64,11 +64,16 @@ def modules_after(model: SentenceTransformer, map_: AffineMap) -> list[Module]:
     matrix[:, : map_.matrix.shape[1]] = map_.matrix  # `truncate_dim` cuts after all modules, the map saw it cut before
     dense = Dense(full, len(matrix), activation_function=None, init_weight=matrix, init_bias=map_.offset.clone())
     after: list[Module] = [dense.to(model.device, model.dtype)]
-    if isinstance(model[len(model) - 1], Normalize):
+    if ends_in_normalize(model):
         after.append(Normalize())
     if map_.queries_only:
         after = [Router.for_query_document(query_modules=[*after], document_modules=[])]
     return after
+
+
+def ends_in_normalize(model: SentenceTransformer) -> bool:
+    """Whether the model's last module makes unit rows."""
+    return isinstance(model[len(model) - 1], Normalize)
 
 
 def copy_code(model: SentenceTransformer, place: Path) -> None:

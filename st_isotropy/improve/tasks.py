@@ -24,12 +24,14 @@ class Task(ABC):
 
     Attributes:
         similarity: The model's similarity function.
+        unit_rows: Whether the model ends in a `Normalize`, as what is saved then does.
         groups: For each item the number of its group; items of a group are never on both sides of a split.
         texts: For each item what to call it.
         measures: Names of the measures, the main one first.
     """
 
     similarity: Similarity
+    unit_rows: bool
     groups: NDArray[np.int64]
     texts: Sequence[str]
     measures: tuple[str, ...]
@@ -84,6 +86,7 @@ class SearchTask(Task):
         similarity: The model's similarity function.
         groups: Queries with one text share a number.
         texts: The queries.
+        unit_rows: Whether the model ends in a `Normalize`, as what is saved then does.
 
     Examples:
         >>> rows = torch.eye(3)
@@ -100,6 +103,7 @@ class SearchTask(Task):
     similarity: Similarity
     groups: NDArray[np.int64]
     texts: Sequence[str]
+    unit_rows: bool = False
 
     measures = SEARCH_MEASURES
 
@@ -131,10 +135,11 @@ class SearchTask(Task):
     def evaluate(self, map_: AffineMap, precision: Precision = "float32") -> NDArray[np.float64]:
         """Score every query by exact search, shape `(q, 3)`; nothing where a map leaves a query no direction."""
         queries = map_.of_queries(self.queries)
+        depth = DEPTH + any(judgment.own is not None for judgment in self.judgments)
         if precision == "float32":
-            rankings = find_best(queries, self.documents, self.similarity, DEPTH, map_.of_documents)
+            rankings = find_best(queries, self.documents, self.similarity, depth, map_.of_documents)
         else:
-            rankings = find_best_codes(queries, self.documents, self.similarity, DEPTH, precision, map_.of_documents)
+            rankings = find_best_codes(queries, self.documents, self.similarity, depth, precision, map_.of_documents)
         return score_rankings(rankings.numpy(), self.judgments)
 
     def summarize(self, values: NDArray[np.float64]) -> tuple[float, ...]:
@@ -164,6 +169,7 @@ class ScoredTask(Task):
         groups: Pairs that share a sentence, or are linked through such pairs, share a number.
         texts: The pairs.
         corpus: Embeddings of other texts, to which transforms are fitted; None fits them to the training pairs.
+        unit_rows: Whether the model ends in a `Normalize`, as what is saved then does.
 
     Examples:
         >>> sentences = torch.tensor([[1.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
@@ -181,6 +187,7 @@ class ScoredTask(Task):
     groups: NDArray[np.int64]
     texts: Sequence[str]
     corpus: Tensor | None = None
+    unit_rows: bool = False
 
     measures = ("Spearman",)
 

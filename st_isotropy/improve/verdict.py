@@ -64,7 +64,7 @@ def format_gain(gain: Gain) -> str:
 
 def describe(improvement: Improvement, source: str, data: Sequence[str]) -> str:
     """Say in Markdown what was done, on which data, with which result, for the card of what is saved."""
-    gain, measures = improvement.gain, ", ".join(improvement.measures)
+    measures = ", ".join(improvement.measures)
     as_it_is = next(row for row in improvement.candidates if row.name == AS_IT_IS)
     scores = as_it_is.scores, improvement.candidates[-1].scores
     trained = improvement.choice.adapter
@@ -79,10 +79,17 @@ def describe(improvement: Improvement, source: str, data: Sequence[str]) -> str:
             "",
             f"In {measures}, the model as it is scored {before}, and the choice that led here {after}, on "
             f"{improvement.items:,} {_items(improvement)} in five folds, each held out from the choice and from the "
-            f"training. The gain in {improvement.measures[0]} is {format_gain(gain)}, a 95 % interval for "
-            f"{gain.estimand} ({gain.method}). What is saved here was then fitted to all of the data.",
+            f"training. {_gain_sentence(improvement)} What is saved here was then fitted to all of the data.",
         ]
     )
+
+
+def _gain_sentence(improvement: Improvement) -> str:
+    gain = improvement.gain
+    shown = f"The gain in {improvement.measures[0]} is {format_gain(gain)}"
+    interval = "" if gain.low is None else f", a 95 % interval for {gain.estimand} ({gain.method})"
+    unproven = "" if improvement.is_proven else " It is not proven to be above 0; saving was asked for."
+    return f"{shown}{interval}.{unproven}"
 
 
 def _kept(improvement: Improvement) -> str:

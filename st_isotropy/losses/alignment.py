@@ -1,5 +1,6 @@
 """Training on positive pairs alone: the cosine of anchor and positive, and nothing that pushes other texts apart."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -49,34 +50,35 @@ class AlignmentLoss(nn.Module):
 
     def __init__(self, model: SentenceTransformer, positives: int = 1) -> None:
         super().__init__()
-        if not isinstance(positives, int) or positives < 1:
+        if not isinstance(positives, int) or isinstance(positives, bool) or positives < 1:
             raise ValueError(
                 f"The option positives is {positives!r}; it says how many columns of positives follow the anchor, 1 or "
                 "more."
             )
         self.model = model
         self.positives = positives
+        self._has_seen_labels = False
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor | None = None) -> Tensor:
         """Compute the loss of one batch.
 
         Args:
             sentence_features: One feature dict per input column, the anchor's first.
-            labels: Not read.
+            labels: Do not change the loss; see `check_labels`.
 
         Returns:
             The loss in [0, 2] as a 0-dim tensor.
         """
         features = list(sentence_features)
         self.check_columns(len(features))
-        return self.compute_loss_from_embeddings(embed_columns(self.model, features))
+        return self.compute_loss_from_embeddings(embed_columns(self.model, features), labels)
 
     def compute_loss_from_embeddings(self, embeddings: Sequence[Tensor], labels: Tensor | None = None) -> Tensor:
         """Compute the loss of embeddings that are there already, in float32 at least.
 
         Args:
             embeddings: One tensor of shape `(rows, d)` per input column, the anchor's first.
-            labels: Not read.
+            labels: Do not change the loss; see `check_labels`.
 
         Returns:
             The loss in [0, 2] as a 0-dim tensor; a row of zeros has cosine 0 and no gradient. Without rows it is a
@@ -86,6 +88,7 @@ class AlignmentLoss(nn.Module):
             ValueError: If there are more or fewer columns than were counted on, or they differ in their rows.
         """
         self.check_columns(len(embeddings))
+        self.check_labels(labels)
         rows = [len(column) for column in embeddings]
         if len(set(rows)) > 1:
             raise ValueError(
@@ -109,6 +112,23 @@ class AlignmentLoss(nn.Module):
             f"with positives={columns - 1} if all that follow the anchor are positives."
         )
 
+    def check_labels(self, labels: Tensor | None) -> None:
+        """Warn where the first labels are 0 and others up to 1, as of pairs that belong together and pairs that do not.
+
+        Of labels that are all 0, which `fit` gives to examples without any, nothing is said.
+        """
+        if labels is None or self._has_seen_labels or not labels.numel():
+            return
+        self._has_seen_labels = True
+        lowest, highest = labels.min().item(), labels.max().item()
+        if lowest <= 0 < highest <= 1:
+            warnings.warn(
+                f"AlignmentLoss does not read labels, and {int((labels <= 0).sum())} of the first {len(labels)} pairs "
+                "have one of 0 or below: they are pulled together like the others. If such a label says that the texts "
+                "do not belong together, remove these pairs.",
+                stacklevel=2,
+            )
+
     def get_config_dict(self) -> dict[str, Any]:
         """Describe the loss for the model card."""
         return {"positives": self.positives}
@@ -127,7 +147,7 @@ class CachedAlignmentLoss(CachedLossMixin, nn.Module):
         mini_batch_size: Rows of a column that are encoded at once.
 
     Raises:
-        ValueError: As from `AlignmentLoss`; for a model of static embeddings.
+        ValueError: As from `AlignmentLoss`; for a model of static embeddings; if `mini_batch_size` is below 1.
 
     Examples:
         >>> from st_isotropy import PersistentEntropy, RegularizedLoss
@@ -149,6 +169,8 @@ class CachedAlignmentLoss(CachedLossMixin, nn.Module):
                 "CachedAlignmentLoss cannot split the inputs of a model of static embeddings; use AlignmentLoss, since "
                 "such a model's forward pass needs little memory."
             )
+        if mini_batch_size < 1:
+            raise ValueError(f"The option mini_batch_size is {mini_batch_size!r}; encode at least 1 row at a time.")
         self.model = model
         self.loss = AlignmentLoss(model, positives)
         self.mini_batch_size = mini_batch_size
@@ -157,6 +179,7 @@ class CachedAlignmentLoss(CachedLossMixin, nn.Module):
         """Compute the loss of one batch; see `AlignmentLoss`."""
         features = list(sentence_features)
         self.loss.check_columns(len(features))
+        self.loss.check_labels(labels)
         return self.forward_cached(features, labels)
 
     def calculate_loss(

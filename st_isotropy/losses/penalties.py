@@ -1,6 +1,8 @@
 """Columns of embeddings to weighted penalties; knows nothing of losses or models."""
 
 import functools
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +21,9 @@ from st_isotropy.regularizers.base import MINIMUM_POINTS
 from st_isotropy.weights import BalancedWeight, Weight, WeightSchedule
 
 Gradients = list[Tensor | None]
+
+# After so many batches without a cloud for it, a term is said to be left out: a data set may begin with a small batch.
+LEFT_OUT_BATCHES = 10
 
 # The gradient of a small deficit vanishes in float16; a power of two loses no digit of the others.
 _GRADIENT_SCALE = 2.0**12
@@ -44,11 +49,13 @@ class Snapshot:
 
 @dataclass
 class _Training:
-    """What the trainer passes on: the global step and number of steps, and what is kept of a step's first batch."""
+    """What the trainer passes on, what is kept of a step's first batch, and which terms have had a cloud so far."""
 
     progress: tuple[int, int] | None = None
     watching: bool = False
     snapshot: Snapshot | None = None
+    used: set[str] = field(default_factory=set)
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,8 @@ class Penalties:
                 with drawn_alike(columns[0].embeddings.device):
                     usable = [cloud for cloud in clouds if len(cloud) >= regularizer.minimum_points]
                     penalty = self._reduce([_penalty(regularizer, cloud) for cloud in usable], clouds)
+                if torch.is_grad_enabled():
+                    self._warn_if_left_out(regularizer, usable, clouds)
                 if not penalty.isfinite():  # the trainer waits for every term, too
                     raise ValueError(
                         f"The regularizer {regularizer.name} gives {penalty.item()} for finite embeddings; a penalty "
@@ -147,6 +156,23 @@ class Penalties:
             return torch.stack([(cloud * 0).sum() for cloud in clouds]).sum()
         stacked = torch.stack(penalties)
         return stacked.mean() if self.reduction == "mean" else stacked.sum()
+
+    def _warn_if_left_out(self, regularizer: Regularizer, usable: list[Tensor], clouds: list[Tensor]) -> None:
+        """Warn, once, of a term that had no cloud of enough points in any of the first batches."""
+        training, name = self._training, regularizer.name
+        if usable:
+            training.used.add(name)
+        if name in training.used:
+            return
+        training.left_out[name] += 1
+        if training.left_out[name] == LEFT_OUT_BATCHES:
+            largest = max(map(len, clouds))
+            warnings.warn(
+                f"The term {name} was left out of the first {LEFT_OUT_BATCHES} batches: their clouds have at most "
+                f"{largest} point{'s' * (largest != 1)}, and it takes {regularizer.minimum_points}. Train with larger "
+                'batches, or with cloud="joint" put all columns into one cloud.',
+                stacklevel=2,
+            )
 
     def _weight(
         self,

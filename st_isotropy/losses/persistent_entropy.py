@@ -68,6 +68,11 @@ class PersistentEntropyLoss(RegularizedLoss):
         **clouds: Unpack[CloudOptions],
     ) -> None:
         _check_options(clouds)
+        if not isinstance(regularizer, PersistentEntropy):
+            raise TypeError(
+                f"PersistentEntropyLoss takes a PersistentEntropy, not {regularizer!r}; for other terms write "
+                "RegularizedLoss(model, loss, regularizer, weight)."
+            )
         if spread_weight != 0.0 and regularizer.scale == "absolute":
             raise ValueError(
                 f"The spread_weight is {spread_weight!r}, but entropy on the absolute scale measures the spread "

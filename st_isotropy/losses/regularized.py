@@ -118,6 +118,8 @@ class RegularizedLoss(nn.Module):
         tokens = None
         if level == "token":
             check_token_level(loss, gather_across_devices)
+            if isinstance(layers, int):
+                raise TypeError(f"The option layers is {layers}; it lists hidden layers, so write layers=[{layers}].")
             tokens = TokenLayers.of(unwrap(model), tuple(layers), max_points)
         regularizers = pair_weights(regularizer, weight)
         inner = [pair for nested in _regularized_in(loss) for pair in nested.penalties.regularizers]

@@ -128,12 +128,36 @@ def test_a_column_that_was_not_counted_on_is_refused_and_not_pulled_in(make, mod
     assert make(model, positives=2)(batch(3)).item() > 0
 
 
-def test_a_number_of_positives_below_one_is_refused(model):
+@pytest.mark.parametrize("positives", [0, True])
+def test_a_number_of_positives_below_one_is_refused(positives, model):
     with pytest.raises(ValueError) as error:
-        AlignmentLoss(model, positives=0)
+        AlignmentLoss(model, positives=positives)
     assert str(error.value) == (
-        "The option positives is 0; it says how many columns of positives follow the anchor, 1 or more."
+        f"The option positives is {positives}; it says how many columns of positives follow the anchor, 1 or more."
     )
+
+
+def test_a_mini_batch_without_rows_is_refused(model):
+    with pytest.raises(ValueError) as error:
+        CachedAlignmentLoss(model, mini_batch_size=0)
+    assert str(error.value) == "The option mini_batch_size is 0; encode at least 1 row at a time."
+
+
+@pytest.mark.parametrize("make", [AlignmentLoss, CachedAlignmentLoss])
+def test_pairs_labelled_as_negatives_are_warned_of_once(make, model, batch):
+    loss = make(model)
+    labels = torch.tensor([0, 1] * (ROWS // 2))
+    with pytest.warns(UserWarning) as warned:
+        labelled = loss(batch(), labels)
+    assert str(warned[0].message) == (
+        "AlignmentLoss does not read labels, and 6 of the first 12 pairs have one of 0 or below: they are pulled "
+        "together like the others. If such a label says that the texts do not belong together, remove these pairs."
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert loss(batch(), labels).item() == labelled.item() == loss(batch()).item()
+        for harmless in (torch.zeros(ROWS), torch.ones(ROWS), torch.arange(ROWS)):  # of `fit`; scores; classes
+            make(model)(batch(), harmless)
 
 
 @pytest.mark.parametrize("mini_batch_size", [5, ROWS, 64])

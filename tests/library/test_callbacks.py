@@ -498,6 +498,13 @@ def test_the_first_batch_of_a_training_is_measured_although_it_is_not_logged(mod
     assert callback.first_edges == {"": edges[4]["mean_mst_length"]} != {"": edges[0]["mean_mst_length"]}
 
 
+def test_a_training_on_batches_too_small_to_be_measured_is_watched_for_one_step_only(model, make_trainer):
+    trainer = make_trainer(unheld(AlignmentLoss)(model), max_steps=3, per_device_train_batch_size=2)
+    callback = GeometryCallback.attach(trainer)
+    trainer.train()
+    assert callback.first_edges == {"": 0.0}
+
+
 def test_a_cloud_that_is_held_open_or_has_negatives_is_not_warned_of(model, sentences, make_trainer):
     held = RegularizedLoss(model, AlignmentLoss(model), PersistentEntropy(scale="absolute"), 3.0)
     trainer = make_trainer(held, max_steps=20, learning_rate=1e-3)

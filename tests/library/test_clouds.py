@@ -1,6 +1,7 @@
 """Which embeddings form a point cloud: columns, texts that count once, labels, tokens."""
 
 import copy
+import warnings
 
 import pytest
 import torch
@@ -203,6 +204,27 @@ def test_a_cloud_with_fewer_than_two_bars_gives_a_connected_zero_and_is_counted(
     assert model[0].auto_model.embeddings.word_embeddings.weight.grad.abs().sum() == 0
     assert loss.penalties.seen.skipped == 4
     assert loss.penalties.seen.clouds == []
+
+
+def test_a_term_that_is_left_out_of_the_first_ten_batches_is_warned_of_once(model, texts):
+    pairs = [column[:2] for column in texts[:2]]
+    loss = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), cloud="columns")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(9):
+            penalty_of(loss, model, pairs)
+        with torch.no_grad():  # an evaluation does not count
+            penalty_of(loss, model, pairs)
+        with pytest.raises(UserWarning) as warned:
+            penalty_of(loss, model, pairs)
+        assert str(warned.value) == (
+            "The term persistent_entropy was left out of the first 10 batches: their clouds have at most 2 points, and "
+            'it takes 3. Train with larger batches, or with cloud="joint" put all columns into one cloud.'
+        )
+        penalty_of(loss, model, pairs)
+        used = PersistentEntropyLoss(model, MultipleNegativesRankingLoss(model), cloud="columns")
+        for rows in (3, *[2] * 12):
+            penalty_of(used, model, [column[:rows] for column in texts[:2]])
 
 
 def tokens_by_hand(model, texts, layer):

@@ -16,7 +16,7 @@ from st_isotropy.improve.candidates import (
     pick_transforms,
     table_of_transforms,
 )
-from st_isotropy.improve.folds import linked_pairs, make_folds
+from st_isotropy.improve.folds import group_pairs, make_folds
 from st_isotropy.improve.intervals import search_gain, spearman_gain
 from st_isotropy.improve.judgments import score_rankings
 from st_isotropy.improve.maps import AffineMap
@@ -107,6 +107,18 @@ def test_the_measures_of_a_ranking_by_hand():
     assert scores[1].tolist() == [0, 0, 0]
 
 
+def test_a_query_that_is_a_text_of_the_corpus_does_not_find_itself():
+    documents = torch.eye(12)
+    answers = tuple(Judgment({(row + 1) % 12: 1.0}, own=row) for row in range(12))
+    names = [f"text {row}" for row in range(12)]
+    task = SearchTask(documents, documents + 0.5 * documents.roll(-1, 0), answers, "cosine", np.arange(12), names)
+    identity = AffineMap.keeping(12, 12)
+    assert (task.evaluate(identity) == 1).all()
+    without_own = replace(task, judgments=tuple(Judgment(answer.grades) for answer in answers))
+    assert (without_own.evaluate(identity)[:, 1] == 0.5).all()  # MRR: itself first
+    assert (task.evaluate(identity, "int8") == 1).all()
+
+
 def test_one_bit_codes_rank_as_hamming_distances_of_the_signs():
     documents, queries = gaussian(80, 16), gaussian(6, 16, seed=1)
     differing = ((queries[:, None] > 0) != (documents > 0)).sum(dim=2)
@@ -139,7 +151,7 @@ def test_items_of_a_group_share_a_fold_and_folds_are_even():
 
 
 def test_pairs_linked_through_others_are_one_group():
-    assert linked_pairs(["a", "c", "b", "x"], ["b", "d", "c", "y"]).tolist() == [0, 0, 0, 1]
+    assert group_pairs([("a", "b"), ("c", "d"), ("b", "c"), ("x", "y")]).tolist() == [0, 0, 0, 1]
 
 
 def test_the_interval_of_queries_is_students_and_groups_widen_it():
@@ -235,6 +247,15 @@ def test_documents_that_answer_a_query_too_are_no_negatives():
     loss = adapter_module._in_batch_negatives(queries, queries, right, 1.0)
     pair, alone = math.log(1 + math.exp(-1)), math.log(1 + 2 * math.exp(-1))
     assert loss.item() == pytest.approx((2 * pair + alone) / 3, abs=1e-6)
+
+
+def test_a_querys_own_text_is_no_negative():
+    answers = (Judgment({1: 1.0}, own=0), Judgment({0: 1.0}, own=1))
+    task = SearchTask(torch.eye(2), torch.eye(2), answers, "cosine", np.arange(2), ["a", "b"])
+    settings = AdapterSettings("in-batch negatives", 20.0, 0.1, AS_IT_IS)
+    start = AffineMap.keeping(2, 2)
+    trained = train_adapter(task, settings, start)
+    assert torch.equal(trained.matrix, start.matrix)  # nothing is left to push apart
 
 
 def test_a_pull_keeps_an_adapter_nearer_to_its_start():
@@ -395,6 +416,29 @@ def test_one_bit_codes_gain_from_centering_in_a_cone():
             {},
             "50 of 60 queries or pairs are linked by texts that they share, which leaves no 5 folds of independent "
             "ones; give pairs of other texts.",
+        ),
+        (
+            search_task(),
+            {"candidates": {"mine": Rotation()}, "queries_only": True},
+            "Transforms of your own change documents, too; leave out queries_only, or leave candidates out to train an "
+            "adapter of the queries.",
+        ),
+        (
+            search_task(),
+            {"candidates": {"mine": Rotation()}, "dimensions": 4},
+            "The candidate 'mine' keeps 8 dimensions, but 4 are asked for; give it a transform such as "
+            "SpectralPower(0.0, components=4), or leave the option dimensions out.",
+        ),
+        (
+            search_task(),
+            {"candidates": {"as it is": Rotation()}},
+            "The name 'as it is' is that of another row of the table; name the transform differently.",
+        ),
+        (
+            replace(search_task(), groups=np.arange(60) // 2),
+            {"candidates": "adapter"},
+            "The adapter is trained on at least 50 queries or pairs that share no text, and of these 60 there are 30; "
+            "add some, or try other candidates.",
         ),
     ],
 )

@@ -9,7 +9,15 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize
 
 from st_isotropy.cli import main
-from st_isotropy.improve import AffineMap, save_improved
+from st_isotropy.improve import (
+    AffineMap,
+    Judgment,
+    ScoredTexts,
+    SearchTexts,
+    encode_scored,
+    encode_search,
+    save_improved,
+)
 from st_isotropy.improve.saving import write_folder
 
 
@@ -117,6 +125,26 @@ def test_a_map_of_queries_is_saved_on_the_side_of_the_queries(model, tmp_path):
     assert np.array_equal(loaded.encode_document(texts), documents)
 
 
+@pytest.mark.parametrize("queries_only", [False, True], ids=["all texts", "queries only"])
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean", "manhattan"])
+def test_what_is_saved_scores_what_was_reported(similarity, queries_only, model, sentences, tmp_path):
+    model.append(Normalize())
+    model.similarity_fn_name = similarity
+    texts = sentences(60)
+    answers = tuple(Judgment({row: 1.0}) for row in range(30))
+    search = SearchTexts(texts, [f"{text} the sea" for text in texts[:30]], answers)
+    scored = ScoredTexts([(text, other) for text, other in zip(texts[::2], texts[1::2], strict=True)], list(range(30)))
+    tasks = [encode_search(model, search)] + [encode_scored(model, scored)] * (not queries_only)
+    map_ = AffineMap(3 * gaussian(32, 32), gaussian(1, 32)[0], queries_only, tasks[0].unit_rows)
+    save_improved(model, map_, tmp_path / "better", "## Done")
+    loaded = SentenceTransformer(str(tmp_path / "better"), device="cpu")
+    again = [encode_search(loaded, search)] + [encode_scored(loaded, scored)] * (not queries_only)
+    for before, after in zip(tasks, again, strict=True):
+        reported = before.evaluate(map_)
+        assert np.ptp(reported) > 0
+        assert np.allclose(after.evaluate(AffineMap.keeping(32, 32)), reported, atol=1e-5)
+
+
 def test_nothing_is_left_behind_when_the_writing_is_interrupted(tmp_path):
     def write(place):
         (place / "half").write_text("half")
@@ -168,6 +196,48 @@ def test_too_few_queries_are_refused_before_a_model_is_loaded(pair_file, tmp_pat
     assert main(["improve", "no-model", "--texts", str(tmp_path / "texts.txt"), "--pairs", str(few)]) == 2
     message = f"{few} has 2 queries with a relevant text, and a gain is shown on at least 30; add some."
     assert capsys.readouterr().err == f"st-isotropy: {message}\n"
+
+
+@pytest.mark.parametrize("options", [["--candidates", "adapter"], ["--queries-only"]])
+def test_an_adapter_that_is_asked_for_and_has_too_few_queries_is_refused_before_a_model_is_loaded(
+    options, pair_file, tmp_path, capsys
+):
+    assert main(["improve", "no-model", "--texts", str(tmp_path / "texts.txt"), "--pairs", pair_file, *options]) == 2
+    message = (
+        "The adapter is trained on at least 50 queries or pairs that share no text, and of these 40 there are 40; add "
+        "some, or try other candidates."
+    )
+    assert capsys.readouterr().err == f"st-isotropy: {message}\n"
+
+
+def test_a_missing_adapter_is_accounted_for(arrays, capsys):
+    assert main(["improve", *arrays]) == 0
+    note = "No adapter is trained, as it takes 50 queries or pairs that share no text."
+    assert note in capsys.readouterr().err.splitlines()
+
+
+def test_two_outputs_at_one_place_are_refused_before_the_work(arrays, tmp_path, capsys):
+    place = tmp_path / "better"
+    assert main(["improve", *arrays, "--out", str(place), "--json", str(place)]) == 2
+    message = f"{place} would be overwritten; give every file its own name."
+    assert capsys.readouterr().err == f"st-isotropy: {message}\n"
+
+
+def test_documents_that_are_not_finite_are_refused_before_the_work(arrays, tmp_path, capsys):
+    corpus = np.load(tmp_path / "corpus.npy")
+    corpus[7, 3] = np.nan
+    np.save(tmp_path / "corpus.npy", corpus)
+    assert main(["improve", *arrays]) == 2
+    assert "1 of 200 embeddings hold NaN or infinite values, the first in row 7" in capsys.readouterr().err
+
+
+def test_a_card_without_an_interval_claims_none(arrays, tmp_path):
+    np.save(tmp_path / "queries.npy", np.load(tmp_path / "corpus.npy")[:40])  # every candidate finds them
+    out = tmp_path / "better"
+    assert main(["improve", *arrays, "--out", str(out), "--save-best", "--candidates", "Center"]) == 0
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "(no interval: " in card and "95 % interval" not in card
+    assert "It is not proven to be above 0; saving was asked for." in card
 
 
 def test_embeddings_of_two_widths_are_refused(arrays, tmp_path, capsys):

@@ -62,9 +62,23 @@ def test_repeated_pairs_and_pairs_of_a_text_with_itself_are_left_out(written):
     assert given.notes == ("1 repeated pairs left out.", "1 pairs of a text with itself left out.")
 
 
+def test_queries_that_are_texts_of_the_corpus_do_not_find_themselves(written):
+    given = read_pairs(written("who sings\ta bird sings\na bird sings\ta choir sings\n"), ["who sings"])
+    assert given.documents == ["who sings", "a bird sings", "a choir sings"]
+    assert given.judgments == (Judgment({1: 1.0}, own=0), Judgment({2: 1.0}, own=1))
+    assert given.notes == ("2 queries are texts of the corpus, too, and do not find themselves.",)
+
+
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [
+        (
+            "query\tgolden answer\n" + PAIRS,
+            "pairs.tsv",
+            "{path}, line 1 begins a header, but no column is called 'golden answer'; rename it to one of anchor, "
+            "answer, context, document, passage, positive, query, question, relevant, relevant text, sentence1, "
+            "sentence2, text, or remove the line.",
+        ),
         (
             PAIRS + "only a query\n",
             "pairs.tsv",
@@ -208,7 +222,10 @@ def test_relevance_of_rows_is_read_with_or_without_grades(written, content):
     [
         ("0 3 1\n", "{path}, line 1 names the document 3; write a row from 0 to 2."),
         ("0 1\n-1 2\n", "{path}, line 2 names the query -1; write a row from 0 to 3."),
-        ("0\n", "{path}, line 1 has 1 columns; write query row, document row and grade."),
+        (
+            "0\n",
+            "{path}, line 1 has 1 column; write query row, document row and grade, separated by tabs or spaces.",
+        ),
         ("0 1 x\n", "{path}, line 1 has the score 'x'; write a number."),
     ],
 )

@@ -507,6 +507,19 @@ def test_an_option_of_the_regularizer_is_refused_with_where_it_belongs(option, v
         PersistentEntropyLoss(model, CosineSimilarityLoss(model), clouds="joint")
 
 
+def test_options_of_another_type_are_refused_when_the_loss_is_made(model):
+    base = CosineSimilarityLoss(model)
+    with pytest.raises(TypeError) as error:
+        PersistentEntropyLoss(model, base, regularizer=MSTLength())
+    assert str(error.value) == (
+        "PersistentEntropyLoss takes a PersistentEntropy, not MSTLength(); for other terms write "
+        "RegularizedLoss(model, loss, regularizer, weight)."
+    )
+    with pytest.raises(TypeError) as error:
+        PersistentEntropyLoss(model, base, level="token", layers=-1)
+    assert str(error.value) == "The option layers is -1; it lists hidden layers, so write layers=[-1]."
+
+
 def test_the_entropy_loss_takes_the_absolute_scale_and_refuses_a_spread_beside_it(model):
     base = MultipleNegativesRankingLoss(model)
     absolute = PersistentEntropy(scale="absolute")
