@@ -75,6 +75,9 @@ class PostHoc(ABC):
                 f"{with_reason(type(model).__name__)}."
             )
         distinct = distinct_inputs(texts)
+        if len(distinct) < 2:
+            found = "is 1" if distinct else "are none"
+            raise ValueError(f"A transform is fitted to at least 2 different texts, but there {found}; give more.")
         with model.truncate_embeddings(None):
             embeddings = model.encode_document(distinct, batch_size=batch_size, show_progress_bar=False)
         return self.fit_embeddings(embeddings).to(model.device, model.dtype)

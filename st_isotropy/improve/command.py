@@ -202,6 +202,7 @@ def _save(
 
 
 def _single_or_double(embeddings: np.ndarray) -> Tensor:
-    """Embeddings in at least float32, in which maps are trained; what is mapped from a file stays there."""
-    half = embeddings.dtype.itemsize < 4
-    return torch.from_numpy(embeddings.astype(np.float32) if half else embeddings)
+    """Embeddings in float32 or float64, in which maps are trained; what is mapped from a file stays there."""
+    if embeddings.dtype.itemsize not in (4, 8):  # half precision, or long doubles, which torch lacks
+        embeddings = embeddings.astype(np.float32 if embeddings.dtype.itemsize < 4 else np.float64)
+    return torch.from_numpy(embeddings)

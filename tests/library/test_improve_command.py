@@ -81,6 +81,16 @@ def test_embeddings_from_anywhere_are_improved_and_numpy_applies_the_map(arrays,
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "transform.safetensors"]
 
 
+def test_long_doubles_are_improved_as_doubles(arrays, tmp_path, capsys):
+    command = ["improve", *arrays, "--candidates", "Center"]
+    assert main(command) == 0
+    expected = capsys.readouterr().out
+    for name in ("corpus.npy", "queries.npy"):
+        np.save(tmp_path / name, np.load(tmp_path / name).astype(np.longdouble))
+    assert main(command) == 0
+    assert capsys.readouterr().out == expected
+
+
 def test_a_proven_gain_is_one_line_and_its_interval_is_above_0(arrays, capsys):
     assert main(["improve", *arrays, "--candidates", "AllButTheTop(1)"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]

@@ -208,6 +208,13 @@ def test_a_single_text_is_refused(model):
         Center().fit(model, "its characters are no texts")
 
 
+@pytest.mark.parametrize(("texts", "found"), [(["a cat"] * 30, "is 1"), ([], "are none")])
+def test_fewer_than_two_different_texts_are_refused(texts, found, model):
+    with pytest.raises(ValueError) as caught:
+        Center().fit(model, texts)
+    assert str(caught.value) == f"A transform is fitted to at least 2 different texts, but there {found}; give more."
+
+
 @pytest.mark.parametrize(
     ("transform", "message"),
     [
