@@ -140,11 +140,32 @@ def test_a_finished_cell_is_read_and_the_command_prints_every_table(
     assert capsys.readouterr().out.endswith(tables)
 
 
+@pytest.mark.parametrize("changed", ["data", "model"])
+def test_a_cell_of_other_data_or_of_a_retrained_model_under_the_same_name_is_not_reused(
+    changed: str, tmp_path: Path
+) -> None:
+    model, scored, out = tmp_path / "model", tmp_path / "scored.tsv", tmp_path / "out"
+    command = ["improvements", str(model), "--scored", str(scored), "--out", str(out)]
+    for seed in (0, 1):
+        static_model(seed=seed * (changed == "model")).save_pretrained(str(model))
+        write_pairs(scored, seed=seed * (changed == "data"))
+        assert main(command) == 0
+    assert len(list((out / "cells").iterdir())) == 2
+
+
+def test_a_folder_that_holds_something_else_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored = write_pairs(tmp_path / "scored.tsv")
+    assert main(["improvements", "static", "--scored", str(scored), "--out", str(tmp_path)]) == 2
+    assert "exists and is not a run directory: name another one with --out." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
         ((), "There are no data: give --beir DIR or --scored FILE."),
-        (("a/corpus", "b/corpus"), "Two data sets are called corpus, and cells are named by it: rename one."),
+        (("a/corpus", "b/corpus"), "Two data sets are called corpus, and the tables name them so: rename one."),
     ],
 )
 def test_data_that_cannot_be_told_apart_are_refused(
