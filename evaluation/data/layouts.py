@@ -85,7 +85,10 @@ def other_separator(path: Path, header: list[str], columns: Iterable[Collection[
         names = {name.strip(' "') for name in header[0].split(separator)} if len(header) == 1 else set()
         if any(set(wanted) <= names for wanted in columns):
             reader = f"pandas.read_csv({path.name!r}, sep={separator!r})"
-            return f"{path} is separated by {separator!r} and not by tabs: convert it, as by {to_table(reader, path)}."
+            conversion = to_table(reader, path)
+            # A file that the line writes anew stays; beside another ending both would be the same data set.
+            removed = "" if path.name.endswith(".tsv") else ", and remove it"
+            return f"{path} is separated by {separator!r} and not by tabs: convert it, as by {conversion}{removed}."
     return ""
 
 

@@ -34,9 +34,12 @@ def check_is_table(path: Path) -> None:
 
 
 def to_table(reader: str, path: Path, name: str = "") -> str:
-    """The expression that writes what a reader reads as a tab-separated table, beside the file; quotes are no marks."""
+    """The expression that writes what a reader reads as a tab-separated table, beside the file.
+
+    Quotes are no marks there, and white space within texts, which would break lines and cells, becomes a space.
+    """
     table = f"{name or path.name.partition('.')[0]}.tsv"
-    return f"{reader}.to_csv({table!r}, sep='\\t', index=False, quoting=3)"
+    return rf"{reader}.replace(r'\s+', ' ', regex=True).to_csv({table!r}, sep='\t', index=False, quoting=3)"
 
 
 def check_is_text(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Layouts in which data sets are published: read, or refused in one sentence that says how to convert."""
 
+import pandas
 import pytest
 from own_data import write_lines
 
@@ -7,6 +8,11 @@ from evaluation.data.folders import data_sets, read_beir, read_tables
 from evaluation.data.places import Sources
 from evaluation.errors import UserError
 from evaluation.train.pairs import load_pairs
+
+
+def conversion(name: str) -> str:
+    return rf".replace(r'\s+', ' ', regex=True).to_csv({name!r}, sep='\t', index=False, quoting=3)"
+
 
 STS = "split\tgenre\tscore\tsentence1\tsentence2\n"
 
@@ -25,20 +31,20 @@ def test_a_table_with_a_column_of_folds_is_not_scored_as_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "conversion"),
+    ("name", "reader"),
     [
-        ("test.jsonl", "read_json('test.jsonl', lines=True).to_csv('test.tsv'"),
-        ("test-00000-of-00001.parquet", "read_parquet('test-00000-of-00001.parquet').to_csv('test.tsv'"),
+        ("test.jsonl", "read_json('test.jsonl', lines=True)"),
+        ("test-00000-of-00001.parquet", "read_parquet('test-00000-of-00001.parquet')"),
     ],
 )
-def test_a_split_in_another_format_is_not_passed_over(name, conversion, tmp_path):
+def test_a_split_in_another_format_is_not_passed_over(name, reader, tmp_path):
     (tmp_path / "train.tsv").write_text("text\tlabel\na\t1\nb\t0\n")
     (tmp_path / name).write_text("{}")
     with pytest.raises(UserError) as error:
         data_sets(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path / name} is no tab-separated table: convert it, as by pandas.{conversion}, sep='\\t', index=False, "
-        "quoting=3), and remove it."
+        f"{tmp_path / name} is no tab-separated table: convert it, as by pandas.{reader}{conversion('test.tsv')}, "
+        "and remove it."
     )
 
 
@@ -75,7 +81,7 @@ def test_a_table_with_another_separator_is_refused_with_how_to_convert_it(name, 
     path.write_text(separator.join(["sentence1", "sentence2", "score"]) + "\n" + separator.join("ab1") + "\n")
     converted = (
         f"{path} is separated by {separator!r} and not by tabs: convert it, as by pandas.read_csv({name!r}, "
-        f"sep={separator!r}).to_csv('test.tsv', sep='\\t', index=False, quoting=3)."
+        f"sep={separator!r}){conversion('test.tsv')}{', and remove it' * name.endswith('.csv')}."
     )
     with pytest.raises(UserError) as error:
         _ = data_sets(tmp_path)[0].kind
@@ -83,6 +89,30 @@ def test_a_table_with_another_separator_is_refused_with_how_to_convert_it(name, 
     with pytest.raises(UserError) as error:
         load_pairs("test", Sources(pairs=(tmp_path,)))
     assert str(error.value) == converted
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("name", ["scored.tsv", "scored.csv"])
+def test_the_line_that_converts_a_table_gives_one_that_is_read(name, separator, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name
+    rows = [
+        ["sentence1", "sentence2", "score"],
+        ['"a, ""b""; c"', '"in two\r\nlines, with\ta tab"', "1"],
+        ["d", "e", "0.5"],
+    ]
+    path.write_bytes("\n".join(map(separator.join, rows)).encode())
+    with pytest.raises(UserError) as error:
+        _ = data_sets(tmp_path)[0].kind
+    advice = str(error.value)
+    exec(advice.partition("as by ")[2].removesuffix(".").removesuffix(", and remove it"), {"pandas": pandas})
+    if advice.endswith(", and remove it."):
+        path.unlink()
+    assert read_tables(data_sets(tmp_path)[0])["test"] == {
+        "sentence1": ['a, "b"; c', "d"],
+        "sentence2": ["in two lines, with a tab", "e"],
+        "score": [1, 0.5],
+    }
 
 
 @pytest.mark.parametrize("name", ["test.json", "test.jsonl.gz", "test.arrow", "test.xls", "dev-00000-of-00002.feather"])
@@ -99,7 +129,7 @@ def test_training_pairs_of_another_format_are_refused_with_how_to_convert_them(t
         load_pairs("own", Sources(pairs=(tmp_path,)))
     assert str(error.value) == (
         f"{tmp_path / 'own.parquet'} is no tab-separated table: convert it, as by "
-        "pandas.read_parquet('own.parquet').to_csv('own.tsv', sep='\\t', index=False, quoting=3)."
+        f"pandas.read_parquet('own.parquet'){conversion('own.tsv')}."
     )
 
 
