@@ -124,18 +124,19 @@ def scale_of(weight: float | str) -> tuple[str, float]:
 
 def _ends_of(chosen: Candidate, tuning: Sequence[Candidate]) -> Iterator[GridEnd]:
     tried = [candidate for candidate in tuning if candidate.variant == chosen.variant]
-    if end := _end(chosen.learning_rate, {candidate.learning_rate for candidate in tried}):
+    if end := end_of(chosen.learning_rate, {candidate.learning_rate for candidate in tried}):
         yield GridEnd(chosen.variant, "learning rate", chosen.learning_rate, end)
     scales = {scale for candidate in tried if (scale := candidate.temperature_scale) is not None}
-    if (scale := chosen.temperature_scale) is not None and (end := _end(scale, scales)):
+    if (scale := chosen.temperature_scale) is not None and (end := end_of(scale, scales)):
         yield GridEnd(chosen.variant, "temperature scale", scale, end)
     kind, weight = scale_of(chosen.weight)
     weights = [scale_of(candidate.weight) for candidate in tried]
-    if weight and (end := _end(weight, {size for other, size in weights if other == kind})):
+    if weight and (end := end_of(weight, {size for other, size in weights if other == kind})):
         yield GridEnd(chosen.variant, "weight", chosen.weight, end)
 
 
-def _end(value: float, tried: Collection[float]) -> End | None:
+def end_of(value: float, tried: Collection[float]) -> End | None:
+    """At which end of what was tried a value lies; None inside, and where it was the only one."""
     if len(tried) < 2:
         return None
     return "lowest" if value == min(tried) else "highest" if value == max(tried) else None

@@ -25,7 +25,7 @@ from evaluation.study.leakage import drop_shared_rows
 from evaluation.study.plan import Plan, plan_measuring
 from evaluation.study.prepare import Prepared, prepare, save_pairs
 from evaluation.study.runner import Backend, run_cells
-from evaluation.study.search import Search
+from evaluation.study.search import Search, warn_of_ends
 from evaluation.study.section import (
     Tried,
     add_tuning,
@@ -111,7 +111,7 @@ def run_study(study: Study, sources: Sources, folder: Path, backend: Backend, lo
     save_pairs(rows)
     write_json(folder / "study.json", asdict(study))
     console.print(plan.sentence(prepared), markup=False)
-    for warning in coarse_grids(study):
+    for warning in (*coarse_grids(study), *warn_of_ends(study)):
         console.print(f"Warning: {warning}", markup=False)
     with timing, backend.opened() as jobs:
         running = Running(plan, jobs, timing, console, [])

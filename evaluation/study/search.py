@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from evaluation.report.grid_ends import End, GridEnd, SettingName, scale_of
+from evaluation.report.grid_ends import End, GridEnd, SettingName, end_of, scale_of
+from evaluation.report.wording import weight_text
 from evaluation.study.description import Grid, Regime, Study
 from evaluation.study.settings import Setting, settings
 from evaluation.train.training import Weight
@@ -52,6 +53,41 @@ class Search:
         added = {**self.added, **{key: self.added.get(key, 0) + 1 for key in wanted}}
         latest = max(self.extension.values()) + 1
         return Search(study, regime, added, dict.fromkeys(settings(study, regime), latest) | self.extension)
+
+
+def warn_of_ends(study: Study) -> list[str]:
+    """A sentence for each grid in which every choice would lie at an end, so that no difference could count.
+
+    Example:
+        >>> regime = Regime("cosine", "docstrings", (1e-3, 3e-3), name="pairs")
+        >>> [warning] = warn_of_ends(Study("Does it?", ("static",), (regime,), (), ("STS12",), ("STS13",)))
+        >>> warning.partition(",")[0]
+        "Each learning rate of 'pairs' (0.001 and 0.003) is an end of its grid"
+    """
+    tried: list[tuple[SettingName, str, Sequence[Weight]]] = [
+        *(("learning rate", regime.name, regime.learning_rates) for regime in study.regimes),
+        *(("weight", grid.name, grid.weights) for grid in study.regularizers),
+        *(("temperature scale", one.name, one.temperature_scales) for one in (*study.regimes, *study.regularizers)),
+    ]
+    found = []
+    for setting, name, values in tried:
+        can_extend = _can_extend(study, setting)
+        if not _are_all_ends(values) or (study.extend and can_extend):
+            continue
+        *others, last = map(weight_text, values)
+        found.append(
+            f"Each {setting} of {name!r} ({', '.join(others)} and {last}) is an end of its grid, and a difference that "
+            "rests on a choice at an end counts neither as a gain nor as a loss: give at least three values"
+            f"{', or extend = 1' if can_extend else ''}."
+        )
+    return found
+
+
+def _are_all_ends(values: Sequence[Weight]) -> bool:
+    """Whether no value but a weight of 0 lies inside the values of its kind."""
+    scales = [scale_of(value) for value in values]
+    ends = [end_of(size, {other for of, other in scales if of == kind}) for kind, size in scales if size]
+    return bool(ends) and None not in ends
 
 
 def _can_extend(study: Study, setting: SettingName) -> bool:

@@ -117,12 +117,15 @@ def test_the_blocks_that_need_nothing_run(page: str, hub_folder: Path) -> None:
 
 @pytest.mark.parametrize("page", pages_with("toml"))
 def test_the_studies_of_a_page_are_studies(page: str, tmp_path: Path) -> None:
+    from evaluation.study.description import coarse_grids
     from evaluation.study.reading import read_study
+    from evaluation.study.search import warn_of_ends
 
     for block in BLOCKS:
         if block.page == page and block.language == "toml":
             (tmp_path / "study.toml").write_text(block.code, encoding="utf-8")
-            assert read_study(tmp_path / "study.toml").is_tuned
+            study = read_study(tmp_path / "study.toml")
+            assert study.is_tuned and [*coarse_grids(study), *warn_of_ends(study)] == []
 
 
 def test_every_key_of_a_study_and_every_name_is_documented() -> None:

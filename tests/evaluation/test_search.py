@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from evaluation.report.grid_ends import GridEnd
 from evaluation.study.description import Grid, Regime, Study
-from evaluation.study.search import Search
+from evaluation.study.search import Search, warn_of_ends
 from evaluation.study.settings import settings
 
 REGIME = Regime("cosine", "docstrings", (1e-3, 3e-3))
@@ -68,3 +70,33 @@ def test_weights_grow_only_where_those_of_every_regularizer_have_a_ratio() -> No
     for weights in ((-1.0, 1.0), (0.0, 1.0), (1.0, "auto")):
         study = replace(STUDY, regularizers=(*STUDY.regularizers[:1], Grid("mst_length", weights)))
         assert Search.of(study, REGIME).beyond([LIGHT]) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({"regimes": (replace(REGIME, learning_rates=(1e-3, 3e-3, 1e-2)),)}, ["koleo", "mst_length"]),
+        ({"regularizers": (Grid("koleo", (0.3, 1, 3)),)}, ["cosine on docstrings"]),
+        ({"regularizers": (Grid("koleo", (0, 0.3, 1)),)}, ["cosine on docstrings"]),
+        ({"regularizers": (Grid("koleo", (0, 0.3)),)}, ["cosine on docstrings", "koleo"]),
+        ({"regularizers": (Grid("koleo", (0.3, 1, "auto")),)}, ["cosine on docstrings"]),
+        ({"extend": 1}, []),
+        ({"extend": 1, "regularizers": (Grid("koleo", (0.3, 1, "auto:0.1", "auto:1")),)}, ["koleo"]),
+    ],
+)
+def test_a_grid_that_has_ends_only_is_warned_of_unless_it_will_grow(changes: dict, warned: list[str]) -> None:
+    warnings = warn_of_ends(replace(STUDY, **{"extend": 0, **changes}))
+    assert [warning.split("'")[1] for warning in warnings] == warned
+
+
+def test_a_warning_says_what_cures_a_grid_that_has_ends_only() -> None:
+    regime = Regime("contrastive", "docstrings", (1e-3,), temperature_scales=(5, 20), name="pairs")
+    study = replace(STUDY, regimes=(regime,), regularizers=(Grid("koleo", (0.3, "auto")),), extend=0)
+    counted = "of its grid, and a difference that rests on a choice at an end counts neither as a gain nor as a loss: "
+    assert warn_of_ends(study) == [
+        f"Each temperature scale of 'pairs' (5 and 20) is an end {counted}give at least three values."
+    ]
+    rates = replace(REGIME, name="pairs")
+    assert warn_of_ends(replace(study, regimes=(rates,))) == [
+        f"Each learning rate of 'pairs' (0.001 and 0.003) is an end {counted}give at least three values, or extend = 1."
+    ]
