@@ -5,20 +5,22 @@ in that study on that start model, with the interval, and an error where the res
 study, words of a regime's title (or `any`), a variant, and where it is not the mean of STS and retrieval, a measure:
 
 - `gain`, `loss`: a difference that is one; `null`: one that was not found. The variant can be `A beside B`.
+
+All are adjusted after Holm, over the variants of the regime that are compared with the same one by the same measure.
 """
 
 import re
 
-from evaluation.documentation.differences import TASK_METRICS, paired_difference, retention_row, tasks_difference
+from evaluation.documentation.differences import TASK_METRICS, retention_row, row_findings, tasks_findings
 from evaluation.documentation.results import StudySection, sections_of_studies
 from evaluation.errors import UserError
 from evaluation.report.grid_ends import Counted
 from evaluation.report.measures import Pair
+from evaluation.report.summary import Finding
 from evaluation.report.wording import difference
-from evaluation.statistics.intervals import Comparison
 
 OUTCOMES: dict[str, Counted] = {"gain": "better", "loss": "worse", "null": "no difference found"}
-# What a claim calls the groups, whose verdicts are adjusted; those of one kind of task or one index are not.
+# What a claim calls the groups, of which the report has verdicts.
 GROUPS = {"mean": "similarity", "classification": "labels", "isotropy": "isotropy", "approximate": "retrieval"}
 ADJUSTED = " before Holm's adjustment"
 # A question mark is a number that is still to be filled in. An editor may have wrapped the line.
@@ -56,11 +58,11 @@ def _outcome(kind: str, study: str, regime: str, variant: str, *more: str) -> st
     found = _compared(section, variant, measure)
     if found is None:
         raise ValueError(f"{section.name} does not compare {variant} by {measure}")
-    outcome, comparison = found
-    if outcome != OUTCOMES[kind]:
-        raise ValueError(f"in {section.name} it is {outcome}: {difference(comparison)}")
-    excludes_zero = comparison.low is not None and comparison.high is not None and comparison.low * comparison.high > 0
-    return difference(comparison) + (ADJUSTED if kind == "null" and excludes_zero else "")
+    said = difference(found.comparison)
+    if found.outcome != OUTCOMES[kind]:
+        adjusted = f", Holm's p {found.adjusted_p:.2g} among {found.family}" if found.adjusted_p is not None else ""
+        raise ValueError(f"in {section.name} it is {found.outcome}: {said}{adjusted}")
+    return said + (ADJUSTED if kind == "null" and found.alone in ("better", "worse") else "")
 
 
 def _section(study: str, regime: str) -> StudySection:
@@ -78,18 +80,17 @@ def _words(of_study: StudySection) -> set[str]:
     return {of_study.section.model, *of_study.section.regime.replace(",", "").split()}
 
 
-def _compared(of_study: StudySection, variant: str, measure: str) -> tuple[str, Comparison] | None:
-    """Outcome and difference of a variant from what it is compared with, or of "A beside B"; None where it has none."""
+def _compared(of_study: StudySection, variant: str, measure: str) -> Finding | None:
+    """The difference of a variant from what it is compared with, or of "A beside B"; None where it has none."""
     section = of_study.section
     new, _, other = variant.partition(" beside ")
     compared = next((pair for pair in section.pairs if pair.new == new), Pair(new, other))
     pair = Pair(new, other or compared.old)
-    findings = [finding for finding in section.findings() if finding.measure.group == GROUPS.get(measure)]
-    if pair == compared and measure in GROUPS:  # the verdict that was adjusted
-        return next(((finding.outcome, finding.comparison) for finding in findings if finding.pair == pair), None)
     if measure in TASK_METRICS:
-        found = tasks_difference(section, measure, pair)
+        found = tasks_findings(section, measure, pair.old)
     else:
-        row = of_study.row(findings[0].measure) if findings else retention_row(section, measure)
-        found = None if row is None or not row.measure.counts else paired_difference(section, row, pair)
-    return None if found is None else (found.outcome, found.comparison)
+        verdicts = [finding for finding in section.findings() if finding.measure.group == GROUPS.get(measure)]
+        row = of_study.row(verdicts[0].measure) if verdicts else retention_row(section, measure)
+        others = row_findings(section, row, pair.old) if row and row.measure.counts else []
+        found = [*verdicts, *others]  # a verdict of the report goes first
+    return next((finding for finding in found if finding.pair == pair), None)

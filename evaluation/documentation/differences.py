@@ -1,43 +1,18 @@
-"""Differences that a study's report does not list: over one kind of task, of an index, of any two variants."""
+"""Differences that a study's report does not list: over one kind of task, of an index, of any two variants.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+As in the report, each is adjusted after Holm: over all variants that are compared with one by one measure.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from evaluation.report.corpora import average_parts
-from evaluation.report.grid_ends import Counted, GridEnd, discount_ends
 from evaluation.report.measures import Measure, Pair, Row
-from evaluation.report.summary import Section
+from evaluation.report.summary import Finding, Section, adjust_findings, main_comparison
 from evaluation.statistics.intervals import Comparison, student_interval
-from evaluation.statistics.verdict import Outcome, verdict
 
 TASK_METRICS = {"STS": "cosine_spearman", "retrieval": "ndcg_at_10"}  # kind of similarity task -> its main score
-
-
-@dataclass(frozen=True)
-class UnadjustedDifference:
-    """A difference that is not a verdict of its section and so is not adjusted.
-
-    Attributes:
-        measure: What is measured.
-        comparison: The difference.
-        ends: Choices of the two variants that lie at an end of their grids.
-    """
-
-    measure: Measure
-    comparison: Comparison
-    ends: Sequence[GridEnd] = field(default_factory=list)
-
-    @property
-    def alone(self) -> Outcome:
-        """The outcome by its interval, wherever the choices lie."""
-        return verdict(self.comparison, self.measure.greater_is_better).outcome
-
-    @property
-    def outcome(self) -> Counted:
-        """What counts of it."""
-        return discount_ends(self.alone, self.ends)
 
 
 def retention_row(section: Section, index: str) -> Row | None:
@@ -53,30 +28,53 @@ def retention_row(section: Section, index: str) -> Row | None:
     return rows[0] if rows and not in_range else None
 
 
-def tasks_difference(section: Section, kind: str, pair: Pair) -> UnadjustedDifference | None:
-    """The difference in the mean over the tasks of similarity of one kind.
+def tasks_findings(section: Section, kind: str, reference: str) -> list[Finding]:
+    """The differences in the mean over the tasks of similarity of one kind.
 
     Args:
         section: Of a study.
         kind: One of `TASK_METRICS`.
-        pair: What is compared.
+        reference: The variant that others are compared with.
 
     Returns:
-        The difference; None if a variant lacks such a task, or if there is none.
+        One for each variant that has all of those tasks; none where there is no such task.
     """
     rows = [
         row for row in section.rows if row.measure.group == "similarity" and row.measure.metric == TASK_METRICS[kind]
     ]
-    if not all({pair.new, pair.old} <= row.values.keys() for row in rows) or not rows:
-        return None
     counted_once = average_parts(rows, section.corpora)
-    differences = np.mean([np.subtract(row.values[pair.new], row.values[pair.old]) for row in counted_once], axis=0)
-    return UnadjustedDifference(rows[0].measure, student_interval(differences), section.ends_of(pair))
+
+    def compare(pair: Pair) -> Comparison | None:
+        if not all({pair.new, pair.old} <= row.values.keys() for row in rows):
+            return None
+        return student_interval(np.mean([_differences(row, pair) for row in counted_once], axis=0))
+
+    return _findings(section, rows[0].measure, reference, compare) if rows else []
 
 
-def paired_difference(section: Section, row: Row, pair: Pair) -> UnadjustedDifference | None:
-    """The difference of two variants over their paired runs; None where one lacks the measure."""
-    if not {pair.new, pair.old} <= row.values.keys():
-        return None
-    differences = np.subtract(row.values[pair.new], row.values[pair.old])
-    return UnadjustedDifference(row.measure, student_interval(differences), section.ends_of(pair))
+def row_findings(section: Section, row: Row, reference: str) -> list[Finding]:
+    """The differences of every variant that has a measure from a reference that need not be one of the report's."""
+
+    def compare(pair: Pair) -> Comparison | None:
+        if listed := row.comparisons(pair):
+            return main_comparison(listed)
+        return student_interval(_differences(row, pair)) if {pair.new, pair.old} <= row.values.keys() else None
+
+    return _findings(section, row.measure, reference, compare)
+
+
+def _findings(
+    section: Section, measure: Measure, reference: str, compare: Callable[[Pair], Comparison | None]
+) -> list[Finding]:
+    listed = [pair for pair in section.pairs if pair.old == reference]
+    pairs = listed or [Pair(variant, reference) for variant in section.variants if variant != reference]
+    found = [
+        Finding(pair, measure, comparison, ends=tuple(section.ends_of(pair)))
+        for pair in pairs
+        if (comparison := compare(pair)) is not None
+    ]
+    return adjust_findings(found)
+
+
+def _differences(row: Row, pair: Pair) -> np.ndarray:
+    return np.subtract(row.values[pair.new], row.values[pair.old])

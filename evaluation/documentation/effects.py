@@ -3,16 +3,11 @@
 from collections.abc import Sequence
 
 from evaluation.documentation.chosen_settings import chosen_setting
-from evaluation.documentation.differences import (
-    TASK_METRICS,
-    UnadjustedDifference,
-    retention_row,
-    tasks_difference,
-)
+from evaluation.documentation.differences import TASK_METRICS, retention_row, row_findings, tasks_findings
 from evaluation.documentation.results import METHOD, StudySection
 from evaluation.report.headline import GROUP_TITLES
 from evaluation.report.measures import Group, Measure, Pair, Row
-from evaluation.report.summary import NONE, START, Finding, Section, main_comparison
+from evaluation.report.summary import NONE, START, Finding, Section
 from evaluation.report.tables import FLAG_READING, Table, decimals, mark
 from evaluation.report.wording import difference, metric_name, number
 
@@ -26,19 +21,21 @@ EXPLAINING = tuple(
     Measure("isotropy", metric)
     for metric in ("average_cosine", "mean_mst_length", "isoscore", "effective_rank", "hubness_skewness")
 )
+MARKS_READING = (
+    "with its 95 % interval, for new training runs where there are several. ▲ better, ▼ worse, ○ no difference found, "
+    "? undecided: after Holm's adjustment over the lines of each column, so that ○ can stand beside an interval "
+    "without zero."
+)
 EFFECTS_READING = (
-    "Each cell is the difference from the objective alone on the test tasks, with its 95 % interval, for new training "
-    "runs where there are several. ▲ better, ▼ worse, ○ no difference found, ? undecided. In the first table of a "
-    "regime this is after Holm's adjustment over its lines, so that ○ can stand beside an interval without zero. It is "
-    "not adjusted in the second: STS and retrieval are means over the tasks of one kind, and retention is the share of "
-    "exact nDCG@10 that an index keeps. "
-    "“No headroom”: the index loses nothing even before training, so that there is nothing to win back. Task scores "
-    f"and retention are in points of 100. {FLAG_READING}"
+    f"Each cell is the difference from the objective alone on the test tasks, {MARKS_READING} "
+    "STS and retrieval are means over the tasks of one kind, and retention is the share of exact nDCG@10 that an index "
+    "keeps. “No headroom”: the index loses nothing even before training, so that there is nothing to win back. Task "
+    f"scores and retention are in points of 100. {FLAG_READING}"
 )
 
-UNADJUSTED_READING = (
-    "95 % intervals for new training runs, paired by seed and not adjusted for several comparisons. ▲ better, ▼ worse, "
-    f"○ no difference found, ? undecided. Task scores and retention are in points of 100. {FLAG_READING}"
+HEADS_READING = (
+    f"Each cell is the difference from the objective alone, {MARKS_READING} Task scores are in points of 100. "
+    f"{FLAG_READING}"
 )
 
 MEASURES_READING = (
@@ -60,25 +57,26 @@ def effects_table(sections: Sequence[StudySection]) -> Table:
     for of_study in sections:
         section = of_study.section
         findings = {(finding.pair, finding.measure.group): finding for finding in section.findings()}
-        kept = [retention_row(section, index) for index in RETENTION_OF]
+        of_tasks = [{one.pair: one for one in tasks_findings(section, kind, NONE)} for kind in TASK_METRICS]
+        kept = [_row_cells(section, retention_row(section, index)) for index in RETENTION_OF]
         groups[of_study.name] = [
             [
                 pair.new,
                 chosen_setting(section, pair.new),
                 *[_finding_cell(findings.get((pair, group))) for group in SHOWN_GROUPS],
-                *[_unadjusted_cell(tasks_difference(section, kind, pair)) for kind in TASK_METRICS],
-                *[_row_cell(section, row, pair) for row in kept],
+                *[_finding_cell(found.get(pair)) for found in of_tasks],
+                *[cells.get(pair, "") for cells in kept],
             ]
             for pair in of_study.pairs
         ]
     return Table(headers, groups, words=(0, 1))
 
 
-def adjusted_and_not(table: Table) -> tuple[Table, Table]:
-    """The table of effects in two that are narrow enough for a page: verdicts that are adjusted, and the others."""
-    adjusted = 2 + len(SHOWN_GROUPS)
+def split_effects(table: Table) -> tuple[Table, Table]:
+    """The table of effects in two that are narrow enough for a page: groups of measures, and what they consist of."""
+    groups = 2 + len(SHOWN_GROUPS)
     last = len(table.headers)
-    return table.only([*range(adjusted)]), table.only([0, *range(adjusted, last)])
+    return table.only([*range(groups)]), table.only([0, *range(groups, last)])
 
 
 def heads_table(sections: Sequence[StudySection]) -> Table:
@@ -93,9 +91,8 @@ def heads_table(sections: Sequence[StudySection]) -> Table:
         scores = [_head_row(section, metric) for metric in HEAD_METRICS]
         isotropy = [of_study.row(ISOSCORE), of_study.row(Measure("isotropy", "first_component_share"))]
         if scores[0] is not None:
-            groups[of_study.name] = [
-                [pair.new, *[_row_cell(section, row, pair) for row in (*scores, *isotropy)]] for pair in of_study.pairs
-            ]
+            columns = [_row_cells(section, row) for row in (*scores, *isotropy)]
+            groups[of_study.name] = [[pair.new, *[cells.get(pair, "") for cells in columns]] for pair in of_study.pairs]
     headers = ["regularizer", *map(metric_name, HEAD_METRICS), ISOSCORE.name, "first component's share"]
     return Table(headers, groups, words=(0,))
 
@@ -144,21 +141,16 @@ def _finding_cell(finding: Finding | None) -> str:
     return "" if finding is None else f"{mark(finding.outcome, finding.ends)} {difference(finding.comparison)}"
 
 
-def _row_cell(section: Section, row: Row | None, pair: Pair) -> str:
-    if row is None or not row.comparisons(pair):
-        return ""
-    if not row.measure.counts:
-        return row.measure.status or ""
-    comparison = main_comparison(row.comparisons(pair))
-    return _unadjusted_cell(UnadjustedDifference(row.measure, comparison, section.ends_of(pair)))
+def _row_cells(section: Section, row: Row | None) -> dict[Pair, str]:
+    """By pair with the objective alone: its difference, or why the measure does not count."""
+    if row is None:
+        return {}
+    found = row_findings(section, row, NONE)
+    return {one.pair: _finding_cell(one) if row.measure.counts else row.measure.status or "" for one in found}
 
 
 def _mean_cell(row: Row, variant: str) -> str:
     return number(row.mean(variant), decimals(row)) if variant in row.values else ""
-
-
-def _unadjusted_cell(found: UnadjustedDifference | None) -> str:
-    return "" if found is None else f"{mark(found.outcome, found.ends)} {difference(found.comparison)}"
 
 
 def _winners(of_study: StudySection, group: Group) -> str:

@@ -216,12 +216,7 @@ class Section:
             for group in GROUPS
             for row in _deciding_rows([row for row in self.rows if row.measure.group == group], pair)
         ]
-        adjusted = _adjusted_p_values(found)
-        return [
-            replace(finding, family=family, adjusted_p=adjusted_p)
-            for place, finding in enumerate(found)
-            for family, adjusted_p in [adjusted.get(place, (1, finding.comparison.p))]
-        ]
+        return adjust_findings(found)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values; names, outcomes and sentences are there for readers and are not read back."""
@@ -305,8 +300,8 @@ def _has_interval(row: Row, pair: Pair) -> bool:
     return bool(comparisons) and main_comparison(comparisons).low is not None
 
 
-def _adjusted_p_values(findings: Sequence[Finding]) -> dict[int, tuple[int, float]]:
-    """By the index of each finding that has a p-value: the size of its family, and Holm's p-value in it.
+def adjust_findings(findings: Sequence[Finding]) -> list[Finding]:
+    """Give each finding that has a p-value the size of its family, and Holm's p-value in it.
 
     A family is a group of measures and one reference: differences from the objective and from the start model answer
     two questions.
@@ -320,4 +315,8 @@ def _adjusted_p_values(findings: Sequence[Finding]) -> dict[int, tuple[int, floa
         }
         found = holm(list(p_values.values()))
         adjusted |= {place: (len(found), p) for place, p in zip(p_values, found, strict=True)}
-    return adjusted
+    return [
+        replace(finding, family=family, adjusted_p=adjusted_p)
+        for place, finding in enumerate(findings)
+        for family, adjusted_p in [adjusted.get(place, (1, finding.comparison.p))]
+    ]

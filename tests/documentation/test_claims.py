@@ -1,5 +1,6 @@
 """What the documentation's sentences claim of the studies is checked against their results."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -128,6 +129,38 @@ def test_a_difference_that_only_the_adjustment_takes_away_says_so(monkeypatch: p
     for claim in ("null: first, static, entropy", "null: first, static, entropy beside none"):
         due = "+0.42 [+0.06, +0.78] before Holm's adjustment"
         assert refresh_page(written(claim, shown), "page", {}).text == written(claim, due)
+
+
+@pytest.mark.parametrize("measure", ["STS", "pq"])
+def test_a_difference_by_a_part_of_a_group_is_adjusted_over_the_variants_too(
+    monkeypatch: pytest.MonkeyPatch, measure: str
+) -> None:
+    part = PQ if measure == "pq" else Measure("similarity", "cosine_spearman", "STS12")
+    slight = [0.25, 0.5, 0.5]  # p 0.038
+    of_two = section_of(part, {"entropy": slight, "whitening": SAME})
+    monkeypatch.setattr(claims, "sections_of_studies", lambda: [StudySection("first", of_two)])
+    with pytest.raises(UserError, match=re.escape("no difference found: +0.42 [+0.06, +0.78], Holm's p 0.075 among 2")):
+        refresh_page(written(f"gain: first, static, entropy, {measure}"), "page", {})
+    due = "+0.42 [+0.06, +0.78] before Holm's adjustment"
+    claim = f"null: first, static, entropy, {measure}"
+    assert refresh_page(written(claim), "page", {}).text == written(claim, due)
+    alone = section_of(part, {"entropy": slight})
+    monkeypatch.setattr(claims, "sections_of_studies", lambda: [StudySection("first", alone)])
+    claim = f"gain: first, static, entropy, {measure}"
+    assert refresh_page(written(claim), "page", {}).text == written(claim, "+0.42 [+0.06, +0.78]")
+
+
+def test_a_difference_from_any_variant_is_adjusted_over_all_that_can_be_compared_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changes = {"entropy": [0.25, 0.5, 0.5], "whitening": SAME, "other": [0.0, 0.0, 0.01]}
+    monkeypatch.setattr(claims, "sections_of_studies", lambda: [StudySection("first", section_of(MEAN, changes))])
+    with pytest.raises(UserError, match=r"no difference found: .*, Holm's p 0.1\d among 3"):
+        refresh_page(written("gain: first, static, entropy beside other"), "page", {})
+
+
+def section_of(measure: Measure, changes: dict[str, list[float]]) -> Section:
+    return Section("static", ["none", *changes], [row(measure, changes)], model="static", regime="static")
 
 
 def test_the_name_of_a_variant_can_have_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,6 +190,17 @@ def test_effects_tell_sts_from_retrieval() -> None:
     assert cells[5:7] == ["▲ +0.40 [+0.15, +0.65]", "▼ −3.10 [−3.35, −2.85]"]
 
 
+def test_a_mark_by_one_kind_of_task_or_one_index_is_adjusted_over_its_column() -> None:
+    slight = [0.25, 0.5, 0.5]  # p 0.038
+    changes = {METHOD: slight, "whitening": [-0.2, 0.1, 0.1]}
+    rows = [row(STS12, changes), row(CISI, {METHOD: slight}), row(PQ, changes)]
+    [cells, _] = effects_table([StudySection("static-cosine", section_with(rows))]).groups[
+        "static, cosine (static-cosine)"
+    ]
+    said = "+0.42 [+0.06, +0.78]"
+    assert cells[5:8] == [f"○ {said}", f"▲ {said}", f"○ {said}"]  # the column of retrieval has one line
+
+
 def section_with(rows: list[Row], variants: tuple[str, ...] = ("none", METHOD, "whitening")) -> Section:
     return Section("static, cosine", list(variants), rows)
 
@@ -268,9 +279,34 @@ def test_every_weight_that_was_tried_stands_with_how_often_it_was_chosen() -> No
     tried = [("none", 0.0, True), ("koleo", 1.0, False), ("koleo", 0.1, True), ("koleo", "auto", False)]
     tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
     section = replace(section_with([]), tuning=tuning)
+    other = replace(section, title="glove, cosine")
     distilled = replace(section, title="static, a teacher on medquad", objective="distillation")
-    sections = [StudySection("static-cosent", regime) for regime in (section, section, distilled)]
+    sections = [StudySection("static-cosent", regime) for regime in (section, other, distilled)]
     assert tried_weights(sections) == {"koleo": {0.1: 2, 1.0: 0}}
+
+
+def test_a_single_weight_is_not_counted_as_chosen() -> None:
+    tried = [("koleo", 1.0, False), ("koleo", 0.1, True), ("alignment + koleo, weight 0.3", 0.3, True)]
+    tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, chosen) for variant, weight, chosen in tried]
+    several = replace(section_with([]), title="static", tuning=tuning)
+    single = replace(section_with([]), title="glove", tuning=tuning[1:])
+    assert tried_weights([StudySection("a", several), StudySection("b", single)]) == {"koleo": {0.1: 1, 1.0: 0}}
+
+
+def test_what_two_studies_tried_under_one_regime_counts_once() -> None:
+    def study(name: str, *scores: tuple[float, float]) -> StudySection:
+        """The objective alone scores 50; of each other weight the score is given, and the best is chosen."""
+        best = max(score for _, score in scores)
+        tuning = [Candidate(METHOD, weight, 1e-3, [score], {}, score == best) for weight, score in scores]
+        alone = Candidate("none", 0.0, 1e-3, [50.0], {}, True)
+        return StudySection(name, replace(section_with([]), tuning=[alone, *tuning]))
+
+    sections = [study("forms", (1, 52), (3, 51)), study("cosine", (3, 51), (10, 49))]
+    assert weight_gains(sections, METHOD) == {1: [2.0], 3: [1.0], 10: [-1.0]}
+    assert tried_weights(sections) == {METHOD: {1: 1, 3: 0, 10: 0}}
+    assert weight_choices(sections, METHOD) == [
+        WeightChoice("static, cosine (forms, cosine)", 1, [1, 3, 10], 1e-3),
+    ]
 
 
 def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
@@ -285,11 +321,11 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
     other = [replace(one, scores=[one.scores[0] + 10 * (one.weight == 30)]) for one in tuning]
     sections = [
         StudySection(study, replace(section, tuning=tuning)),
-        StudySection(study, replace(section, tuning=other)),
+        StudySection(study, replace(section, title="glove, cosine", tuning=other)),
     ]
     tuned = [*tuning, Candidate(METHOD, 3.0, 1e-3, [99.0, 99.0], {}, False)]
     scaled = replace(section, title="static, a teacher on medquad", objective="distillation", tuning=tuned)
-    alone = replace(section, tuning=[candidate for candidate in tuning if candidate.weight != 30])
+    alone = replace(section, title="minilm", tuning=[candidate for candidate in tuning if candidate.weight != 30])
     others = [StudySection(study, regime) for regime in (scaled, alone)]
     assert weight_gains([*sections, *others], METHOD) == {3.0: [2.0, 1.0], 30.0: [-1.0, 9.0]}
 
@@ -297,13 +333,13 @@ def test_the_gain_of_a_weight_is_at_the_best_learning_rate_of_both() -> None:
 def test_the_default_weight_is_counted_where_it_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     beside = "in-batch negatives + persistent entropy, scale 10"
 
-    def study(variant: str, *weights: float) -> StudySection:
+    def study(title: str, variant: str, *weights: float) -> StudySection:
         tuning = [Candidate(variant, weight, 1e-3, [50.0], {}, weight == weights[0]) for weight in weights]
-        return StudySection("static-cosent", replace(section_with([]), tuning=tuning))
+        return StudySection("static-cosent", replace(section_with([]), title=title, tuning=tuning))
 
-    sections = [study(METHOD, 3, 10), study(METHOD, 10, 3), study(METHOD, 30), study(beside, 30, 3)]
+    sections = [study("a", METHOD, 3, 10), study("b", METHOD, 10, 3), study("c", METHOD, 30), study("d", beside, 30, 3)]
     monkeypatch.setattr(generated, "sections_of_studies", lambda: sections)
-    sentence, _, _, _, *lines = GENERATED["weights"]().splitlines()
+    sentence, _, _, _, *lines, _, _ = GENERATED["weights"]().splitlines()
     assert sentence == (
         "The default weight, 3, was the choice in 1 of the 3 cases in which it was tried, in 1 of them as the smallest "
         "that was tried:"
