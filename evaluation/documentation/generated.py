@@ -206,10 +206,13 @@ def _doses() -> str:
         return NOTHING
     answers = [curve.answer for of_study in sections_of_studies() for curve in of_study.section.transfer]
     decided = len(answers) - answers.count("undecided")
+    curves = f"{len(answers):,} curves, one for each regularizer and measure of isotropy in each regime"
+    if not decided:
+        return f"Of {curves}, none has an interval, which takes two seeds of each setting. So none answers this."
     first = (
-        f"Of {len(answers):,} curves, one for each regularizer and measure of isotropy in each regime, {decided:,} "
-        f"have an interval: scores rise with isotropy in {answers.count('yes')}, fall as it rises in "
-        f"{answers.count('the opposite')}, and show no evidence in {answers.count('no evidence')}. By study:"
+        f"Of {curves}, {decided:,} have an interval, not adjusted for their number: scores rise with isotropy in "
+        f"{answers.count('yes')}, fall as it rises in {answers.count('the opposite')}, and show no evidence in "
+        f"{answers.count('no evidence')}. By study:"
     )
     return "\n".join([first, "", *said])
 

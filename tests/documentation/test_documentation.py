@@ -356,9 +356,25 @@ def test_the_doses_are_counted_before_they_are_listed(one_study: Summary) -> Non
     decided = [answer for answer in answers if answer != "undecided"]
     assert "the opposite" in decided
     first, _, *studies = GENERATED["doses"]().splitlines()
-    assert first.startswith(f"Of {len(answers)} curves, ") and f" {len(decided)} have an interval: " in first
+    assert (
+        first.startswith(f"Of {len(answers)} curves, ") and f" {len(decided)} have an interval, not adjusted" in first
+    )
     assert f"fall as it rises in {decided.count('the opposite')}, " in first
     assert len(studies) == 1
+
+
+def test_where_no_dose_has_an_interval_no_study_is_listed(one_study: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = [
+        replace(curve, comparison=replace(curve.comparison, low=None, high=None))
+        for section in one_study.sections
+        for curve in section.transfer
+    ]
+    section = replace(one_study.sections[0], transfer=without)
+    monkeypatch.setattr(generated, "sections_of_studies", lambda: [StudySection("own", section)])
+    assert GENERATED["doses"]() == (
+        f"Of {len(without)} curves, one for each regularizer and measure of isotropy in each regime, none has an "
+        "interval, which takes two seeds of each setting. So none answers this."
+    )
 
 
 def test_every_measure_has_its_reading() -> None:
