@@ -144,7 +144,7 @@ def read_beir(folder: Path) -> SearchTexts:
         if found:
             kept.append(queries[query])
             missed = tuple(grade for document, grade in grades.items() if document not in place)
-            is_own = query not in grades and corpus.get(query, "").endswith(queries[query])
+            is_own = query in place and query not in grades and corpus[query].endswith(queries[query])
             judgments.append(Judgment(found, missed, place[query] if is_own else None))
     missing = sum(len(judgment.missing) for judgment in judgments)
     notes = _notes((len(queries) - len(kept), "queries without a relevant text in the corpus"))

@@ -145,6 +145,19 @@ def test_a_folder_of_beir_is_read_with_ids_falling_and_missing_documents_counted
     )
 
 
+def test_a_document_with_the_id_and_the_text_of_a_query_is_left_out_of_its_ranking_as_in_beir(written):
+    texts = {"1": ("About ships", "a ship floats"), "2": ("", "the sea"), "3": ("", "birds"), "d": ("", "")}
+    asked = {"1": "a ship floats", "2": "what shines", "3": "birds", "4": ""}
+    corpus = [{"_id": id_, "title": title, "text": text} for id_, (title, text) in texts.items()]
+    queries = [{"_id": id_, "text": text} for id_, text in asked.items()]
+    written("\n".join(map(json.dumps, corpus)), "corpus.jsonl")
+    written("\n".join(map(json.dumps, queries)), "queries.jsonl")
+    given = read_beir(written("1\td\t1\n2\td\t1\n3\t3\t1\n4\t1\t1\n", "qrels/test.tsv").parent.parent)
+    rows = {text: row for row, text in enumerate(given.documents)}
+    assert [judgment.own for judgment in given.judgments] == [rows["About ships a ship floats"], None, None, None]
+    assert given.notes == ("1 queries are texts of the corpus, too, and do not find themselves.",)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
