@@ -106,9 +106,14 @@ def _search_batches(
     """Batches of distinct queries, each with one of its documents."""
     answers = [np.array(list(judgment.grades), dtype=np.int64) for judgment in task.judgments]
     asked = np.array([number for number, rows in enumerate(answers) if len(rows)])
-    own = [(number, judgment.own) for number, judgment in enumerate(task.judgments) if judgment.own is not None]
-    pairs = [(number, row) for number, rows in enumerate(answers) for row in rows]
-    no_negatives = np.sort([number * len(task.documents) + row for number, row in [*pairs, *own]])
+    no_negatives = np.sort(
+        [
+            number * len(task.documents) + row
+            for number, judgment in enumerate(task.judgments)
+            for row in (*judgment.grades, judgment.own)
+            if row is not None
+        ]
+    )
 
     def loss(map_: AffineMap) -> Tensor:
         batch = rng.permutation(asked)[:BATCH]
